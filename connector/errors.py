@@ -1,0 +1,311 @@
+"""Every way the connector says no: one tree, and one table of answers.
+
+An error carries *where* (a v2 location such as ``PID-3(2).4.1`` or a FHIR path such as
+``Bundle.entry[2].resource.birthDate``) and *what to do*, never a value: nothing in an exception's
+text, arguments or attributes may come from a message.
+
+``ANSWERS`` is the one place that says what each error becomes on either wire: the acknowledgment
+code (HL7 v2.5.1 ch. 2, table 0008), the error code of ERR-3 (table 0357), the FHIR issue code
+(``OperationOutcome.issue.code``), the HTTP status, and whether trying again can help.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Retry(StrEnum):
+    """What a delivery does after an error."""
+
+    NEVER = "never"  # the message itself is wrong: park it as a dead letter
+    LATER = "later"  # the partner or we are unwell: try the same message again, in order
+    HOLD = "hold"  # a person must act (certificate, credentials, configuration): stop the lane
+
+
+class Answer(NamedTuple):
+    """What an error becomes on the wires."""
+
+    acknowledgment: str  # MSA-1 in original mode: AE (error) or AR (reject)
+    condition: str  # ERR-3.1, table 0357
+    issue: str  # OperationOutcome.issue.code
+    status: int  # HTTP
+    retry: Retry
+
+
+class ConnectorError(Exception):
+    """The root of the tree.
+
+    ``what``: what went wrong, ``fix``: what the reader can do about it, ``location``: where, as a v2
+    location or a FHIR path. None of the three holds a value from a message.
+    """
+
+    def __init__(self, what: str, *, fix: str = "", location: str = "") -> None:
+        self.what = what
+        self.fix = fix
+        self.location = location
+        super().__init__(what)
+
+    def __str__(self) -> str:
+        where = f"{self.location}: " if self.location else ""
+        then = f" ({self.fix})" if self.fix else ""
+        return f"{where}{self.what}{then}"
+
+    @property
+    def answer(self) -> Answer:
+        """The row of ``ANSWERS`` for this error: its own, or that of its nearest ancestor."""
+        return next(ANSWERS[kind] for kind in type(self).__mro__ if kind in ANSWERS)
+
+
+# --- HL7 v2 ---------------------------------------------------------------------------------------
+
+
+class MessageError(ConnectorError):
+    """A v2 message cannot be taken as it is."""
+
+
+class UnreadableMessage(MessageError):
+    """No MSH can be read: who sent it and what it is stay unknown, so it is quarantined."""
+
+
+class UndecodableText(MessageError):
+    """The bytes are not text in the character set that MSH-18 or the profile names."""
+
+
+class SegmentSequence(MessageError):
+    """A required segment is missing or out of place."""
+
+
+class RequiredFieldMissing(MessageError):
+    """A required field is empty."""
+
+
+class DataTypeFault(MessageError):
+    """A field does not have the form its datatype asks for."""
+
+
+class TableValueNotFound(MessageError):
+    """A code is not in its table."""
+
+
+class UnsupportedMessageType(MessageError):
+    """The profile does not accept this MSH-9.1."""
+
+
+class UnsupportedEvent(MessageError):
+    """The profile does not accept this MSH-9.2."""
+
+
+class UnsupportedProcessingId(MessageError):
+    """The profile does not accept this MSH-11."""
+
+
+class UnsupportedVersion(MessageError):
+    """The profile does not accept this MSH-12."""
+
+
+class UnknownKeyIdentifier(MessageError):
+    """The message changes something that was never created."""
+
+
+class DuplicateControlId(MessageError):
+    """Another message came under the same control id (MSH-10) before."""
+
+
+# --- MLLP -----------------------------------------------------------------------------------------
+
+
+class FrameError(ConnectorError):
+    """The peer does not speak MLLP as HL7's transport specification (release 2) says."""
+
+
+class FrameTooLarge(FrameError):
+    """A frame passes the limit; what is over it was never held in memory."""
+
+
+# --- FHIR -----------------------------------------------------------------------------------------
+
+
+class ResourceError(ConnectorError):
+    """A FHIR resource or request cannot be taken as it is."""
+
+
+class InvalidJson(ResourceError):
+    """The body is not JSON, or not JSON as FHIR asks for it."""
+
+
+class InvalidResource(ResourceError):
+    """The resource breaks a rule of FHIR R4; ``location`` is the FHIRPath of the element."""
+
+
+class RequiredElementMissing(InvalidResource):
+    """A required element is absent."""
+
+
+class UnresolvedReference(InvalidResource):
+    """A reference points to nothing that is known here."""
+
+
+class UnsupportedInteraction(ResourceError):
+    """This resource type or interaction is not offered on this link."""
+
+
+class UnsupportedContent(ResourceError):
+    """The body is not ``application/fhir+json``."""
+
+
+class BodyTooLarge(ResourceError):
+    """The body passes the limit."""
+
+
+class VersionConflict(ResourceError):
+    """``If-Match`` names a version that is no longer the current one."""
+
+
+class NotTranslatable(ResourceError):
+    """The profile names no v2 message for this change."""
+
+
+# --- who may ---------------------------------------------------------------------------------------
+
+
+class AccessError(ConnectorError):
+    """Somebody asks who may not."""
+
+
+class Unauthenticated(AccessError):
+    """No valid access token."""
+
+
+class Forbidden(AccessError):
+    """A valid token without the scope, or a certificate that may not speak for this partner."""
+
+
+class UntrustedPeer(AccessError):
+    """The TLS peer is not who the profile asks for."""
+
+
+# --- what we need to work ---------------------------------------------------------------------------
+
+
+class UnableToWork(ConnectorError):
+    """Something the connector needs is not there; nothing was taken and nothing is lost."""
+
+
+class StoreUnavailable(UnableToWork):
+    """The database or its disk refuses."""
+
+
+class AuditRefused(UnableToWork):
+    """The audit entry could not be appended, so the thing it records was not done."""
+
+
+class KeyUnavailable(UnableToWork):
+    """The key-encryption key is not there or may be read by others."""
+
+
+class Tampered(UnableToWork):
+    """A ciphertext does not belong where it lies, or was changed."""
+
+
+class ShuttingDown(UnableToWork):
+    """The service drains; try again after it is back."""
+
+
+class Overloaded(UnableToWork):
+    """More is waiting than the limits allow."""
+
+
+# --- configuration -----------------------------------------------------------------------------------
+
+
+class ConfigurationError(ConnectorError):
+    """A configuration, a certificate, a table or a map contradicts itself."""
+
+
+class ProfileError(ConfigurationError):
+    """A profile asks for what does not exist; ``location`` is ``file:line``."""
+
+
+# --- delivery ----------------------------------------------------------------------------------------
+
+
+class DeliveryError(ConnectorError):
+    """The other side did not take a message."""
+
+
+class PartnerUnreachable(DeliveryError):
+    """No connection, or it broke before the answer."""
+
+
+class PartnerBusy(DeliveryError):
+    """The partner asks to come back later (429, 5xx, AE/CE that may pass).
+
+    ``after``: seconds the partner asked to wait, if it said so.
+    """
+
+    def __init__(self, what: str, *, fix: str = "", location: str = "", after: float | None = None) -> None:
+        super().__init__(what, fix=fix, location=location)
+        self.after = after
+
+
+class PartnerRefusedUs(DeliveryError):
+    """The partner does not let us in (401, 403, TLS)."""
+
+
+class PartnerRefusedMessage(DeliveryError):
+    """The partner will never take this message (AR/CR, 400, 422)."""
+
+
+class AnswerNotUnderstood(DeliveryError):
+    """The partner's answer is no acknowledgment of what was sent."""
+
+
+_NEVER, _LATER, _HOLD = Retry.NEVER, Retry.LATER, Retry.HOLD
+
+ANSWERS: dict[type[ConnectorError], Answer] = {
+    ConnectorError: Answer("AE", "207", "exception", 500, _HOLD),
+    MessageError: Answer("AE", "207", "invalid", 422, _NEVER),
+    UnreadableMessage: Answer("AR", "100", "structure", 400, _NEVER),
+    UndecodableText: Answer("AR", "102", "structure", 400, _NEVER),
+    SegmentSequence: Answer("AE", "100", "structure", 422, _NEVER),
+    RequiredFieldMissing: Answer("AE", "101", "required", 422, _NEVER),
+    DataTypeFault: Answer("AE", "102", "value", 422, _NEVER),
+    TableValueNotFound: Answer("AE", "103", "code-invalid", 422, _NEVER),
+    UnsupportedMessageType: Answer("AR", "200", "not-supported", 422, _NEVER),
+    UnsupportedEvent: Answer("AR", "201", "not-supported", 422, _NEVER),
+    UnsupportedProcessingId: Answer("AR", "202", "not-supported", 422, _NEVER),
+    UnsupportedVersion: Answer("AR", "203", "not-supported", 422, _NEVER),
+    UnknownKeyIdentifier: Answer("AE", "204", "not-found", 404, _NEVER),
+    DuplicateControlId: Answer("AE", "205", "duplicate", 409, _NEVER),
+    FrameError: Answer("AR", "100", "structure", 400, _NEVER),
+    FrameTooLarge: Answer("AR", "207", "too-long", 413, _NEVER),
+    ResourceError: Answer("AE", "207", "invalid", 422, _NEVER),
+    InvalidJson: Answer("AE", "102", "structure", 400, _NEVER),
+    InvalidResource: Answer("AE", "102", "invalid", 422, _NEVER),
+    RequiredElementMissing: Answer("AE", "101", "required", 422, _NEVER),
+    UnresolvedReference: Answer("AE", "204", "not-found", 422, _NEVER),
+    UnsupportedInteraction: Answer("AR", "200", "not-supported", 404, _NEVER),
+    UnsupportedContent: Answer("AR", "200", "not-supported", 415, _NEVER),
+    BodyTooLarge: Answer("AR", "207", "too-long", 413, _NEVER),
+    VersionConflict: Answer("AE", "206", "conflict", 412, _NEVER),
+    NotTranslatable: Answer("AR", "200", "not-supported", 422, _NEVER),
+    AccessError: Answer("AR", "207", "security", 403, _HOLD),
+    Unauthenticated: Answer("AR", "207", "login", 401, _HOLD),
+    Forbidden: Answer("AR", "207", "forbidden", 403, _HOLD),
+    UntrustedPeer: Answer("AR", "207", "security", 403, _HOLD),
+    UnableToWork: Answer("AE", "207", "transient", 503, _LATER),
+    StoreUnavailable: Answer("AE", "207", "no-store", 503, _LATER),
+    AuditRefused: Answer("AE", "207", "no-store", 503, _LATER),
+    KeyUnavailable: Answer("AE", "207", "exception", 503, _HOLD),
+    Tampered: Answer("AE", "207", "exception", 500, _HOLD),
+    ShuttingDown: Answer("AE", "207", "transient", 503, _LATER),
+    Overloaded: Answer("AE", "207", "throttled", 503, _LATER),
+    ConfigurationError: Answer("AE", "207", "exception", 500, _HOLD),
+    DeliveryError: Answer("AE", "207", "exception", 502, _LATER),
+    PartnerUnreachable: Answer("AE", "207", "timeout", 504, _LATER),
+    PartnerBusy: Answer("AE", "207", "throttled", 503, _LATER),
+    PartnerRefusedUs: Answer("AE", "207", "security", 502, _HOLD),
+    PartnerRefusedMessage: Answer("AE", "207", "processing", 502, _NEVER),
+    AnswerNotUnderstood: Answer("AE", "207", "processing", 502, _LATER),
+}
