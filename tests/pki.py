@@ -131,8 +131,6 @@ class Authority:
         files = SiteFiles(
             folder / f"{name}.pem", folder / f"{name}.key", folder / "ca.pem", folder / "crl.pem"
         )
-            folder / f"{name}.pem", folder / f"{name}.key", folder / "ca.pem", folder / "crl.pem"
-        )
         files.certificate.write_bytes(certificate)
         write_private(files.key, key)
         files.trust.write_bytes(self.pem)
