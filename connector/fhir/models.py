@@ -56,7 +56,7 @@ def _finding(resource: dict[str, Any], fault: str, place: tuple[int | str, ...])
 
 
 def _path(resource: dict[str, Any], place: tuple[int | str, ...]) -> str:
-    """The FHIRPath of a place: ``deceasedBoolean`` is ``deceased`` there. Words R4 does not know are left out."""
+    """The FHIRPath of a place (``deceasedBoolean`` is ``deceased`` there), without words unknown to R4."""
     kind = path = str(resource["resourceType"])
     node: Any = resource
     for part in place:
@@ -79,4 +79,4 @@ def _element(kind: str, name: str) -> elements.Element | None:
 def _kind(node: Any, declared: str) -> str:
     """An entry's or a contained resource is of the type that it names."""
     named = node.get("resourceType") if isinstance(node, dict) and declared == "Resource" else None
-    return named if isinstance(named, str) else declared
+    return named if isinstance(named, str) and named in elements.resource_types() else declared
