@@ -1,0 +1,76 @@
+"""From the partners' records and the connector's listing to the rows of the table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from connector.demo.messages import kind, split, text_of
+from connector.demo.show import DAY, Row
+from connector.demo.status import Listed
+
+Line = dict[str, Any]
+_NOTES: Final = {
+    "06-z-segment": "with a Z segment",
+    "07-person-latin1": "in ISO 8859-1",
+    "09-duplicate": "a duplicate: answered again, delivered once",
+    "10-broken": "PID is missing: refused",
+}
+
+
+def day() -> Iterator[tuple[str, bytes]]:
+    """The files of the shipped day, in their order."""
+    for path in sorted(DAY.glob("*.hl7")):
+        yield path.name, path.read_bytes()
+
+
+def said_before(message: str) -> str | None:
+    """The last ADT message of the hospital about the same patient, where this one is an ADT."""
+    if "|ADT^" not in message:
+        return None
+    number = _record_number(message)
+    known = [text_of(one) for _, content in day() for one in split(content)]
+    return next((m for m in reversed(known) if "|ADT^" in m and _record_number(m) == number), None)
+
+
+def lines(path: Path) -> list[Line]:
+    """The whole lines of a JSON-lines file that another process writes."""
+    content = path.read_bytes() if path.exists() else b""
+    return [json.loads(line) for line in content.rpartition(b"\n")[0].splitlines()]
+
+
+def _record_number(message: str) -> str:
+    pid = next((line for line in message.split("\r") if line.startswith("PID|")), "PID|||")
+    return pid.split("|")[3].split("^")[0]
+
+
+def rows_to_fhir(sent: list[Line], listed: Sequence[Listed]) -> Iterator[Row]:
+    """What the hospital sent; the k-th new message that was taken is the k-th that the connector lists."""
+    taken = iter([one for one in listed if one.direction == "to_fhir"])
+    kinds = {name: kind(split(content)[0]) for name, content in day()}
+    known: set[str] = set()
+    for line in sent:
+        good, repeat = line["ack"] in ("AA", "CA"), line["control_id"] in known
+        known.add(line["control_id"])
+        held = next(taken, None) if good and not repeat else None
+        name = line["file"].removesuffix(".hl7")
+        note = _NOTES.get(name, "") or " ".join(line["errors"])
+        yield _row(line, "to_fhir", kinds.get(line["file"], ""), line["ack"], note, held)
+
+
+def rows_to_v2(received: list[Line], listed: Sequence[Listed]) -> Iterator[Row]:
+    """What the hospital received, in its order."""
+    taken = iter([one for one in listed if one.direction == "to_v2"])
+    for line in received:
+        held = None if line["repeat"] else next(taken, None)
+        note = "sent again" if line["repeat"] else ""
+        yield _row(line, "to_v2", kind(line["message"].encode()), "AA", note, held)
+
+
+def _row(line: Line, way: str, message: str, ack: str, note: str, held: Listed | None) -> Row:
+    row = Row(line["at"], way, message, line["control_id"], ack, note)
+    if held is not None:
+        row.resources, row.lost, row.delivered = held.resources, held.lost, held.state == "delivered"
+    return row

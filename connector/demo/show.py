@@ -1,0 +1,144 @@
+"""What the demo shows: the live table, a v2 message with its changed fields marked, the reconciliation."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from rich.table import Table
+from rich.text import Text
+
+from connector.demo.site import Site
+
+DAY: Final = Path(__file__).parent / "day"
+ARROWS: Final = {"to_fhir": "v2 → FHIR", "to_v2": "FHIR → v2"}
+_MARK: Final = "bold black on yellow"
+_NOT_COMPARED: Final = ("MSH", "EVN")  # they tell of the sending, and differ in every message
+_GOOD: Final = ("AA", "CA")
+
+
+@dataclass(slots=True)
+class Row:
+    """One message in the table; a number that is not known yet, or never will be, is None."""
+
+    at: str
+    direction: str
+    message: str
+    control_id: str
+    ack: str
+    note: str = ""
+    resources: int | None = None
+    delivered: bool | None = None
+    lost: int | None = None
+
+
+@dataclass(slots=True)
+class Balance:
+    """The closing reconciliation of one direction."""
+
+    direction: str
+    received: int = 0
+    delivered: int = 0
+    repeated: int = 0
+    refused: int = 0
+    faults: list[str] = field(default_factory=list)
+
+    @property
+    def holds(self) -> bool:
+        """Whether everything received was delivered, refused with an answer, or a repeat."""
+        return not self.faults and self.received == self.delivered + self.repeated + self.refused
+
+
+def table(rows: Iterable[Row]) -> Table:
+    """The live table."""
+    shown = Table(title="A small day at the hospital", title_justify="left", header_style="bold")
+    for name in ("Time", "Direction", "Message", "Control id", "ACK"):
+        shown.add_column(name, no_wrap=True)
+    for name in ("Resources", "Delivered", "Lost"):
+        shown.add_column(name, justify="right")
+    shown.add_column("")
+    for row in rows:
+        style = "green" if row.ack in _GOOD else "red"
+        shown.add_row(
+            row.at[11:19],
+            ARROWS[row.direction],
+            row.message,
+            row.control_id,
+            Text(row.ack, style),
+            _number(row.resources),
+            {True: "yes", False: "no", None: ""}[row.delivered],
+            _number(row.lost),
+            row.note,
+        )
+    return shown
+
+
+def marked(message: str, before: str | None) -> Text:
+    """The message, a segment a line, with every field marked that ``before`` says otherwise.
+
+    ``before`` is the last message about the same patient, or None: then nothing is marked.
+    """
+    earlier = _segments(before) if before is not None else {}
+    shown = Text(overflow="fold")
+    for (name, number), fields in _segments(message).items():
+        known = earlier.get((name, number), [])
+        compared = before is not None and name not in _NOT_COMPARED and bool(known)
+        for position, content in enumerate(fields):
+            shown.append("|" if position else "")
+            differs = compared and content != (known[position] if position < len(known) else "")
+            shown.append(f"»{content}«" if differs else content, _MARK if differs else "")
+        shown.append("\n")
+    return shown
+
+
+def balances(sides: Sequence[Balance]) -> Table:
+    """The closing reconciliation."""
+    shown = Table(title="Reconciliation", title_justify="left", header_style="bold")
+    shown.add_column("Direction", no_wrap=True)
+    for name in ("Received", "= Delivered", "+ Repeated", "+ Refused"):
+        shown.add_column(name, justify="right")
+    shown.add_column("")
+    for side in sides:
+        verdict = Text("reconciles", "green") if side.holds else Text(", ".join(side.faults) or "no", "red")
+        numbers = (side.received, side.delivered, side.repeated, side.refused)
+        shown.add_row(ARROWS[side.direction], *map(str, numbers), verdict)
+    return shown
+
+
+def how_to_play(site: Site) -> str:
+    """Where everything is, and what to try next."""
+    folder = site.folder.relative_to(Path.cwd()) if site.folder.is_relative_to(Path.cwd()) else site.folder
+    day = DAY.relative_to(Path.cwd()) if DAY.is_relative_to(Path.cwd()) else DAY
+    tls = f"--cacert {folder}/ca.pem --cert {folder}/fhir.pem --key {folder}/fhir.key"
+    return f"""
+store  {folder}/store.db    logs  {folder}/log/    audit log  python -m audit verify {folder}/store.db
+API  {site.connector_url}/fhir    MLLP  localhost:{site.ports.mllp}    sandbox  {site.sandbox_url}/fhir
+
+Send a message, or drop a file ending in .hl7 into {folder}/hospital/out/ and see sent.jsonl beside it:
+  connector send {day}/03-update-phone.hl7 --to mllps://localhost:{site.ports.mllp} \\
+    --cert {folder}/hospital.pem --key {folder}/hospital.key --ca {folder}/ca.pem
+Ask the API (a token lives five minutes):
+  curl {tls} \\
+    -H "Authorization: Bearer $(python -m connector.demo.tokens --site {folder} --as fhir)" \\
+    {site.connector_url}/fhir/metadata
+See what the sandbox holds; what you PUT there comes back to the hospital, in received.jsonl:
+  curl {tls} {site.sandbox_url}/admin/Patient
+"""
+
+
+def _number(value: int | None) -> str:
+    return "" if value is None else str(value)
+
+
+def _segments(message: str) -> dict[tuple[str, int], list[str]]:
+    """The fields of each segment, by its name and how many of that name came before it."""
+    seen: Counter[str] = Counter()
+    segments = {}
+    for line in filter(None, message.replace("\n", "\r").split("\r")):
+        fields = line.split("|")
+        seen[fields[0]] += 1
+        segments[fields[0], seen[fields[0]]] = fields
+    return segments
