@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from connector.demo.messages import kind, split, text_of
+from connector.demo.messages import control_id, kind, split, text_of
 from connector.demo.show import DAY, Row
 from connector.demo.status import Listed
 
@@ -31,8 +31,12 @@ def said_before(message: str) -> str | None:
     if "|ADT^" not in message:
         return None
     number = _record_number(message)
-    known = [text_of(one) for _, content in day() for one in split(content)]
-    return next((m for m in reversed(known) if "|ADT^" in m and _record_number(m) == number), None)
+    known: dict[str, str] = {}
+    for _, content in day():
+        for one in split(content):
+            known.setdefault(control_id(one), text_of(one))  # a duplicate says nothing new
+    same = [m for m in known.values() if "|ADT^" in m and _record_number(m) == number]
+    return same[-1] if same else None
 
 
 def lines(path: Path) -> list[Line]:
