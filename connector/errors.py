@@ -158,6 +158,10 @@ class BodyTooLarge(ResourceError):
     """The body passes the limit."""
 
 
+class BodyIncomplete(ResourceError):
+    """The body did not come to its end in time."""
+
+
 class VersionConflict(ResourceError):
     """``If-Match`` names a version that is no longer the current one."""
 
@@ -288,6 +292,7 @@ ANSWERS: dict[type[ConnectorError], Answer] = {
     UnsupportedInteraction: Answer("AR", "200", "not-supported", 404, _NEVER),
     UnsupportedContent: Answer("AR", "200", "not-supported", 415, _NEVER),
     BodyTooLarge: Answer("AR", "207", "too-long", 413, _NEVER),
+    BodyIncomplete: Answer("AE", "207", "timeout", 408, _NEVER),
     VersionConflict: Answer("AE", "206", "conflict", 412, _NEVER),
     NotTranslatable: Answer("AR", "200", "not-supported", 422, _NEVER),
     AccessError: Answer("AR", "207", "security", 403, _HOLD),
