@@ -110,14 +110,17 @@ class Interactions:
         bundle = json.loads(call.body)
         if not isinstance(bundle, dict) or bundle.get("resourceType") != "Bundle":
             raise Refusal(400, "invalid", "post a Bundle here")
-        operations = [_entry(entry, index) for index, entry in enumerate(bundle.get("entry", []))]
+        entries = bundle.get("entry", [])
+        if not isinstance(entries, list):
+            raise Refusal(400, "structure", "the entries are no list", "Bundle.entry")
+        operations = [_entry(entry, index) for index, entry in enumerate(entries)]
         if bundle.get("type") == "transaction":
-            entries = [self._response(effect) for effect in self._write(operations, claims)]
+            answers = [self._response(effect) for effect in self._write(operations, claims)]
         elif bundle.get("type") == "batch":
-            entries = [self._alone(operation, claims) for operation in operations]
+            answers = [self._alone(operation, claims) for operation in operations]
         else:
             raise Refusal(400, "invalid", "the Bundle is no transaction and no batch", "Bundle.type")
-        return Reply(200, {"resourceType": "Bundle", "type": f"{bundle['type']}-response", "entry": entries})
+        return Reply(200, {"resourceType": "Bundle", "type": f"{bundle['type']}-response", "entry": answers})
 
     def _alone(self, operation: Operation, claims: dict[str, Any]) -> Resource:
         try:
@@ -142,7 +145,9 @@ def _operation(call: Call) -> Operation:
 
 def _entry(entry: Any, index: int) -> Operation:
     request = entry.get("request") if isinstance(entry, dict) else None
-    if not isinstance(request, dict) or not request.get("method") or not request.get("url"):
+    if not isinstance(request, dict) or not all(isinstance(v, str) for v in request.values()):
+        request = {}
+    if not request.get("method") or not request.get("url"):
         raise Refusal(400, "required", "every entry says what it asks for", f"Bundle.entry[{index}].request")
     type_, _, id_ = request["url"].partition("/")
     if "?" in request["url"] or (request["method"] == "POST") == bool(id_):

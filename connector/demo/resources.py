@@ -233,6 +233,8 @@ def _checked(operation: Operation, known: _Known) -> Resource:
         raise Refusal(400, "invalid", "the body is no resource of the type of the address", "resourceType")
     if operation.id and not _ID.fullmatch(operation.id):
         raise Refusal(400, "value", "an id has 1 to 64 letters, digits, hyphens and dots", "id")
+    if not isinstance(content.get("meta", {}), dict):
+        raise Refusal(422, "invalid", "meta is no object", f"{operation.type}.meta")
     for path in _empty_elements(content, operation.type):
         raise Refusal(422, "invalid", "an element is empty", path)
     content = _pointed(content, known)

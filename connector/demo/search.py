@@ -34,6 +34,8 @@ def _has_identifier(resource: Resource, token: str) -> bool:
     system, bar, value = token.partition("|")
     held = resource.get("identifier", [])
     for identifier in held if isinstance(held, list) else [held]:
+        if not isinstance(identifier, dict):
+            continue
         if not bar and identifier.get("value") == token:
             return True
         if bar and identifier.get("system", "") == system and value in ("", identifier.get("value")):
@@ -54,5 +56,6 @@ def _compares(value: str, at: str) -> bool | None:
 
 def _refers(resource: Resource, name: str, value: str) -> bool:
     names = ("patient", "subject") if name == "patient" else (name,)
-    pointed = {resource.get(element, {}).get("reference", "") for element in names}
+    held = [resource.get(element) for element in names]
+    pointed = {one.get("reference", "") for one in held if isinstance(one, dict)}
     return bool(pointed & {value, f"{name.title()}/{value}", f"Patient/{value}"})

@@ -164,3 +164,32 @@ def test_what_was_answered_is_there_after_a_kill(site: Site, start: Start) -> No
     assert stats["resources"]["Patient/p1"]["version"] == 2
     assert stats["writes"] == {"connector": 1, "person": 1}
     assert stats["notices"] == {"waiting": 1}
+
+
+TRANSACTION = {"resourceType": "Bundle", "type": "transaction"}
+ODD = [
+    ("/fhir", {**TRANSACTION, "entry": {"a": 1}}),
+    ("/fhir", {**TRANSACTION, "entry": ["x"]}),
+    ("/fhir", {**TRANSACTION, "entry": [{"request": {"method": 1}}]}),
+    ("/fhir", {**TRANSACTION, "entry": [{"request": {"method": "PATCH", "url": "Patient/1"}}]}),
+    ("/fhir", {**TRANSACTION, "type": ["transaction"]}),
+    ("/fhir", [1]),
+    ("/fhir/Patient", {"resourceType": "Patient", "meta": "x"}),
+    ("/fhir/Patient", "x"),
+]
+
+
+def test_odd_bodies_get_an_outcome(site: Site, client: httpx2.Client) -> None:
+    authorised(client, site)
+    for path, body in ODD:
+        answer = client.post(path, json=body)
+        assert answer.status_code in (400, 403, 422), body
+        assert issue(answer)
+
+
+def test_odd_resources_do_not_disturb_a_search(site: Site, client: httpx2.Client) -> None:
+    authorised(client, site)
+    odd = {"resourceType": "Patient", "identifier": "x", "subject": "y"}
+    assert client.post("/fhir/Patient", json=odd).status_code == 201
+    assert client.get("/fhir/Patient?identifier=x").json()["total"] == 0
+    assert client.get("/fhir/Patient?subject=y").json()["total"] == 0
