@@ -1,0 +1,116 @@
+"""The section ``[fhir]``: where the FHIR system is, how it gets resources, and who may send us some."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal, Self, get_args
+
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+
+from connector.profile.section import (
+    FilePath,
+    Fingerprint,
+    Form,
+    Scope,
+    Seconds,
+    Section,
+    Table,
+    Text,
+    Word,
+    check_url,
+    fault,
+)
+from connector.profile.verbs import ResourceType
+
+Algorithm = Literal["ES256", "ES384", "PS256", "RS384"]
+ALGORITHMS: Final[tuple[Algorithm, ...]] = get_args(Algorithm)
+Url = Annotated[str, Form(r"https?://[^\s?#@]+", "https://host:port/path")]
+OptionalUrl = Annotated[str, Form(r"https?://[^\s?#@]+", 'https://host:port/path, or ""', True)]
+Scopes = Annotated[str, Form(r"[!#-\[\]-~]+(?: [!#-\[\]-~]+)*", "scopes with single spaces between them")]
+
+
+class FhirToken(Section):
+    """Where we get access tokens from: SMART backend services (client credentials, signed assertion)."""
+
+    insecure_loopback: bool = False
+    """Allow `http` to this machine, for tests."""
+    url: Url
+    """The token endpoint."""
+    client_id: Word
+    """Our client id there."""
+    key: FilePath
+    """The file with our private key (JWK) that signs the assertion; only its owner may read it."""
+    scope: Scopes = "system/*.cruds"
+    """What we ask for."""
+    audience: Text = ""
+    """The audience of our assertion; `""`: the token endpoint."""
+
+    @field_validator("url")
+    @classmethod
+    def _safe(cls, url: str, info: ValidationInfo) -> str:
+        return check_url(url, insecure_loopback=info.data.get("insecure_loopback", False))
+
+
+class FhirCaller(Section):
+    """Who may send us FHIR: the tokens that count, and the certificates."""
+
+    issuer: Word
+    """The authorization server, as `iss` names it."""
+    jwks: FilePath
+    """The file with the issuer's public keys (JWK set)."""
+    audience: Word
+    """This connector, as `aud` names it."""
+    algorithms: Annotated[tuple[Algorithm, ...], Field(min_length=1)] = ALGORITHMS
+    """The accepted signature algorithms."""
+    clients: Annotated[Table[Word, tuple[Scope, ...]], Field(min_length=1)]
+    """The client ids that may come, each with the SMART system scopes it can have at most, whatever its
+    token says: `"lab-app" = ["system/Observation.cu"]`."""
+    certificates: tuple[Fingerprint, ...] = ()
+    """The client certificates that may connect, as `sha256:` and 64 hex digits; empty: every certificate
+    that the service trusts."""
+    certificate_bound: bool = False
+    """Take only tokens that are bound to the caller's certificate (RFC 8705). A bound token is held to
+    its certificate in any case."""
+
+    @field_validator("clients")
+    @classmethod
+    def _may_something(cls, clients: Table[str, tuple[str, ...]]) -> Table[str, tuple[str, ...]]:
+        for client, scopes in clients.items():
+            if not scopes:
+                raise fault("this client may do nothing", fix="give it a scope or take it out", key=(client,))
+        return clients
+
+
+class Fhir(Section):
+    """The FHIR R4 side."""
+
+    insecure_loopback: bool = False
+    """Allow `http` to this machine, for tests."""
+    base: OptionalUrl = ""
+    """The endpoint to which resources are delivered; `""`: none are."""
+    server_name: Annotated[str, Form(r"[A-Za-z0-9.:-]+", "a host name", True)] = ""
+    """The name in the endpoint's certificate; `""`: the host of `base`."""
+    delivery: Literal["transaction", "each"] = "transaction"
+    """One transaction Bundle a message, or each resource by itself for endpoints without transactions."""
+    conformance: Literal["fast", "models"] = "fast"
+    """How FHIR is judged, coming in: by compiled tables, or also by the models of fhir.resources."""
+    omit: tuple[ResourceType, ...] = ()
+    """Resource types that are not delivered: `Provenance`."""
+    connect_seconds: Seconds = 10.0
+    """How long to wait for a connection."""
+    answer_seconds: Seconds = 30.0
+    """How long to wait for an answer."""
+    token: FhirToken | None = None
+    """Where we get access tokens for `base`; without this table, requests go without one."""
+    caller: Annotated[FhirCaller | None, Field(alias="from")] = None
+    """Who may send us FHIR; without this table nobody may."""
+
+    @field_validator("base")
+    @classmethod
+    def _safe(cls, base: str, info: ValidationInfo) -> str:
+        return check_url(base, insecure_loopback=info.data.get("insecure_loopback", False)) if base else base
+
+    @model_validator(mode="after")
+    def _token_for_something(self) -> Self:
+        if self.token is not None and not self.base:
+            raise fault("a token is asked for, but there is no endpoint", fix="set base", key=("token",))
+        return self

@@ -1,0 +1,119 @@
+"""The section ``[v2]``: what the HL7 v2 system sends, who it is, and where it listens."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+from zoneinfo import available_timezones
+
+from pydantic import AfterValidator, Field, model_validator
+
+from connector.profile.section import (
+    Fingerprint,
+    Form,
+    Host,
+    Port,
+    ProcessingId,
+    Seconds,
+    Section,
+    V2Message,
+    V2Name,
+    V2Version,
+    Word,
+    fault,
+)
+
+
+def _zone(name: str) -> str:
+    if name and name not in available_timezones():
+        raise fault("there is no such time zone", fix='write its IANA name, such as "Europe/Vienna"')
+    return name
+
+
+TimeZone = Annotated[str, AfterValidator(_zone)]
+Charset = Annotated[
+    str,
+    Form(
+        r"[A-Za-z0-9][A-Za-z0-9 /_.-]*",
+        'a name of table 0211 such as "UNICODE UTF-8" or "8859/1", or "UTF-8"',
+        True,
+    ),
+]
+
+
+class V2Sender(Section):
+    """Who may speak for this partner over MLLP. A certificate or a subject is required."""
+
+    certificates: tuple[Fingerprint, ...] = ()
+    """The certificates that may connect, as `sha256:` and 64 hex digits
+    (`openssl x509 -noout -fingerprint -sha256`, lowercase and without colons)."""
+    subjects: tuple[Word, ...] = ()
+    """The subjects (RFC 4514) of certificates that may connect, where the partner renews them often."""
+    applications: tuple[V2Name, ...] = ()
+    """The accepted sending applications (MSH-3.1); empty: any."""
+    facilities: tuple[V2Name, ...] = ()
+    """The accepted sending facilities (MSH-4.1); empty: any."""
+
+    @model_validator(mode="after")
+    def _somebody(self) -> Self:
+        if not (self.certificates or self.subjects):
+            raise fault("nobody may speak for this partner", fix="name a fingerprint under certificates")
+        return self
+
+
+class V2Receiver(Section):
+    """Where the partner listens for MLLP over TLS, and what stands in MSH of what we send."""
+
+    host: Host
+    """The partner's host name or address."""
+    port: Port
+    """The partner's port."""
+    server_name: Annotated[str, Form(r"[A-Za-z0-9.:-]+", "a host name", True)] = ""
+    """The name in the partner's certificate; `""`: `host`."""
+    application: V2Name = "CONNECTOR"
+    """Our sending application, MSH-3."""
+    facility: V2Name = "CONNECTOR"
+    """Our sending facility, MSH-4."""
+    receiving_application: V2Name
+    """The partner's application, MSH-5."""
+    receiving_facility: V2Name
+    """The partner's facility, MSH-6."""
+    version: V2Version = "2.5.1"
+    """The version of messages that we write anew, MSH-12."""
+    charset: Charset = "UNICODE UTF-8"
+    """The character set of messages that we write anew, MSH-18."""
+    processing_id: ProcessingId = "P"
+    """MSH-11 of messages that we write anew."""
+    connect_seconds: Seconds = 10.0
+    """How long to wait for a connection and its handshake."""
+    acknowledgment_seconds: Seconds = 30.0
+    """How long to wait for an acknowledgment."""
+
+
+class V2(Section):
+    """The HL7 v2 side: usually the hospital."""
+
+    time_zone: TimeZone = ""
+    """The IANA zone of times that are sent without an offset; `""`: such times cannot be said in FHIR."""
+    charset: Charset = ""
+    """The character set of messages whose MSH-18 is silent; `""`: UTF-8, and what is no UTF-8 is
+    refused."""
+    versions: tuple[V2Version, ...] = ()
+    """The accepted versions (MSH-12); empty: 2.1 to 2.8.2."""
+    messages: tuple[V2Message, ...] = ()
+    """The accepted messages (MSH-9): `ADT^A01`, or `ADT^*` for every event; empty: all that the maps
+    know."""
+    processing_ids: tuple[ProcessingId, ...] = ("P",)
+    """The accepted processing ids (MSH-11): `P` production, `T` training, `D` debugging."""
+    conformance: Literal["lenient", "strict"] = "lenient"
+    """How incoming messages are judged: `lenient` asks for what translation needs, `strict` has an
+    independent implementation check every segment, field and code."""
+    unreadable: Literal["nack", "close"] = "nack"
+    """What happens to bytes in which no MSH can be read, after they went to quarantine: a fixed negative
+    acknowledgment, or the connection is closed."""
+    acknowledgment: Literal["by-message", "original", "enhanced"] = "by-message"
+    """What we answer: AA/AE/AR (`original`), CA/CE/CR (`enhanced`), or as MSH-15 and MSH-16 ask
+    (`by-message`)."""
+    sender: Annotated[V2Sender | None, Field(alias="from")] = None
+    """Who may speak for this partner; without this table no v2 messages are taken."""
+    receiver: Annotated[V2Receiver | None, Field(alias="to")] = None
+    """Where v2 messages are delivered; without this table none are."""

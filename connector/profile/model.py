@@ -1,0 +1,143 @@
+"""A profile: one link between one v2 system and one FHIR system, as an interface analyst writes it.
+
+Frozen and strict. Reading one from a file, with the lines of its faults, is ``load.load``. The sections
+are in ``hospital`` ([v2]), ``endpoint`` ([fhir]), ``verbs`` ([mapping]) and ``events``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import Field, PrivateAttr, model_validator
+
+from connector.profile.endpoint import Fhir
+from connector.profile.events import EventRule, Events, rules
+from connector.profile.hospital import V2
+from connector.profile.section import Bytes, Count, Name, Seconds, Section, Text, V2Name, fault, none
+from connector.profile.verbs import Mapping
+
+Direction = Literal["to_fhir", "to_v2"]
+
+
+class Identity(Section):
+    """How resource ids are made from the partner's identifiers."""
+
+    namespace: Text = ""
+    """Keeps the ids of this link apart from those of others; `""`: the profile's name. Changing it later
+    gives every resource a new id."""
+    patient_authorities: tuple[V2Name, ...] = ()
+    """Which assigning authorities' identifiers (HD.1) name a patient, the preferred one first; empty: the
+    first identifier sent."""
+
+
+class Limits(Section):
+    """What one message of this link may take. The service's own limits hold as well."""
+
+    frame_bytes: Bytes = 16 * 1024 * 1024
+    """The largest v2 message."""
+    body_bytes: Bytes = 16 * 1024 * 1024
+    """The largest FHIR request."""
+    segments: Count = 20_000
+    """The most segments in one v2 message."""
+    waiting: Count = 100_000
+    """How many messages may wait for translation or delivery before new ones are turned away."""
+
+
+class RetryPauses(Section):
+    """The pauses between attempts to deliver to a partner that does not answer."""
+
+    first_seconds: Seconds = 0.5
+    """The pause after the first failure."""
+    most_seconds: Seconds = 300.0
+    """The longest pause."""
+    factor: float = Field(default=2.0, ge=1, le=10)
+    """By how much each pause is longer than the one before."""
+
+    @model_validator(mode="after")
+    def _grows(self) -> Self:
+        if self.most_seconds < self.first_seconds:
+            raise fault("the longest pause is shorter than the first", key=("most_seconds",))
+        return self
+
+
+class Profile(Section):
+    """One link between one v2 system and one FHIR system."""
+
+    name: Name
+    """The id of the link, in audit entries and in what binds ciphertexts to their place. Do not rename."""
+    description: Text = ""
+    """One line for people."""
+    v2: V2 = Field(default_factory=V2)
+    """The HL7 v2 side."""
+    fhir: Fhir = Field(default_factory=Fhir)
+    """The FHIR side."""
+    identity: Identity = Field(default_factory=Identity)
+    """Resource ids."""
+    mapping: Mapping = Field(default_factory=Mapping)
+    """The partner's differences from the maps."""
+    events: Events = Field(default_factory=none)
+    """Which v2 message a FHIR change becomes, over the defaults: `"Encounter.finished" = "ADT^A03"`; `""`:
+    none, on purpose."""
+    limits: Limits = Field(default_factory=Limits)
+    """Limits."""
+    retry: RetryPauses = Field(default_factory=RetryPauses)
+    """Pauses between attempts."""
+
+    _path: Path = PrivateAttr(default=Path())
+    _sha256: str = PrivateAttr(default="")
+
+    def model_post_init(self, context: Any) -> None:
+        """Takes over what the file says about itself: where it lies and its digest."""
+        origin = context or {}
+        self._path = origin.get("path", Path())
+        self._sha256 = origin.get("sha256", "")
+
+    @model_validator(mode="after")
+    def _goes_somewhere(self) -> Self:
+        if self.v2.sender is not None and not self.fhir.base:
+            raise fault(
+                "v2 messages come in, but there is nowhere to deliver them",
+                fix="set base in [fhir]",
+                key=("v2", "from"),
+            )
+        if self.fhir.caller is not None and self.v2.receiver is None:
+            raise fault(
+                "FHIR requests come in, but there is nowhere to deliver them",
+                fix="add a table [v2.to]",
+                key=("fhir", "from"),
+            )
+        return self
+
+    @property
+    def path(self) -> Path:
+        """The file this profile was read from."""
+        return self._path
+
+    @property
+    def sha256(self) -> str:
+        """The identity of the profile: the hexadecimal SHA-256 of its file."""
+        return self._sha256
+
+    @property
+    def namespace(self) -> str:
+        """What keeps resource ids of this link apart from those of others."""
+        return self.identity.namespace or self.name
+
+    @property
+    def zone(self) -> ZoneInfo | None:
+        """The zone of v2 times without an offset; None: such times cannot be said in FHIR."""
+        return ZoneInfo(self.v2.time_zone) if self.v2.time_zone else None
+
+    @property
+    def rules(self) -> tuple[EventRule, ...]:
+        """Which v2 message a FHIR change becomes, in the order to try them; the defaults included."""
+        return rules(self.events)
+
+    @property
+    def directions(self) -> tuple[Direction, ...]:
+        """The directions in which the link carries messages; none for a profile that only translates."""
+        there: tuple[Direction, ...] = ("to_fhir",) if self.v2.sender is not None else ()
+        back: tuple[Direction, ...] = ("to_v2",) if self.fhir.caller is not None else ()
+        return there + back
