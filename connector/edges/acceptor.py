@@ -152,7 +152,7 @@ class Acceptor:
     async def _admit(self, slot: _Slot, connection: socket.socket) -> None:
         try:
             await self._shake(slot, connection)
-        except (OSError, UntrustedPeer) as error:
+        except Exception as error:  # whatever it is, this peer stays out and somebody hears of it
             await self._refuse(_reason(error), slot.address)
         except asyncio.CancelledError:
             if not slot.reason:
@@ -197,15 +197,18 @@ def peer_of(transport: asyncio.BaseTransport) -> Peer:
     return Peer.of(connection, address_of(transport.get_extra_info("peername")))
 
 
-def _reason(error: OSError | UntrustedPeer) -> str:
+def _reason(error: Exception) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"certificate: {error.verify_message}"
     if isinstance(error, ssl.SSLError):
-        return f"tls: {error.reason or error.strerror or 'protocol error'}"
+        # raised by Python code, as for a resumed session, an SSLError has no reason of OpenSSL's
+        return f"tls: {getattr(error, 'reason', None) or error.strerror or 'protocol error'}"
     if isinstance(error, ConnectionAbortedError | TimeoutError):
         return "handshake timeout"
     if isinstance(error, ConnectionRefusedError):
         return "connection limit"
     if isinstance(error, UntrustedPeer):
         return error.what
-    return "closed during the handshake"
+    if isinstance(error, OSError):
+        return "closed during the handshake"
+    return f"failed: {type(error).__name__}"

@@ -190,4 +190,4 @@ _WHERE = {Stray.UNREADABLE: "MSA-1", Stray.UNKNOWN: "MSA-2"}
 def _tls_reason(error: ssl.SSLError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return error.verify_message
-    return error.reason or "protocol error"
+    return getattr(error, "reason", None) or "protocol error"

@@ -13,7 +13,7 @@ from connector.edges.mllp_client import MllpClient, MllpTimeouts
 from connector.edges.mllp_server import MllpEvent, MllpLimits, MllpServer
 from connector.edges.tls import Peer, TlsFiles, client_context, server_context
 from connector.errors import FrameError
-from connector.mllp import read_msa
+from connector.mllp import frame, read_msa
 from tests.pki import Authority, SiteFiles
 
 
@@ -49,6 +49,11 @@ def ack(payload: bytes, code: str = "AA") -> bytes:
     """The answer to a message: MSA-2 is its MSH-10."""
     control_id = payload.split(b"|")[9]
     return b"MSH|^~\\&|LAB|X|HIS|WARD|20261123||ACK|9|P|2.5.1\rMSA|%s|%s\r" % (code.encode(), control_id)
+
+
+def frame_of(control_id: str) -> bytes:
+    """A small ADT as a block."""
+    return frame(message(control_id))
 
 
 class Ward:

@@ -1,0 +1,398 @@
+"""Who gets in, over real TLS on loopback, and what is said of those who do not."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from connector.edges.acceptor import Acceptor, listen
+from connector.edges.mllp_server import MllpLimits
+from connector.edges.tls import client_context, revoked_serials, server_context
+from tests.mllp.loopback import (
+    Site,
+    Ward,
+    answers,
+    connected,
+    frame_of,
+    listening,
+    message,
+    sending,
+    tls_files,
+    until,
+)
+from tests.pki import DAY, Authority, serial_of
+
+VERSIONS = pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    return Site(tmp_path)
+
+
+def only(context: ssl.SSLContext, version: ssl.TLSVersion) -> ssl.SSLContext:
+    context.minimum_version = context.maximum_version = version
+    return context
+
+
+async def refused(site: Site, ward: Ward, context: ssl.SSLContext) -> str:
+    """Try to get in, without success; returns the reason that the server told."""
+    with pytest.raises((OSError, EOFError)):
+        await talk(site, ward, context)
+    await until(lambda: ward.refused != [])
+    assert ward.got == []
+    assert ward.refused[0][1].startswith("127.0.0.1:")
+    return ward.refused[0][0]
+
+
+async def talk(site: Site, ward: Ward, context: ssl.SSLContext) -> None:
+    async with connected(site, ward.port, context) as (reader, writer):
+        writer.write(frame_of("1"))
+        block = await asyncio.wait_for(reader.readuntil(b"\x1c\r"), 5)
+        assert b"MSA|AA|1" in block
+
+
+@VERSIONS
+async def test_both_versions_of_tls_let_a_good_peer_in(site: Site, version: ssl.TLSVersion) -> None:
+    async with listening(site) as ward:
+        await talk(site, ward, only(site.client_context(), version))
+        assert ward.refused == []
+
+
+@pytest.mark.filterwarnings("ignore:.*TLSv1_1 is deprecated")
+async def test_tls_1_1_is_refused(site: Site) -> None:
+    context = site.client_context()
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    async with listening(site) as ward:
+        reason = await refused(site, ward, only(context, ssl.TLSVersion.TLSv1_1))
+        assert reason.startswith("tls: ")
+
+
+async def test_tls_1_2_without_gcm_is_refused(site: Site) -> None:
+    context = only(site.client_context(), ssl.TLSVersion.TLSv1_2)
+    context.set_ciphers("ECDHE+CHACHA20")
+    async with listening(site) as ward:
+        assert await refused(site, ward, context) == "tls: NO_SHARED_CIPHER"
+
+
+async def test_where_1_3_is_the_minimum_1_2_is_refused(site: Site) -> None:
+    strict = server_context(replace(site.server, minimum="1.3"))
+    async with listening(site, context=strict) as ward:
+        reason = await refused(site, ward, only(site.client_context(), ssl.TLSVersion.TLSv1_2))
+        assert reason.startswith("tls: ")
+
+
+@VERSIONS
+async def test_a_peer_without_a_certificate_is_refused(site: Site, version: ssl.TLSVersion) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(site.client.trust)
+    async with listening(site) as ward:
+        reason = await refused(site, ward, only(context, version))
+        assert reason == "tls: PEER_DID_NOT_RETURN_A_CERTIFICATE"
+
+
+@VERSIONS
+async def test_a_peer_of_an_unknown_authority_is_refused(
+    site: Site, version: ssl.TLSVersion, tmp_path: Path
+) -> None:
+    (tmp_path / "x").mkdir()
+    stranger = tls_files(Authority("Another CA").write(tmp_path / "x", "client"))
+    context = client_context(replace(stranger, crl=None))
+    context.load_verify_locations(site.client.trust)
+    async with listening(site) as ward:
+        reason = await refused(site, ward, only(context, version))
+        assert reason.startswith("certificate: ")
+
+
+async def test_an_authority_of_the_same_name_with_another_key_is_refused(site: Site, tmp_path: Path) -> None:
+    (tmp_path / "x").mkdir()
+    twin = tls_files(Authority().write(tmp_path / "x", "client"))
+    context = client_context(replace(twin, crl=None))
+    context.load_verify_locations(site.client.trust)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    async with listening(site) as ward:
+        assert (await refused(site, ward, context)).startswith("certificate: ")
+
+
+async def test_a_certificate_for_servers_only_is_refused_from_a_client(site: Site) -> None:
+    files = tls_files(site.ca.write(site.folder, "wrong-use", client=False))
+    async with listening(site) as ward:
+        reason = await refused(site, ward, client_context(files))
+        assert reason == "certificate: unsuitable certificate purpose"
+
+
+async def test_an_expired_certificate_is_refused(site: Site) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(site.client.trust)
+    certificate, key = site.ca.issue("old", not_before=datetime.now(UTC) - 9 * DAY, days=2)
+    (site.folder / "old.pem").write_bytes(certificate + key)
+    context.load_cert_chain(site.folder / "old.pem")
+    async with listening(site) as ward:
+        assert await refused(site, ward, context) == "certificate: certificate has expired"
+
+
+@VERSIONS
+async def test_a_revoked_peer_is_refused(site: Site, version: ssl.TLSVersion) -> None:
+    context = only(site.client_context("lost-laptop"), version)
+    revoke(site, "lost-laptop")
+    async with listening(site) as ward:
+        assert await refused(site, ward, context) == "certificate: certificate revoked"
+
+
+def revoke(site: Site, name: str) -> int:
+    serial = serial_of((site.folder / f"{name}.pem").read_bytes())
+    (site.folder / "crl.pem").write_bytes(site.ca.crl([serial]))
+    return serial
+
+
+async def test_a_list_that_goes_stale_while_running_lets_nobody_in(site: Site) -> None:
+    soon = datetime.fromtimestamp(int(time.time()) + 2, UTC)
+    (site.folder / "crl.pem").write_bytes(site.ca.crl(next_update=soon))
+    context = client_context(replace(site.client, crl=None))
+    async with listening(site) as ward:
+        await asyncio.sleep(soon.timestamp() + 1.1 - time.time())
+        assert await refused(site, ward, context) == "certificate: CRL has expired"
+
+
+async def test_an_authority_without_a_list_beside_one_with_a_list_lets_nobody_in(
+    site: Site, tmp_path: Path
+) -> None:
+    (tmp_path / "x").mkdir()
+    second = Authority("Second CA")
+    stranger = second.write(tmp_path / "x", "client")
+    site.server.trust.write_bytes(site.ca.pem + second.pem)
+    context = client_context(tls_files(stranger, crl=False))
+    context.load_verify_locations(site.client.trust)
+    async with listening(site) as ward:
+        assert await refused(site, ward, context) == "certificate: unable to get certificate CRL"
+
+
+async def test_a_server_that_is_revoked_is_refused_by_our_client(site: Site) -> None:
+    async with listening(site) as ward:
+        revoke(site, "server")
+        with pytest.raises(ssl.SSLCertVerificationError, match="revoked"):
+            await talk(site, ward, site.client_context())
+
+
+async def test_a_server_under_another_name_is_refused_by_our_client(site: Site) -> None:
+    async with listening(site) as ward:
+        with pytest.raises(ssl.SSLCertVerificationError, match="Hostname mismatch"):
+            await asyncio.open_connection(
+                "127.0.0.1", ward.port, ssl=site.client_context(), server_hostname="other.example"
+            )
+
+
+def resuming(context: ssl.SSLContext, port: int, session: ssl.SSLSession | None) -> ssl.SSLSession | None:
+    """One message with the blocking client of the standard library, offering a session."""
+    with (
+        socket.create_connection(("127.0.0.1", port), timeout=5) as plain,
+        context.wrap_socket(plain, server_hostname="localhost", session=session) as tls,
+    ):
+        tls.sendall(frame_of("1"))
+        answer = tls.recv(1000)
+        if not answer:
+            raise ConnectionResetError("closed without an answer")
+        assert b"MSA|AA" in answer
+        assert not tls.session_reused
+        return tls.session
+
+
+def plain_client(site: Site, version: ssl.TLSVersion) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(site.client.trust)
+    context.load_cert_chain(site.client.certificate, site.client.key)
+    return only(context, version)
+
+
+async def test_in_tls_1_3_no_session_is_ever_resumed(site: Site) -> None:
+    context = plain_client(site, ssl.TLSVersion.TLSv1_3)
+    async with listening(site) as ward:
+        session = await asyncio.to_thread(resuming, context, ward.port, None)
+        assert session is not None
+        assert not session.has_ticket
+        await asyncio.to_thread(resuming, context, ward.port, session)
+
+
+async def test_in_tls_1_2_a_resumed_session_is_refused_and_the_next_attempt_is_a_full_one(site: Site) -> None:
+    context = plain_client(site, ssl.TLSVersion.TLSv1_2)
+
+    def offer_while_the_first_is_open(port: int) -> ssl.SSLSession:
+        with (
+            socket.create_connection(("127.0.0.1", port), timeout=5) as plain,
+            context.wrap_socket(plain, server_hostname="localhost") as first,
+        ):
+            assert first.session is not None
+            assert not first.session.has_ticket
+            with pytest.raises(OSError, match=r"reset|EOF|closed"):
+                resuming(context, port, first.session)
+            return first.session
+
+    async with listening(site) as ward:
+        session = await asyncio.to_thread(offer_while_the_first_is_open, ward.port)
+        await until(lambda: ward.refused != [])
+        assert ward.refused[0][0] == "tls: a session may not be resumed"
+        assert ward.got == []
+        await asyncio.to_thread(resuming, context, ward.port, session)
+        assert len(ward.got) == 1
+
+
+async def test_fifty_silent_peers_do_not_delay_a_good_one(site: Site) -> None:
+    async with listening(site, MllpLimits(handshake_timeout=0.8)) as ward:
+        silent = [await asyncio.open_connection("127.0.0.1", ward.port) for _ in range(50)]
+        began = time.monotonic()
+        await talk(site, ward, site.client_context())
+        assert time.monotonic() - began < 0.5
+        await until(lambda: len(ward.refused) == 50)
+        assert {reason for reason, _ in ward.refused} == {"handshake timeout"}
+        for _, writer in silent:
+            writer.transport.abort()
+
+
+async def test_one_byte_and_silence_is_a_handshake_timeout_too(site: Site) -> None:
+    async with listening(site, MllpLimits(handshake_timeout=0.2)) as ward:
+        _, writer = await asyncio.open_connection("127.0.0.1", ward.port)
+        writer.write(b"\x16")
+        await until(lambda: ward.refused != [])
+        assert ward.refused[0][0] == "handshake timeout"
+        writer.transport.abort()
+
+
+async def test_plain_text_is_refused(site: Site) -> None:
+    async with listening(site) as ward:
+        reader, writer = await asyncio.open_connection("127.0.0.1", ward.port)
+        writer.write(frame_of("1"))
+        await until(lambda: ward.refused != [])
+        assert ward.refused[0][0].startswith("tls: ")
+        assert ward.got == []
+        writer.transport.abort()
+        assert reader is not None
+
+
+async def test_a_peer_that_leaves_during_the_handshake_is_told_of(site: Site) -> None:
+    async with listening(site) as ward:
+        _, writer = await asyncio.open_connection("127.0.0.1", ward.port)
+        writer.close()
+        await until(lambda: ward.refused != [])
+        assert ward.refused[0][0] == "closed during the handshake"
+
+
+async def test_a_flood_of_handshakes_pushes_out_the_oldest(site: Site) -> None:
+    acceptor, refusals = acceptor_of(site, handshake_limit=3)
+    await acceptor.start()
+    peers = [await asyncio.open_connection(*acceptor.address) for _ in range(5)]
+    await until(lambda: len(refusals) == 2)
+    assert set(refusals) == {"pushed out: too many handshakes"}
+    await acceptor.close()
+    for _, writer in peers:
+        writer.transport.abort()
+
+
+def acceptor_of(site: Site, **limits: int) -> tuple[Acceptor, list[str]]:
+    refusals: list[str] = []
+    protocol: Callable[[Callable[[], None]], asyncio.Protocol] = lambda over: asyncio.Protocol()  # noqa: E731
+    sock = listen("127.0.0.1", 0)
+
+    def refuse(reason: str, address: str) -> None:
+        refusals.append(reason)
+
+    return Acceptor(sock, site.server_context(), protocol, refuse, **limits), refusals
+
+
+async def test_refusals_may_be_reported_by_a_coroutine(site: Site) -> None:
+    seen: list[str] = []
+
+    async def audit(reason: str, address: str) -> None:
+        await asyncio.sleep(0)
+        seen.append(reason)
+
+    async with listening(site, on_refused=audit) as ward:
+        _, writer = await asyncio.open_connection("127.0.0.1", ward.port)
+        writer.close()
+        await until(lambda: seen == ["closed during the handshake"])
+
+
+async def test_a_report_that_fails_is_told_to_the_loop_and_good_peers_still_get_in(site: Site) -> None:
+    told: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context["message"]))
+
+    def fail(reason: str, address: str) -> None:
+        raise KeyError(address)
+
+    async with listening(site, on_refused=fail) as ward:
+        _, writer = await asyncio.open_connection("127.0.0.1", ward.port)
+        writer.close()
+        await until(lambda: told == ["a refused peer could not be reported: KeyError"])
+        await talk(site, ward, site.client_context())
+
+
+async def test_a_new_context_serves_new_handshakes_and_open_connections_stay(site: Site) -> None:
+    context = site.client_context("ward-7")
+    async with listening(site) as ward, connected(site, ward.port, context) as (reader, writer):
+        writer.write(frame_of("1"))
+        await answers(reader, 1)
+        revoke(site, "ward-7")
+        ward.server.reload(site.server_context())
+        with pytest.raises((OSError, EOFError)):
+            await talk(site, ward, context)
+        writer.write(frame_of("2"))
+        assert await answers(reader, 1) == [("AA", "2")]
+
+
+async def test_open_connections_of_a_revoked_peer_are_swept(site: Site) -> None:
+    context = site.client_context("ward-7")
+    async with (
+        listening(site) as ward,
+        connected(site, ward.port, context) as (reader, writer),
+        sending(site, ward.port) as good,
+    ):
+        writer.write(frame_of("1"))
+        await answers(reader, 1)
+        await good.send(message("2"), "2")
+        revoke(site, "ward-7")
+        gone = revoked_serials(site.server)
+        assert ward.server.acceptor.drop(lambda peer: peer.serial in gone) == 1
+        await until(lambda: ward.server.acceptor.open == 1)
+        assert (await good.send(message("3"), "3")).accepted
+
+
+async def test_an_authority_can_be_taken_out_again(site: Site, tmp_path: Path) -> None:
+    (tmp_path / "x").mkdir()
+    old = Authority("Old CA")
+    guest = client_context(tls_files(old.write(tmp_path / "x", "client"), crl=False))
+    guest.load_verify_locations(site.client.trust)
+    both = replace(site.server, trust=tmp_path / "both.pem", crl=None)
+    both.trust.write_bytes(site.ca.pem + old.pem)
+    async with listening(site, context=server_context(both)) as ward:
+        await talk(site, ward, guest)
+        ward.server.reload(site.server_context())
+        with pytest.raises((OSError, EOFError)):
+            await talk(site, ward, guest)
+
+
+async def test_closing_ends_handshakes_under_way(site: Site) -> None:
+    acceptor, refusals = acceptor_of(site)
+    await acceptor.start()
+    reader, writer = await asyncio.open_connection(*acceptor.address)
+    await asyncio.sleep(0.05)
+    began = time.monotonic()
+    await acceptor.close()
+    assert await asyncio.wait_for(reader.read(), 2) == b""
+    assert time.monotonic() - began < 1
+    assert refusals == []
+    writer.transport.abort()
+
+
+async def test_many_good_peers_at_once_all_get_in(site: Site) -> None:
+    async with listening(site) as ward:
+        context = site.client_context()
+        await asyncio.gather(*(talk(site, ward, context) for _ in range(40)))
+        assert len(ward.got) == 40
+        assert ward.refused == []
