@@ -1,0 +1,146 @@
+"""Rows that span several fields of a segment and obey the same laws."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ..hl7v2.tree import Segment
+from .fields import DELETE, write_field
+from .lens import Binder, Codec
+from .partner import Partner
+from .places import Json, Reader, Writer, place, same
+from .scope import Scope
+
+
+def sent(segment: Segment, number: int) -> str:
+    """The raw text of a field, empty where it is absent or deleted."""
+    text = segment.field(number)
+    return "" if text == DELETE else text
+
+
+def simple(segment: Segment, number: int, scope: Scope) -> tuple[str, list[str]]:
+    """The first leaf of a field unescaped, and what else the field holds."""
+    text = sent(segment, number)
+    if not text:
+        return "", []
+    first, *others = text.split(scope.delimiters.repetition)
+    rest = [f"{number}({n})" for n, other in enumerate(others, 2) if other]
+    comps = first.split(scope.component)
+    rest += [f"{number}.{n}" for n, comp in enumerate(comps[1:], 2) if comp]
+    subs = comps[0].split(scope.subcomponent)
+    rest += [f"{number}.1.{n}" for n, sub in enumerate(subs[1:], 2) if sub]
+    return scope.unescape(subs[0]), rest
+
+
+@dataclass(frozen=True, slots=True)
+class Indicator:
+    """A yes/no field and the field that says more: ``x[x]`` is a boolean, or the other's value.
+
+    With the other valued, a ``Y`` is implied by it (guide: PID-24/25, PID-29/30).
+    """
+
+    segment: str
+    flag: int
+    value: int
+    boolean: str
+    other: str
+    codec: Binder
+
+    def compile(self, partner: Partner) -> _Indicator:
+        return _Indicator(self, self.codec(partner))
+
+
+class _Indicator:
+    __slots__ = ("codec", "declared", "numbers", "segment")
+
+    def __init__(self, declared: Indicator, codec: Codec) -> None:
+        self.declared = declared
+        self.codec = codec
+        self.segment = declared.segment
+        self.numbers = (declared.flag, declared.value)
+
+    def get(self, segment: Segment, node: Json, scope: Scope) -> list[str] | None:
+        d = self.declared
+        flag, unsaid = simple(segment, d.flag, scope)
+        more, rest = simple(segment, d.value, scope)
+        if not flag and not more:
+            return None
+        unsaid += rest
+        said = self.codec.to_fhir(more) if more else None
+        if said is not None:
+            node[d.other] = said
+        elif more:
+            unsaid.append(str(d.value))
+        if flag in ("Y", "N") and said is None:
+            node[d.boolean] = flag == "Y"
+        elif flag and flag != "Y":
+            unsaid.append(str(d.flag))
+        return unsaid
+
+    def put(self, target: Json, base: Json, segment: Segment, scope: Scope) -> None:
+        d = self.declared
+        if same(target.get(d.other), base.get(d.other)) and same(target.get(d.boolean), base.get(d.boolean)):
+            return
+        more = self.codec.to_v2(target[d.other]) if d.other in target else None
+        flag = {True: "Y", False: "N"}.get(target.get(d.boolean), "") if more is None else "Y"
+        write_field(segment, d.flag, [flag], scope)
+        write_field(segment, d.value, [scope.escape(more or "")], scope)
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A start and an end: ``<name>DateTime`` where only the start is valued, else ``<name>Period``."""
+
+    segment: str
+    start: int
+    end: int
+    path: str
+    codec: Binder
+
+    def compile(self, partner: Partner) -> _Moment:
+        return _Moment(self, self.codec(partner))
+
+
+class _Moment:
+    __slots__ = ("codec", "declared", "moment", "numbers", "period", "segment")
+
+    def __init__(self, declared: Moment, codec: Codec) -> None:
+        self.declared = declared
+        self.codec = codec
+        self.segment = declared.segment
+        self.numbers = (declared.start, declared.end)
+        self.moment: tuple[Reader, Writer] = place(declared.path + "DateTime")
+        self.period: tuple[Reader, Writer] = place(declared.path + "Period")
+
+    def get(self, segment: Segment, node: Json, scope: Scope) -> list[str] | None:
+        d = self.declared
+        start, unsaid = simple(segment, d.start, scope)
+        end, rest = simple(segment, d.end, scope)
+        if not start and not end:
+            return None
+        unsaid += rest
+        first, last = (self.codec.to_fhir(text) if text else None for text in (start, end))
+        unsaid += [
+            str(n) for n, text, value in ((d.start, start, first), (d.end, end, last)) if text and not value
+        ]
+        if last:
+            self.period[1](node, ({"start": first} if first else {}) | {"end": last})
+        elif first:
+            self.moment[1](node, first)
+        return unsaid
+
+    def put(self, target: Json, base: Json, segment: Segment, scope: Scope) -> None:
+        pairs = (self.moment[0], self.period[0])
+        if all(same(reader(target), reader(base)) for reader in pairs):
+            return
+        moment, period = (reader(target) for reader in pairs)
+        ends = period if isinstance(period, dict) else {"start": moment}
+        for number, value in ((self.declared.start, ends.get("start")), (self.declared.end, ends.get("end"))):
+            text = self.codec.to_v2(value) if value is not None else ""
+            write_field(segment, number, [scope.escape(text or "")], scope)
+
+
+def value_of(node: Json, prefix: str) -> tuple[str, Any]:
+    """The name and value of a choice element such as ``value[x]``; empty where it is absent."""
+    return next(((name, value) for name, value in node.items() if name.startswith(prefix)), ("", None))

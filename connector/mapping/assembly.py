@@ -1,0 +1,77 @@
+"""The resources of one translation, under ids that follow from the partner and the business identifiers."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from .places import Json, includes
+
+
+def resource_id(seed: str) -> str:
+    """32 hexadecimal digits that follow from the seed alone."""
+    return hashlib.blake2b(seed.encode(), digest_size=16).hexdigest()
+
+
+class Assembly:
+    """Resources by reference, in the order they were first spoken of."""
+
+    __slots__ = ("_namespace", "resources")
+
+    def __init__(self, namespace: str) -> None:
+        self._namespace = namespace
+        self.resources: dict[str, Json] = {}
+
+    def add(self, kind: str, seed: str, resource: Json) -> str:
+        """Take in a resource of a unit; an equal one is the same, another of the same seed is the next one."""
+        count, full = 1, seed
+        while True:
+            reference = f"{kind}/{resource_id(f'{self._namespace}|{kind}|{full}')}"
+            found = self.resources.get(reference)
+            if found is None:
+                return self._keep(reference, resource)
+            if _content(found) == resource:
+                return reference
+            count += 1
+            full = f"{seed}|{count}"
+
+    def refer(self, kind: str, seed: str, resource: Json, owner: str) -> str:
+        """Take in a resource that a row made; what adds nothing to one of the same seed is that one.
+
+        Without a seed, or where two of one seed contradict each other, the content tells them apart.
+        """
+        if seed:
+            reference = f"{kind}/{resource_id(f'{self._namespace}|{kind}|{seed}')}"
+            found = self.resources.get(reference)
+            if found is None:
+                return self._keep(reference, resource)
+            if includes(found, resource):
+                return reference
+            if includes(resource, _content(found)):
+                found.update(resource)
+                return reference
+        reference = f"{kind}/{resource_id(f'{self._namespace}|{kind}|{seed or owner}|{canonical(resource)}')}"
+        return reference if reference in self.resources else self._keep(reference, resource)
+
+    def _keep(self, reference: str, resource: Json) -> str:
+        resource["id"] = reference.partition("/")[2]
+        self.resources[reference] = resource
+        return reference
+
+    def resolve(self, reference: Any) -> Json | None:
+        """The resource a Reference points to, if it is here."""
+        target = reference.get("reference") if isinstance(reference, dict) else None
+        return self.resources.get(target) if isinstance(target, str) else None
+
+
+def _content(resource: Json) -> Json:
+    return {name: value for name, value in resource.items() if name != "id"}
+
+
+def canonical(value: Any) -> str:
+    """A text that is the same for equal values, whatever the order of their names."""
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{name}:{canonical(value[name])}" for name in sorted(value)) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(canonical, value)) + "]"
+    return f"{type(value).__name__}:{value}"

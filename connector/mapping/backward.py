@@ -1,0 +1,266 @@
+"""FHIR to v2: resources over the prior message, or into a new one.
+
+What the bundle does not speak of stays as it was; a DELETE entry removes. Each unit of the prior
+message is put with three things in hand: what FHIR says now, what the prior text said, and that text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..hl7v2.tree import Message, Segment
+from . import forward
+from .compiled import Bound, BoundSegments, BoundUnit, Maps, Slot
+from .fields import DELETE, BoundField, BoundOne, put_list
+from .layout import Layout
+from .places import Json, place, same
+from .scope import Scope
+from .units import Attached, ResourceMap
+
+
+@dataclass(slots=True)
+class Target:
+    """What FHIR says now: resources by reference, over those of the prior message; and what it deleted."""
+
+    resources: Mapping[str, Json]
+    deleted: frozenset[str]
+    base: Mapping[str, Json] = field(default_factory=dict)
+
+    def resolve(self, reference: Any) -> Json | None:
+        at = forward.reference_of(reference)
+        if at in self.deleted:
+            return None
+        return self.resources.get(at) or self.base.get(at)
+
+
+@dataclass(slots=True)
+class _Work:
+    """One translation to v2 in progress."""
+
+    maps: Maps
+    target: Target
+    before: forward.Forward
+    scope: Scope
+    layout: Layout
+    done: set[str]
+
+
+def to_v2(prior: Message, maps: Maps, target: Target, order: tuple[str, ...]) -> Message:
+    """Write resources over a message; ``order``: the units it may hold, in the order they are written."""
+    before = forward.to_fhir(prior, maps)
+    target.base = before.assembly.resources
+    scope = Scope(prior.delimiters, before.scope.refer, target, before.assembly)
+    layout = Layout(prior, before.plan, maps.planner.units, order)
+    for n, spoken in enumerate(before.spoken):
+        layout.know(n, spoken.references[0])
+    work = _Work(maps, target, before, scope, layout, set())
+    for n in before.plan.order:
+        _put_instance(work, n)
+    for name in order:
+        unit = next(unit for unit in maps.units if unit.declared.name == name)
+        _put_new(work, unit)
+    return layout.message()
+
+
+def _put_instance(work: _Work, n: int) -> None:
+    """A unit of the prior message."""
+    spoken = work.before.spoken[n]
+    unit = work.maps.units[spoken.instance.unit]
+    main = spoken.references[0]
+    work.done.update(reference for reference in spoken.references if reference)
+    if main in work.target.deleted:
+        work.layout.remove(n)
+        return
+    work.scope.owner = _owner(work, n)
+    now = _now(work, unit, spoken.references)
+    old = [work.before.assembly.resources.get(reference, {}) for reference in spoken.references]
+    _put_unit(work, unit, n, now, old, main)
+
+
+def _owner(work: _Work, n: int) -> str:
+    """Under whom things without an identifier are told apart, as on the way to FHIR."""
+    parent = work.before.plan.instances[n].parents.get("patient", -1)
+    if parent >= 0 and work.before.spoken[parent].references[0]:
+        return str(work.before.spoken[parent].references[0])
+    return str(work.before.scope.owner)
+
+
+def _now(work: _Work, unit: BoundUnit, references: list[str]) -> list[Json]:
+    """What FHIR says now of each slot's resource."""
+    found: list[Json] = []
+    for slot, reference in zip(unit.slots, references):
+        here = _same_header(work, slot.kind) or work.target.resolve({"reference": reference})
+        found.append(here or {})
+    for n, slot in enumerate(unit.slots):
+        if n and not references[n] and not found[n]:
+            found[n] = _by_way(work, slot, found[0], references[0])
+    return found
+
+
+def _same_header(work: _Work, kind: str) -> Json | None:
+    """A message has one header, whatever its id."""
+    if kind not in ("MessageHeader", "Bundle"):
+        return None
+    return next((r for r in work.target.resources.values() if r.get("resourceType") == kind), None)
+
+
+def _by_way(work: _Work, slot: Slot, main: Json, reference: str) -> Json:
+    """The resource of a further slot: where the first one refers to it, or it to the first one."""
+    declared = slot.declared
+    if not isinstance(declared, ResourceMap) or not declared.via:
+        return {}
+    if not declared.via.startswith("<"):
+        found = work.target.resolve(place(declared.via)[0](main))
+        return found if found and found.get("resourceType") == slot.kind else {}
+    reader, _ = place(declared.via[1:])
+    for resource in work.target.resources.values():
+        pointers = reader(resource) if resource.get("resourceType") == slot.kind else None
+        if any(forward.reference_of(one) == reference for one in _as_list(pointers)):
+            return resource
+    return {}
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _put_unit(work: _Work, unit: BoundUnit, n: int, now: list[Json], old: list[Json], main: str) -> None:
+    for at, slot in enumerate(unit.slots):
+        target, base = now[at], old[at]
+        if isinstance(slot.declared, Attached):
+            target, base = _attached(work, slot.declared, n, main)
+        _put_slot(work, unit, slot, n, target, base)
+
+
+def _attached(work: _Work, declared: Attached, n: int, main: str) -> tuple[Json, Json]:
+    """The element of the parent's list that refers to this unit's resource, now and before."""
+    parent = work.layout.parent(n, declared.unit)
+    reference = work.layout.reference(parent) if parent is not None else ""
+    return tuple(  # type: ignore[return-value]
+        next(
+            (
+                {name: value for name, value in element.items() if name != declared.link}
+                for element in (resource or {}).get(declared.path, ())
+                if forward.reference_of(element.get(declared.link)) == main
+            ),
+            {},
+        )
+        for resource in (
+            work.target.resolve({"reference": reference}),
+            work.before.assembly.resources.get(reference),
+        )
+    )
+
+
+def _put_slot(work: _Work, unit: BoundUnit, slot: Slot, n: int, target: Json, base: Json) -> None:
+    layout, scope = work.layout, work.scope
+
+    def segment_of(bound: Bound) -> Segment:
+        return layout.segment(n, bound.segment)
+
+    lists: dict[str, list[BoundField]] = {}
+    for bound in slot.fields:
+        if isinstance(bound, BoundOne):
+            if not bound.declared.secondary or _speaks(layout, n, bound):
+                bound.put(target, base, segment_of(bound), scope)
+        else:
+            lists.setdefault(bound.declared.path, []).append(bound)
+    for across in slot.across:
+        across.put(target, base, layout.segment(n, across.segment), scope)
+    for rows in slot.segments:
+        _put_segments(work, rows, n, target, base)
+    for fields in lists.values():
+        elements = fields[0].reader(target)
+        put_list(fields, elements if isinstance(elements, list) else [], segment_of, scope)
+
+
+def _speaks(layout: Layout, n: int, bound: BoundOne) -> bool:
+    """Whether a secondary field already says something, and so has to go on agreeing."""
+    return layout.has(n, bound.segment) and layout.segment(n, bound.segment).field(bound.number) not in (
+        "",
+        DELETE,
+    )
+
+
+def _put_segments(work: _Work, rows: BoundSegments, n: int, target: Json, base: Json) -> None:
+    """A list whose elements are segments: each over the segment that said the same, else over the next one."""
+    wanted = [element for element in rows.reader(target) or () if isinstance(element, dict)]
+    if same(wanted, rows.reader(base) or []):
+        return
+    segments = work.layout.segments(n, rows.name)
+    views = [forward.view_segment(segment, rows, work.scope)[0] for segment in segments]
+    free = list(range(len(segments)))
+    homes = [_equal(views, free, element) for element in wanted]
+    for element, home in zip(wanted, homes):
+        at = home if home is not None else (free.pop(0) if free else None)
+        segment = segments[at] if at is not None else work.layout.add(n, rows.name)
+        fields = segment.texts[1:]
+        rows.lens.put(element, views[at] if at is not None else {}, fields, work.scope)
+        for number, text in enumerate(fields, 1):
+            if text != segment.field(number):
+                segment.set(number, text)
+    for at in free:
+        if views[at]:
+            work.layout.drop(segments[at])
+
+
+def _equal(views: list[Json], free: list[int], element: Json) -> int | None:
+    at = next((n for n in free if same(views[n], element)), None)
+    if at is not None:
+        free.remove(at)
+    return at
+
+
+# --- resources the prior message did not speak of --------------------------------------------------------
+
+
+def _put_new(work: _Work, unit: BoundUnit) -> None:
+    main = unit.slots[0]
+    if main.kind == "MessageHeader":  # a message has one, and it is there
+        return
+    for reference, resource in work.target.resources.items():
+        if (
+            resource.get("resourceType") != main.kind
+            or reference in work.done
+            or _elsewhere(work, unit, reference)
+        ):
+            continue
+        parent = _parent(work, unit, reference)
+        n = work.layout.open(unit.declared, reference, parent)
+        work.done.add(reference)
+        now = [resource] + [_by_way(work, slot, resource, reference) for slot in unit.slots[1:]]
+        _put_unit(work, unit, n, now, [{} for _ in unit.slots], reference)
+        work.layout.close(n)
+
+
+def _elsewhere(work: _Work, unit: BoundUnit, reference: str) -> bool:
+    """Whether another unit speaks of this resource as one of its further ones (an insured's RelatedPerson)."""
+    for other in work.maps.units:
+        for slot in other.slots[1:]:
+            declared = slot.declared
+            if slot.kind != unit.slots[0].kind or not isinstance(declared, ResourceMap):
+                continue
+            reader, _ = place(declared.via.lstrip("<"))
+            if any(
+                forward.reference_of(reader(resource)) == reference
+                for resource in work.target.resources.values()
+                if resource.get("resourceType") == other.slots[0].kind
+            ):
+                return True
+    return False
+
+
+def _parent(work: _Work, unit: BoundUnit, reference: str) -> int | None:
+    """The unit whose list refers to the resource (a report to its observations), if there is one."""
+    declared = unit.slots[0].declared
+    if not isinstance(declared, ResourceMap):
+        return None
+    for name, _, path in declared.collected:
+        reader, _ = place(path)
+        for n in work.layout.instances(name):
+            resource = work.target.resolve({"reference": work.layout.reference(n)})
+            if resource and any(forward.reference_of(one) == reference for one in reader(resource) or ()):
+                return n
+    return None

@@ -1,0 +1,167 @@
+"""HD, CX, EI <-> Identifier (guide: CX[Identifier], HD[uri], EI[Identifier-Extension])."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ..lens import At, Bound, Item, Nested, Row, Unsaid
+from ..partner import Partner, is_oid, local_name, local_uri
+from ..places import Comps, Json, same, write_comp
+from ..scope import Scope
+from .primitives import IdentifierType, date, text_code
+
+CHECK_DIGIT = "http://hl7.org/fhir/StructureDefinition/identifier-checkDigit"
+CHECK_SCHEME = "http://terminology.hl7.org/StructureDefinition/identifier-checkDigitScheme"
+_URN = {"ISO": "urn:oid:", "UUID": "urn:uuid:", "GUID": "urn:uuid:"}
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """The parts of an HD <-> ``system``, and its name in ``assigner.display`` where the system does not tell it.
+
+    The system is the profile's for HD.1, else the universal id as a URN, else ``urn:id:`` and HD.1.
+    """
+
+    def compile(self, partner: Partner) -> Bound:
+        def get(comps: Comps, node: Json, scope: Scope) -> Unsaid | None:
+            name, oid, kind = _parts(comps, scope)
+            configured = partner.authorities.get(name)
+            universal = universal_id(oid, kind)
+            if configured:
+                node["system"] = configured
+                return None if not oid or universal == configured else ["2", *(["3"] if kind else [])]
+            if universal:
+                node["system"] = universal
+                if name:
+                    node["assigner"] = {"display": name}
+                return None
+            if name.strip():
+                node["system"] = local_uri(name)
+            return [str(n) for n, sent in ((2, oid), (3, kind)) if sent] or None
+
+        def put(target: Json, base: Json, comps: Comps, scope: Scope) -> None:
+            if same(target.get("system"), base.get("system")) and same(
+                target.get("assigner"), base.get("assigner")
+            ):
+                return
+            said = _said(target, partner)
+            for at, sent in enumerate(said):
+                write_comp(comps, at, scope.escape(sent))
+
+        return Bound(put, whole=get, reads=frozenset(range(3)), elements=frozenset({"system", "assigner"}))
+
+
+def _parts(comps: Comps, scope: Scope) -> tuple[str, str, str]:
+    clear = [scope.unescape(sent) if sent != '""' else "" for sent in comps[:3]] + ["", "", ""]
+    return clear[0], clear[1], clear[2]
+
+
+def universal_id(oid: str, kind: str) -> str:
+    """HD.2 and HD.3 as a URI, empty where they are none."""
+    if not oid or any(letter.isspace() for letter in oid):
+        return ""
+    if kind in _URN:
+        return _URN[kind] + oid
+    if kind == "URI":
+        return oid
+    return f"urn:oid:{oid}" if not kind and is_oid(oid) else ""
+
+
+def _said(target: Json, partner: Partner) -> tuple[str, str, str]:
+    system = target.get("system")
+    assigner = target.get("assigner")
+    display = assigner.get("display", "") if isinstance(assigner, dict) else ""
+    if not isinstance(system, str):
+        return "", "", ""
+    if system in partner.authority_names:
+        return partner.authority_names[system], "", ""
+    if system.startswith("urn:id:"):
+        return local_name(system), "", ""
+    return display, *universal_parts(system)
+
+
+def universal_parts(uri: Any) -> tuple[str, str]:
+    """A URI as HD.2 and HD.3."""
+    if not isinstance(uri, str):
+        return "", ""
+    for kind, urn in (("ISO", "urn:oid:"), ("UUID", "urn:uuid:")):
+        if uri.startswith(urn):
+            return uri[len(urn) :], kind
+    return uri, "URI"
+
+
+@dataclass(frozen=True, slots=True)
+class Extension:
+    """One leaf <-> one extension with a primitive value, in the node's ``extension`` list."""
+
+    at: str
+    url: str
+    value: str = "valueString"
+    under: str = ""  # a primitive element's companion, such as "_family"
+    codec: Any = text_code
+
+    def compile(self, partner: Partner) -> Bound:
+        item = Item(self.at, self.value, self.codec).compile(partner)
+        ((component, take),) = item.leaves.items()
+        url, under, value = self.url, self.under, self.value
+
+        def get(sent: str, node: Json) -> bool:
+            inside: Json = {"url": url}
+            if not take(sent, inside):
+                return False
+            holder = node.setdefault(under, {}) if under else node
+            holder.setdefault("extension", []).append(inside)
+            return True
+
+        def found(node: Json) -> Json:
+            holder = node.get(under) if under else node
+            extensions = holder.get("extension") if isinstance(holder, dict) else None
+            mine = (one for one in extensions or () if isinstance(one, dict) and one.get("url") == url)
+            one = next(mine, {})
+            return {value: one[value]} if value in one else {}
+
+        def put(target: Json, base: Json, comps: Comps, scope: Scope) -> None:
+            item.put(found(target), found(base), comps, scope)
+
+        return Bound(put, leaves={component: get}, elements=frozenset({under or "extension"}))
+
+
+CX_IDENTIFIER: tuple[Row, ...] = (
+    Item("1", "value"),
+    Extension("2", CHECK_DIGIT),
+    Extension("3", CHECK_SCHEME),
+    Nested("4", (Authority(),)),
+    Item("5", "type", IdentifierType()),
+    At("period", (Item("7", "start", date), Item("8", "end", date))),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FlatAuthority:
+    """An HD laid out as three components, from ``first`` (counted from 0) on: EI.2 to EI.4, CNN.9 to CNN.11."""
+
+    first: int
+
+    def compile(self, partner: Partner) -> Bound:
+        inner = Authority().compile(partner)
+        first, look = self.first, inner.whole
+        assert look is not None  # noqa: S101 - Authority looks at the whole
+
+        def get(comps: Comps, node: Json, scope: Scope) -> Unsaid | None:
+            unsaid = look(comps[first : first + 3], node, scope) if len(comps) > first else None
+            return [str(int(at) + first) for at in unsaid] if unsaid else None
+
+        def put(target: Json, base: Json, comps: Comps, scope: Scope) -> None:
+            before = comps[first : first + 3]
+            after = list(before)
+            inner.put(target, base, after, scope)
+            if after != before:
+                for at in range(3):
+                    write_comp(comps, first + at, after[at] if at < len(after) else "")
+
+        reads = frozenset(range(first, first + 3))
+        return Bound(put, whole=get, reads=reads, elements=inner.elements)
+
+
+EI_IDENTIFIER: tuple[Row, ...] = (Item("1", "value"), FlatAuthority(1))

@@ -1,0 +1,229 @@
+"""XPN, XAD, XTN, XCN, XON <-> HumanName, Address, ContactPoint, Practitioner, Organization."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..lens import SAID, At, Bound, Case, Codec, Item, Joint, Nested, OneOf, Row, Spread, Unsaid, compile_rows
+from ..partner import Partner
+from ..places import Comps, Json, comp, same
+from ..scope import Scope
+from .identifiers import CHECK_DIGIT, CHECK_SCHEME, Authority, Extension
+from .primitives import Code, IdentifierType, date_time, positive, raw_code
+
+_SD = "http://hl7.org/fhir/StructureDefinition/"
+
+FN_HUMANNAME: tuple[Row, ...] = (
+    Item("1", "family"),
+    Extension("2", _SD + "humanname-own-prefix", under="_family"),
+    Extension("3", _SD + "humanname-own-name", under="_family"),
+    Extension("4", _SD + "humanname-partner-prefix", under="_family"),
+    Extension("5", _SD + "humanname-partner-name", under="_family"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ValidityRange:
+    """DR (sub-components) <-> ``period``, where no other component of the repetition says a period."""
+
+    at: str
+    unless: tuple[str, ...]
+
+    def compile(self, partner: Partner) -> Bound:
+        component = int(self.at) - 1
+        others = [int(at) - 1 for at in self.unless]
+        codec = date_time(partner)
+
+        def get(comps: Comps, node: Json, scope: Scope) -> Unsaid | None:
+            sent = comp(comps, component)
+            if not sent:
+                return None
+            if any(comp(comps, at) for at in others):
+                return [self.at]
+            ends = [
+                (end, codec.to_fhir(text), text)
+                for end, text in zip(("start", "end"), sent.split(scope.subcomponent))
+            ]
+            period = {end: value for end, value, _ in ends if value}
+            if period:
+                node["period"] = period
+            return [
+                f"{self.at}.{n}" for n, (_, value, text) in enumerate(ends, 1) if text and not value
+            ] or None
+
+        def put(target: Json, base: Json, comps: Comps, scope: Scope) -> None:
+            if comp(comps, component) and not same(target.get("period"), base.get("period")):
+                comps[component] = ""  # the dates of their own say it from now on
+
+        return Bound(put, whole=get, reads=frozenset({component}), elements=frozenset({"period"}))
+
+
+def _period(start: str, end: str) -> At:
+    return At("period", (Item(start, "start", date_time), Item(end, "end", date_time)))
+
+
+XPN_HUMANNAME: tuple[Row, ...] = (
+    Nested("1", FN_HUMANNAME),
+    Spread(("2", "3"), "given"),
+    Spread(("4", "6", "14"), "suffix"),
+    Spread(("5",), "prefix"),
+    Item("7", "use", Code("HL70200")),
+    ValidityRange("10", ("12", "13")),
+    Extension("11", _SD + "humanname-assembly-order", "valueCode", codec=Code("HL70444")),
+    _period("12", "13"),
+)
+
+SAD_ADDRESS: tuple[Row, ...] = (
+    Item("1", "line.0"),
+    Extension("2", _SD + "iso21090-ADXP-streetName", under="_line0"),
+    Extension("3", _SD + "iso21090-ADXP-houseNumber", under="_line0"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Street (SAD.1 of XAD.1), other designation (XAD.2) and addressee (XAD.19) <-> ``line``."""
+
+    def compile(self, partner: Partner) -> Bound:
+        spread = Spread(("1.1", "2", "19"), "line", ", ").compile(partner)
+        return Bound(spread.put, leaves=spread.leaves, elements=spread.elements)
+
+
+XAD_ADDRESS: tuple[Row, ...] = (
+    Lines(),
+    Item("3", "city"),
+    Item("4", "state"),
+    Item("5", "postalCode"),
+    Item("6", "country"),
+    Joint("7", (("use", "HL70190-use"), ("type", "HL70190-type"))),
+    Item("9", "district"),
+    Extension("10", _SD + "iso21090-ADXP-censusTract"),
+    ValidityRange("12", ("13", "14")),
+    _period("13", "14"),
+)
+
+_PARTS = {
+    "5": "contactpoint-country",
+    "6": "contactpoint-area",
+    "7": "contactpoint-local",
+    "8": "contactpoint-extension",
+}
+_URLS = tuple(_SD + name for name in _PARTS.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """XTN.5 to XTN.8 <-> ``value``, the parts in extensions so that they find their places again."""
+
+    def compile(self, partner: Partner) -> Bound:
+        rows = compile_rows(tuple(Extension(at, _SD + name) for at, name in _PARTS.items()), partner)
+
+        def get(comps: Comps, node: Json, scope: Scope) -> Unsaid | None:
+            unsaid = rows.get([""] * 4 + comps[4:8], node, scope)
+            if value := _value(node):
+                node["value"] = value
+            return unsaid
+
+        return Bound(
+            rows.put, whole=get, reads=frozenset({4, 5, 6, 7}), elements=frozenset({"value", "extension"})
+        )
+
+
+def _value(node: Json) -> str:
+    """The number that the extensions say, as one text."""
+    parts = {
+        one.get("url"): one.get("valueString") for one in node.get("extension", ()) if isinstance(one, dict)
+    }
+    said = [parts[url] for url in _URLS[:3] if parts.get(url)]
+    if extension := parts.get(_URLS[3]):
+        said.append(f"x{extension}")
+    return " ".join(said)
+
+
+def _mail_use(partner: Partner) -> Codec:
+    """XTN.2 of an e-mail address; ``NET`` says no more than that it is one."""
+    codec = Code("HL70201")(partner)
+    return Codec(lambda sent: codec.to_fhir(sent) or (SAID if sent == "NET" else None), codec.to_v2)
+
+
+_XTN_COMMON: tuple[Row, ...] = (
+    _period("13", "14"),
+    Item("18", "rank", positive),
+)
+_USE = Item("2", "use", Code("HL70201"))
+_SYSTEM = Item("3", "system", Code("HL70202"))
+
+
+def _mail(comps: Comps) -> bool:
+    numbered = comp(comps, 0) or comp(comps, 6) or comp(comps, 11)
+    return bool(comp(comps, 3)) and (comp(comps, 2) in ("Internet", "X.400") or not numbered)
+
+
+def _parted(comps: Comps) -> bool:
+    return bool(comp(comps, 6)) and not comp(comps, 0) and not comp(comps, 11)
+
+
+_PHONE = {"system": "phone"}
+
+XTN_CONTACTPOINT: tuple[Row, ...] = (
+    OneOf(
+        (
+            Case(
+                (*_XTN_COMMON, Item("2", "use", _mail_use), Item("4", "value")),
+                _mail,
+                tag={"system": "email"},
+                mark={"3": "Internet"},
+            ),
+            Case(
+                (*_XTN_COMMON, _USE, _SYSTEM, Number()),
+                _parted,
+                says=lambda node: bool(_value(node)) and _value(node) == node.get("value"),
+                default=_PHONE,
+            ),
+            Case(
+                (*_XTN_COMMON, _USE, _SYSTEM, Item("12", "value")),
+                lambda comps: bool(comp(comps, 11)) and not comp(comps, 0),
+                default=_PHONE,
+                writes=False,
+            ),
+            Case((*_XTN_COMMON, _USE, _SYSTEM, Item("1", "value")), default=_PHONE),
+        )
+    ),
+)
+
+XCN_NAME: tuple[Row, ...] = (
+    Nested("2", FN_HUMANNAME),
+    Spread(("3", "4"), "given"),
+    Spread(("5", "21"), "suffix"),
+    Spread(("6",), "prefix"),
+    Item("10", "use", Code("HL70200")),
+    ValidityRange("17", ("19", "20")),
+    Extension("18", _SD + "humanname-assembly-order", "valueCode", codec=Code("HL70444")),
+    _period("19", "20"),
+)
+XCN_IDENTIFIER: tuple[Row, ...] = (
+    Item("1", "value"),
+    Nested("9", (Authority(),)),
+    Extension("11", CHECK_DIGIT),
+    Extension("12", CHECK_SCHEME),
+    Item("13", "type", IdentifierType()),
+)
+XCN_PRACTITIONER: tuple[Row, ...] = (
+    At("identifier.0", XCN_IDENTIFIER),
+    At("name.0", XCN_NAME),
+    Item("7", "qualification.0.code.coding.0.code", raw_code),
+)
+
+XON_ORGANIZATION: tuple[Row, ...] = (
+    Item("1", "name"),
+    At(
+        "identifier.0",
+        (
+            Extension("4", CHECK_DIGIT),
+            Extension("5", CHECK_SCHEME),
+            Nested("6", (Authority(),)),
+            Item("7", "type", IdentifierType()),
+            Item("10", "value"),
+        ),
+    ),
+)

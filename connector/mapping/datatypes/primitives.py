@@ -1,0 +1,146 @@
+"""Texts <-> FHIR primitives (HL7 v2.5.1 ch. 2A; FHIR R4 datatypes)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from ...hl7v2 import times
+from ..lens import Codec
+from ..partner import Partner
+
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)\Z", re.ASCII)
+_CODE = re.compile(r"\S+( \S+)*\Z")
+
+
+def code_text(sent: str) -> str | None:
+    """A FHIR ``code``: no blanks at either end, single ones inside."""
+    if sent.isascii() and sent.isalnum():
+        return sent
+    return sent if _CODE.match(sent) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A code <-> a code, by a table."""
+
+    table: str
+
+    def __call__(self, partner: Partner) -> Codec:
+        table = partner.table(self.table)
+        to_fhir = {v2: coded.code for v2, coded in table.to_fhir.items()}
+        to_v2 = {code: v2 for v2, code in reversed(to_fhir.items())} | table.codes_to_v2
+        return Codec(to_fhir.get, lambda value: to_v2.get(value) if isinstance(value, str) else None)
+
+
+def raw_code(_: Partner) -> Codec:
+    """A code that stands on both sides as it is."""
+    return Codec(code_text, _text_only)
+
+
+def _text_only(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def date(_: Partner) -> Codec:
+    """DT, or the day of a DTM <-> date, at the precision sent."""
+    return Codec(
+        times.date_to_fhir, lambda value: times.date_to_v2(value) if isinstance(value, str) else None
+    )
+
+
+def date_time(partner: Partner) -> Codec:
+    """DT, TS, DTM <-> dateTime, at the precision sent; the offset sent, else the partner's zone."""
+    zone = partner.zone
+    return Codec(
+        lambda sent: times.dtm_to_fhir(sent, zone),
+        lambda value: times.dtm_to_v2(value) if isinstance(value, str) else None,
+    )
+
+
+def instant(partner: Partner) -> Codec:
+    """TS, DTM <-> instant: only a time with at least minutes is one."""
+    zone = partner.zone
+
+    def to_fhir(sent: str) -> str | None:
+        value = times.dtm_to_fhir(sent, zone)
+        return value if value and "T" in value else None
+
+    return Codec(to_fhir, lambda value: times.dtm_to_v2(value) if isinstance(value, str) else None)
+
+
+def time(_: Partner) -> Codec:
+    """TM <-> time; FHIR's has no offset, so a time sent with one stays unsaid."""
+    return Codec(times.tm_to_fhir, lambda value: times.tm_to_v2(value) if isinstance(value, str) else None)
+
+
+def decimal(_: Partner) -> Codec:
+    """NM <-> decimal, digit for digit (``0.40`` stays ``0.40``)."""
+
+    def to_fhir(sent: str) -> Decimal | None:
+        return Decimal(sent) if _NUMBER.match(sent) else None
+
+    return Codec(to_fhir, number_text)
+
+
+def number_text(value: Any) -> str | None:
+    """A JSON number as NM; ``None`` where it is none."""
+    if isinstance(value, bool) or not isinstance(value, (int, Decimal, float)):
+        return None
+    return format(Decimal(str(value)), "f")
+
+
+def integer(_: Partner) -> Codec:
+    """NM, SI <-> integer."""
+
+    def to_fhir(sent: str) -> int | None:
+        return int(sent) if sent.isascii() and sent.isdigit() and len(sent) < 10 else None
+
+    return Codec(to_fhir, lambda value: str(value) if type(value) is int else None)
+
+
+def positive(_: Partner) -> Codec:
+    """NM, SI <-> positiveInt."""
+
+    def to_fhir(sent: str) -> int | None:
+        return (int(sent) or None) if sent.isascii() and sent.isdigit() and len(sent) < 10 else None
+
+    return Codec(to_fhir, lambda value: str(value) if type(value) is int else None)
+
+
+def yes_no(_: Partner) -> Codec:
+    """ID of table 0136 <-> boolean."""
+    to_v2 = {True: "Y", False: "N"}
+    return Codec({"Y": True, "N": False}.get, lambda value: to_v2[value] if isinstance(value, bool) else None)
+
+
+@dataclass(frozen=True, slots=True)
+class IdentifierType:
+    """An identifier type code of table 0203 <-> ``Identifier.type``."""
+
+    def __call__(self, partner: Partner) -> Codec:
+        known = partner.table("HL70203").to_fhir
+
+        def to_fhir(sent: str) -> Any:
+            code = code_text(sent)
+            if code is None:
+                return None
+            coded = known.get(code)
+            return {"coding": [{"system": coded.system, "code": coded.code} if coded else {"code": code}]}
+
+        return Codec(to_fhir, _first_code)
+
+
+def _first_code(value: Any) -> str | None:
+    try:
+        code = value["coding"][0]["code"]
+    except (KeyError, IndexError, TypeError):
+        return None
+    return code if isinstance(code, str) else None
+
+
+def text_code(_: Partner) -> Codec:
+    """ST, ID, IS <-> string."""
+    return Codec(lambda sent: None if sent.isspace() else sent, _text_only)

@@ -1,0 +1,354 @@
+"""Fields: where repetitions become the elements of a list, or one element, and the way back.
+
+The way back shares out the elements of a list among the fields that make it: first to the
+repetition that already says the same, then by tag, then by default, and what nobody claimed to the
+field declared ``rest``. Within a field, repetitions are aligned by equality, then by the declared
+key. Repetitions that keep their meaning keep their text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from ..hl7v2.tree import Segment
+from .lens import Lens, Row, Unsaid, compile_rows
+from .partner import Partner
+from .places import Json, Reader, Writer, fresh, includes, place, same
+from .scope import Scope
+
+DELETE = '""'
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A field whose repetitions become the elements of the list at ``path``.
+
+    ``tag``: constants that every element from this field carries, and by which the way back knows
+    them. ``default``: the same, but only where no row said the element. ``rest``: takes the elements that no other field claims. ``only``: which elements this field may take at all. ``most``:
+    how many (0: any number). ``key``: the paths by which a changed element finds its prior repetition.
+    """
+
+    at: str
+    path: str
+    rows: tuple[Row, ...]
+    tag: Mapping[str, Any] = field(default_factory=dict)
+    default: Mapping[str, Any] = field(default_factory=dict)
+    rest: bool = False
+    only: Callable[[Json], bool] | None = None
+    most: int = 0
+    key: tuple[str, ...] = ()
+
+    def compile(self, partner: Partner) -> BoundField:
+        return BoundField(self, compile_rows(self.rows, partner))
+
+
+@dataclass(frozen=True, slots=True)
+class One:
+    """A field whose first repetition becomes the element at ``path`` (empty: the resource itself).
+
+    ``secondary``: another field may have said the element already; then this one must agree.
+    """
+
+    at: str
+    path: str
+    rows: tuple[Row, ...]
+    secondary: bool = False
+
+    def compile(self, partner: Partner) -> BoundOne:
+        return BoundOne(self, compile_rows(self.rows, partner))
+
+
+class Across(Protocol):
+    """What spans several fields of a segment; declared by a class of its own, compiled like a field."""
+
+    def compile(self, partner: Partner) -> BoundAcross: ...
+
+
+class BoundAcross(Protocol):
+    """``numbers``: the fields it accounts for, by segment name."""
+
+    segment: str
+    numbers: tuple[int, ...]
+
+    def get(self, segment: Segment, node: Json, scope: Scope) -> list[str] | None:
+        """What of these fields is unsaid, as ``"5(2).1"``."""
+        ...
+
+    def put(self, target: Json, base: Json, segment: Segment, scope: Scope) -> None: ...
+
+
+def split_at(at: str) -> tuple[str, int]:
+    """``"PID-3"`` -> ``("PID", 3)``."""
+    name, _, number = at.partition("-")
+    return name, int(number)
+
+
+def is_plain(text: str, scope: Scope) -> bool:
+    """Whether leaves may be taken as they are."""
+    d = scope.delimiters
+    return d.escape not in text and d.subcomponent not in text and '"' not in text
+
+
+class BoundField:
+    """A ``Field`` bound to a partner."""
+
+    __slots__ = ("declared", "get", "key", "lens", "number", "reader", "segment", "writer")
+
+    def __init__(self, declared: Field, lens: Lens) -> None:
+        self.declared = declared
+        self.segment, self.number = split_at(declared.at)
+        self.lens = lens
+        self.get = lens.get
+        self.reader, self.writer = place(declared.path)
+        self.key: list[Reader] = [place(path)[0] for path in declared.key]
+
+    def view(self, comps: list[str], scope: Scope) -> tuple[Json, Unsaid | None]:
+        """The element one repetition says, and what of it stays unsaid."""
+        node: Json = {}
+        unsaid = self.get(comps, node, scope)
+        if node:
+            d = self.declared
+            for name, value in d.default.items():
+                if name not in node:
+                    node[name] = fresh(value)
+            for name, value in d.tag.items():
+                node[name] = fresh(value)
+        return node, unsaid
+
+    def take(self, text: str, node: Json, scope: Scope) -> Unsaid | None:
+        """Say a whole field in a resource; what is unsaid comes back as ``"(2).4.1"``."""
+        scope.plain = is_plain(text, scope)
+        if scope.delimiters.repetition not in text:
+            comps = text.split(scope.component)
+            element, unsaid = self.view(comps, scope)
+            if element:
+                self._append(node, element)
+            return shorten(unsaid, comps, "", bool(element)) if unsaid else None
+        found: Unsaid = []
+        for at, repetition in enumerate(text.split(scope.delimiters.repetition), 1):
+            comps = repetition.split(scope.component)
+            element, unsaid = self.view(comps, scope)
+            if element:
+                self._append(node, element)
+            if unsaid:
+                found += shorten(unsaid, comps, f"({at})" if at > 1 else "", bool(element))
+        return found
+
+    def _append(self, node: Json, element: Json) -> None:
+        found = self.reader(node)
+        if found is None:
+            self.writer(node, [element])
+        elif element not in found:
+            found.append(element)
+
+    def claims(self, element: Json) -> int:
+        """How strongly an element belongs here: 0 not at all, 2 as the rest, 3 by default, 4 by tag."""
+        d = self.declared
+        if d.only and not d.only(element):
+            return 0
+        if d.only or d.tag:
+            return 4 if includes(element, d.tag) else 0
+        if d.default and includes(element, d.default):
+            return 3
+        return 2 if d.rest else 1
+
+
+class BoundOne:
+    """A ``One`` bound to a partner."""
+
+    __slots__ = ("declared", "get", "lens", "number", "reader", "segment", "writer")
+
+    def __init__(self, declared: One, lens: Lens) -> None:
+        self.declared = declared
+        self.segment, self.number = split_at(declared.at)
+        self.lens = lens
+        self.get = lens.get
+        self.reader: Reader = (lambda node: node) if not declared.path else place(declared.path)[0]
+        self.writer: Writer | None = place(declared.path)[1] if declared.path else None
+
+    def take(self, text: str, node: Json, scope: Scope) -> Unsaid | None:
+        """Say the first repetition; the others, if any, stay unsaid."""
+        scope.plain = is_plain(text, scope)
+        others: Unsaid = []
+        if scope.delimiters.repetition in text:
+            text, *more = text.split(scope.delimiters.repetition)
+            others = [f"({n})" for n, rep in enumerate(more, 2) if rep and rep != DELETE]
+        comps = text.split(scope.component)
+        unsaid = self._say(comps, node, scope)
+        if unsaid:
+            return shorten(unsaid, comps, "", False) + others
+        return others or None
+
+    def _say(self, comps: list[str], node: Json, scope: Scope) -> Unsaid | None:
+        if self.writer is None:
+            return self.get(comps, node, scope)
+        found = self.reader(node)
+        if found and self.declared.secondary:
+            again: Json = {}
+            unsaid = self.get(comps, again, scope)
+            return unsaid if same(again, found) else [str(n) for n, text in enumerate(comps, 1) if text]
+        element: Json = found or {}
+        unsaid = self.get(comps, element, scope)
+        if element:
+            self.writer(node, element)
+        return unsaid
+
+    def put(self, target: Json, base: Json, segment: Segment, scope: Scope) -> None:
+        """Write the element over the first repetition."""
+        before = segment.field(self.number)
+        first, *more = before.split(scope.delimiters.repetition)
+        comps = [] if first in ("", DELETE) else first.split(scope.component)
+        kept = list(comps)
+        new, old = self.reader(target), self.reader(base)
+        self.lens.put(
+            new if isinstance(new, dict) else {}, old if isinstance(old, dict) else {}, comps, scope
+        )
+        if comps != kept:
+            write_field(segment, self.number, [joined(comps, scope), *more], scope)
+
+
+def shorten(unsaid: Unsaid, comps: Sequence[str], rep: str, said: bool) -> Unsaid:
+    """A field of one component is named as the field; a repetition nothing was said of, as the repetition."""
+    if len(comps) == 1 and unsaid == ["1"]:
+        return [rep]
+    valued = sum(1 for text in comps if text and text != DELETE)
+    if not said and len(unsaid) == valued and all("." not in at for at in unsaid):
+        return [rep]
+    return [f"{rep}.{at}" for at in unsaid]
+
+
+def joined(comps: Sequence[str], scope: Scope) -> str:
+    """Component texts as one repetition, without trailing delimiters."""
+    return scope.component.join(comps).rstrip(scope.component)
+
+
+def write_field(segment: Segment, number: int, repetitions: Sequence[str], scope: Scope) -> None:
+    """Set a field; one that held something and now holds nothing says so (``""``, HL7 v2.5.1 ch. 2.5.3)."""
+    text = scope.delimiters.repetition.join(repetitions).rstrip(scope.delimiters.repetition)
+    before = segment.field(number)
+    if not text and before:
+        text = DELETE
+    if text != before:
+        segment.set(number, text)
+
+
+# --- the way back of lists ---------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Prior:
+    """A prior repetition: its text, the element it said, and whether it still waits for one."""
+
+    text: str
+    view: Json
+    free: bool = True
+
+
+def put_list(
+    fields: Sequence[BoundField],
+    elements: list[Any],
+    segment_of: Callable[[BoundField], Segment],
+    scope: Scope,
+) -> None:
+    """Write the elements of one list over the fields that make it."""
+    priors = [_priors(each, segment_of(each), scope) for each in fields]
+    wanted = [element for element in elements if isinstance(element, dict)]
+    home: list[tuple[int, _Prior | None] | None] = [_equal(priors, element) for element in wanted]
+    taken = [sum(1 for found in home if found and found[0] == n) for n in range(len(fields))]
+    for at, element in enumerate(wanted):
+        if home[at] is None and (found := _claimed(fields, priors, element, taken)):
+            home[at] = found
+            taken[found[0]] += 1
+    for n, each in enumerate(fields):
+        mine = [(element, found[1]) for element, found in zip(wanted, home) if found and found[0] == n]
+        twins = _twins(priors[n], [(e, found[1]) for e, found in zip(wanted, home) if found and found[1]])
+        _put_field(each, mine + twins, priors[n], segment_of(each), scope)
+
+
+def _twins(priors: list[_Prior], matched: list[tuple[Json, Any]]) -> list[tuple[Json, _Prior | None]]:
+    """Repetitions that said the same as one that was matched go on saying the same."""
+    found: list[tuple[Json, _Prior | None]] = []
+    for prior in priors:
+        if prior.free and prior.view:
+            element = next((e for e, other in matched if same(other.view, prior.view)), None)
+            if element is not None:
+                prior.free = False
+                found.append((element, prior))
+    return found
+
+
+def _priors(bound: BoundField, segment: Segment, scope: Scope) -> list[_Prior]:
+    text = segment.field(bound.number)
+    if not text or text == DELETE:
+        return []
+    scope.plain = is_plain(text, scope)
+    return [
+        _Prior(rep, bound.view(rep.split(scope.component), scope)[0])
+        for rep in text.split(scope.delimiters.repetition)
+    ]
+
+
+def _equal(priors: list[list[_Prior]], element: Json) -> tuple[int, _Prior] | None:
+    for n, reps in enumerate(priors):
+        for prior in reps:
+            if prior.free and prior.view and same(prior.view, element):
+                prior.free = False
+                return n, prior
+    return None
+
+
+def _claimed(
+    fields: Sequence[BoundField], priors: list[list[_Prior]], element: Json, taken: Sequence[int]
+) -> tuple[int, _Prior | None] | None:
+    room = [n for n, each in enumerate(fields) if not each.declared.most or taken[n] < each.declared.most]
+    strength, n = max(((fields[n].claims(element), -n) for n in room), default=(0, 0))
+    if not strength:
+        return None
+    return -n, _alike(fields[-n], priors[-n], element)
+
+
+def _alike(bound: BoundField, priors: list[_Prior], element: Json) -> _Prior | None:
+    waiting = [prior for prior in priors if prior.free and prior.view]
+    mark = [reader(element) for reader in bound.key]
+    for prior in waiting:
+        if bound.key and all(same(reader(prior.view), value) for reader, value in zip(bound.key, mark)):
+            prior.free = False
+            return prior
+    return None
+
+
+def _put_field(
+    bound: BoundField,
+    mine: list[tuple[Json, _Prior | None]],
+    priors: list[_Prior],
+    segment: Segment,
+    scope: Scope,
+) -> None:
+    mine = _in_prior_order(mine, priors)
+    after: list[tuple[_Prior | None, str]] = [(p, _over(bound, element, p, scope)) for element, p in mine]
+    for at, prior in enumerate(priors):
+        if not prior.view and prior.text:  # nothing in it is said in FHIR: it stays where it was
+            before = next((n for n, (p, _) in enumerate(after) if p is not None and p in priors[:at]), -1)
+            after.insert(before + 1 if at else 0, (prior, prior.text))
+    if [text for _, text in after] != [prior.text for prior in priors]:
+        write_field(segment, bound.number, [text for _, text in after], scope)
+
+
+def _in_prior_order(
+    mine: list[tuple[Json, _Prior | None]], priors: list[_Prior]
+) -> list[tuple[Json, _Prior | None]]:
+    """FHIR gives the order of a list no meaning, so repetitions stay where they were and new ones follow."""
+    place_of = {id(prior): at for at, prior in enumerate(priors)}
+    return sorted(mine, key=lambda pair: place_of[id(pair[1])] if pair[1] else len(priors))
+
+
+def _over(bound: BoundField, element: Json, prior: _Prior | None, scope: Scope) -> str:
+    comps = prior.text.split(scope.component) if prior else []
+    kept = list(comps)
+    scope.plain = False
+    bound.lens.put(element, prior.view if prior else {}, comps, scope)
+    if prior and comps == kept:
+        return prior.text
+    return joined(comps, scope)

@@ -1,0 +1,157 @@
+"""The segments of a message being written: which unit each belongs to, and where new ones go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..hl7v2.tree import Message, Segment
+from .units import Plan, Unit
+
+
+class Layout:
+    """A message's segments in order, with the number of the unit instance each belongs to.
+
+    Instances of the prior message keep their numbers in its plan; new ones count on from there.
+    """
+
+    def __init__(self, prior: Message, plan: Plan, units: tuple[Unit, ...], order: tuple[str, ...]) -> None:
+        self._prior = prior
+        self._units = units
+        self._order = {name: rank for rank, name in enumerate(order)}
+        self._unit_of: list[Unit] = [units[instance.unit] for instance in plan.instances]
+        self._parents: list[dict[str, int]] = [dict(instance.parents) for instance in plan.instances]
+        self._references: dict[int, str] = {}
+        owner = {
+            at: n for n, instance in enumerate(plan.instances) for ats in instance.at.values() for at in ats
+        }
+        self._rows: list[tuple[Segment, int]] = [
+            (s, owner.get(at, -1)) for at, s in enumerate(prior.segments)
+        ]
+        self._blank: dict[tuple[int, str], Segment] = {}
+
+    # --- what is there
+
+    def segments(self, n: int, name: str) -> list[Segment]:
+        """An instance's segments of one name."""
+        return [segment for segment, owner in self._rows if owner == n and segment.name == name]
+
+    def has(self, n: int, name: str) -> bool:
+        return bool(self.segments(n, name))
+
+    def segment(self, n: int, name: str) -> Segment:
+        """An instance's segment; a blank one where there is none, kept only if something is written to it."""
+        found = self.segments(n, name)
+        if found:
+            return found[0]
+        blank = self._blank.get((n, name))
+        if blank is None:
+            blank = self._blank[(n, name)] = self._new(name)
+        return blank
+
+    def _new(self, name: str) -> Segment:
+        return Segment(name, self._prior.delimiters, self._prior.msh.end or "\r")
+
+    def parent(self, n: int, unit: str) -> int | None:
+        return self._parents[n].get(unit)
+
+    def instances(self, unit: str) -> Iterator[int]:
+        return (n for n, each in enumerate(self._unit_of) if each.name == unit)
+
+    def reference(self, n: int) -> str:
+        """The reference of an instance's first resource."""
+        return self._references.get(n, "")
+
+    def know(self, n: int, reference: str) -> None:
+        self._references[n] = reference
+
+    # --- what changes
+
+    def remove(self, n: int) -> None:
+        """Take out an instance and everything under it."""
+        gone = {n} | {child for child, parents in enumerate(self._parents) if n in parents.values()}
+        self._rows = [row for row in self._rows if row[1] not in gone]
+
+    def drop(self, segment: Segment) -> None:
+        self._rows = [row for row in self._rows if row[0] is not segment]
+
+    def add(self, n: int, name: str) -> Segment:
+        """One more segment of an instance."""
+        segment = self._new(name)
+        self._insert(segment, n)
+        return segment
+
+    def open(self, unit: Unit, reference: str, parent: int | None) -> int:
+        """A new instance, under the given one or under those at hand."""
+        n = len(self._unit_of)
+        around = {
+            name: max(self.instances(name)) for name in unit.under if any(True for _ in self.instances(name))
+        }
+        if parent is not None:
+            around[self._unit_of[parent].name] = parent
+        elif "order" in around and unit.name == "observation" and "order" in self._order:
+            around["order"] = max(self.instances("order"))
+        self._unit_of.append(unit)
+        self._parents.append(around)
+        self._references[n] = reference
+        self.add(n, unit.opener)
+        return n
+
+    def close(self, n: int) -> None:
+        """Keep what was written to blank segments of an instance; number the segments that have a set id."""
+        self._keep_blanks(n)
+
+    def _keep_blanks(self, only: int | None = None) -> None:
+        for (n, name), segment in list(self._blank.items()):
+            if only is None or n == only:
+                del self._blank[(n, name)]
+                if any(segment.texts[1:]):
+                    self._insert(segment, n)
+
+    def _insert(self, segment: Segment, n: int) -> None:
+        at = self._within(segment.name, n) if any(owner == n for _, owner in self._rows) else self._after(n)
+        self._rows.insert(at, (segment, n))
+        self._number(segment, n)
+
+    def _within(self, name: str, n: int) -> int:
+        """Behind the instance's segments that are written before this one."""
+        ranks = {each: rank for rank, each in enumerate(self._unit_of[n].segments)}
+        mine = [(at, ranks.get(s.name, 0)) for at, (s, owner) in enumerate(self._rows) if owner == n]
+        before = [at for at, rank in mine if rank <= ranks[name]]
+        return max(before) + 1 if before else min(at for at, _ in mine)
+
+    def _after(self, n: int) -> int:
+        """Behind the parent's last segment, else behind the units that are written before this one."""
+        unit, parents = self._unit_of[n], self._parents[n]
+        inner = parents.get("order") if unit.name == "observation" else None
+        if inner is not None:
+            family = {inner} | {
+                child for child, around in enumerate(self._parents) if around.get("order") == inner
+            }
+            return max(at for at, (_, owner) in enumerate(self._rows) if owner in family) + 1
+        rank, last = self._order.get(unit.name, 99), 0
+        if unit.name == "order":
+            return len(self._rows)
+        for at, (_, owner) in enumerate(self._rows):
+            if owner >= 0 and self._order.get(self._unit_of[owner].name, 99) <= rank:
+                last = at
+        return last + 1
+
+    def _number(self, segment: Segment, n: int) -> None:
+        """A set id counts the segments of one name under one parent."""
+        if f"{segment.name}-1" not in self._unit_of[n].structural or segment.name in ("MSH", "EVN"):
+            return
+        if segment.name == "NTE":
+            siblings = self.segments(n, "NTE")
+        else:
+            order = self._parents[n].get("order") if segment.name == "OBX" else None
+            siblings = [
+                s
+                for s, owner in self._rows
+                if s.name == segment.name and (order is None or self._parents[owner].get("order") == order)
+            ]
+        segment.set(1, str(next(count for count, s in enumerate(siblings, 1) if s is segment)))
+
+    def message(self) -> Message:
+        """The message as it now stands."""
+        self._keep_blanks()
+        return Message([segment for segment, _ in self._rows], self._prior.delimiters)

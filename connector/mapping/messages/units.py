@@ -1,0 +1,247 @@
+"""The units of ADT and ORU messages (guide: message maps ADT_A01, ORU_R01).
+
+The order of ``UNITS`` is the order in which units are spoken of: what others refer to comes first.
+"""
+
+from __future__ import annotations
+
+from ..segments import al1, dg1, evn, in1, msh, nk1, nte, obr, obx, orc, pd1, pid, pr1, pv1, pv2
+from ..segments.rows import UNKNOWN
+from ..units import Attached, ResourceMap, Unit
+
+_PATIENT = {"subject": ("patient", 0)}
+_VISIT = {"encounter": ("visit", 0)}
+
+
+def _structural(segment: str, *numbers: int) -> frozenset[str]:
+    return frozenset(f"{segment}-{n}" for n in numbers)
+
+
+HEADER = Unit(
+    "header",
+    "MSH",
+    (
+        ResourceMap("MessageHeader", msh.MSH_MESSAGEHEADER, complete=msh.complete, always=True),
+        ResourceMap("Bundle", msh.MSH_BUNDLE, always=True),
+    ),
+    structural=msh.MSH_STRUCTURAL,
+)
+
+EVENT = Unit(
+    "event",
+    "EVN",
+    (
+        ResourceMap(
+            "Provenance",
+            evn.EVN_PROVENANCE,
+            links={"target.0": ("header", 0)},
+            complete=evn.complete,
+            needs=("target",),
+        ),
+    ),
+    structural=_structural("EVN", 1),
+    under=("header",),
+)
+
+PATIENT = Unit(
+    "patient",
+    "PID",
+    (
+        ResourceMap("Patient", (*pid.PID_PATIENT, *pd1.PD1_PATIENT), pid.identity),
+        ResourceMap(
+            "Account",
+            pid.PID_ACCOUNT,
+            pid.identity,
+            links={"subject.0": ("", 0)},
+            default={"status": "active"},
+            needs=("identifier",),
+            via="<subject",
+        ),
+    ),
+    members=("PD1",),
+    structural=_structural("PID", 1),
+    under=("header",),
+    closes=("visit", "order", "observation", "insurance"),
+)
+
+VISIT = Unit(
+    "visit",
+    "PV1",
+    (
+        ResourceMap(
+            "Encounter",
+            (*pv1.PV1_ENCOUNTER, *pv2.PV2_ENCOUNTER),
+            pv1.identity,
+            links=_PATIENT,
+            complete=pv1.complete,
+        ),
+    ),
+    members=("PV2",),
+    structural=_structural("PV1", 1),
+    under=("header", "patient"),
+)
+
+KIN = Unit(
+    "kin",
+    "NK1",
+    (
+        ResourceMap(
+            "RelatedPerson",
+            nk1.NK1_RELATEDPERSON,
+            nk1.identity,
+            links={"patient": ("patient", 0)},
+            needs=("patient",),
+        ),
+    ),
+    structural=_structural("NK1", 1),
+    under=("header", "patient"),
+)
+
+ALLERGY = Unit(
+    "allergy",
+    "AL1",
+    (
+        ResourceMap(
+            "AllergyIntolerance",
+            al1.AL1_ALLERGYINTOLERANCE,
+            al1.identity,
+            links={"patient": ("patient", 0)},
+            default=al1.ACTIVE,
+            needs=("patient",),
+        ),
+    ),
+    structural=_structural("AL1", 1),
+    under=("header", "patient"),
+)
+
+DIAGNOSIS = Unit(
+    "diagnosis",
+    "DG1",
+    (
+        ResourceMap(
+            "Condition", dg1.DG1_CONDITION, dg1.identity, links=_PATIENT | _VISIT, needs=("subject",)
+        ),
+        Attached("visit", "diagnosis", "condition", dg1.DG1_DIAGNOSIS),
+    ),
+    structural=_structural("DG1", 1),
+    under=("header", "patient", "visit"),
+)
+
+PROCEDURE = Unit(
+    "procedure",
+    "PR1",
+    (
+        ResourceMap(
+            "Procedure",
+            pr1.PR1_PROCEDURE,
+            pr1.identity,
+            links=_PATIENT | _VISIT,
+            default={"status": "completed"},
+            needs=("subject",),
+        ),
+    ),
+    structural=_structural("PR1", 1),
+    under=("header", "patient", "visit"),
+)
+
+INSURANCE = Unit(
+    "insurance",
+    "IN1",
+    (
+        ResourceMap(
+            "Coverage",
+            in1.IN1_COVERAGE,
+            in1.identity,
+            links={"beneficiary": ("patient", 0), "payor.0": ("", 1), "subscriber": ("", 2)},
+            default={"status": "active"},
+            complete=in1.complete,
+            needs=("beneficiary",),
+        ),
+        ResourceMap("Organization", in1.IN1_PAYOR, in1.payor_identity, via="payor.0"),
+        ResourceMap(
+            "RelatedPerson",
+            in1.IN1_SUBSCRIBER,
+            in1.subscriber_identity,
+            links={"patient": ("patient", 0)},
+            needs=("patient",),
+            via="subscriber",
+        ),
+    ),
+    structural=_structural("IN1", 1),
+    under=("header", "patient"),
+)
+
+ORDER = Unit(
+    "order",
+    "OBR",
+    (
+        ResourceMap(
+            "DiagnosticReport",
+            (*obr.OBR_DIAGNOSTICREPORT, *orc.ORC_NUMBERS),
+            obr.identity,
+            links=_PATIENT | _VISIT | {"basedOn.0": ("", 1)},
+            default={"status": "unknown", "code": UNKNOWN},
+        ),
+        ResourceMap(
+            "ServiceRequest",
+            (*obr.OBR_SERVICEREQUEST, *orc.ORC_SERVICEREQUEST, nte.notes()),
+            obr.identity,
+            links=_PATIENT | _VISIT,
+            default={"status": "unknown", "intent": "order"},
+            needs=("subject",),
+            via="basedOn.0",
+        ),
+    ),
+    leads=("ORC",),
+    many=("NTE",),
+    structural=_structural("OBR", 1) | _structural("NTE", 1),
+    under=("header", "patient", "visit"),
+)
+
+OBSERVATION = Unit(
+    "observation",
+    "OBX",
+    (
+        ResourceMap(
+            "Observation",
+            (*obx.OBX_OBSERVATION, nte.notes()),
+            obx.identity,
+            links=_PATIENT | _VISIT,
+            default={"status": "unknown", "code": UNKNOWN},
+            complete=obx.complete,
+            collected=(("order", 0, "result"),),
+        ),
+    ),
+    many=("NTE",),
+    structural=_structural("OBX", 1) | _structural("NTE", 1),
+    under=("header", "patient", "visit", "order"),
+)
+
+UNITS = (
+    HEADER,
+    PATIENT,
+    VISIT,
+    EVENT,
+    KIN,
+    ALLERGY,
+    DIAGNOSIS,
+    PROCEDURE,
+    INSURANCE,
+    ORDER,
+    OBSERVATION,
+)
+
+# The order of segments by message code: HL7 v2.5.1 ch. 3 (ADT_A01), ch. 7 (ORU_R01).
+ADT_ORDER = (
+    "header",
+    "event",
+    "patient",
+    "kin",
+    "visit",
+    "observation",
+    "allergy",
+    "diagnosis",
+    "procedure",
+    "insurance",
+)
+ORU_ORDER = ("header", "patient", "kin", "visit", "order", "observation")

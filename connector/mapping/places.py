@@ -1,0 +1,137 @@
+"""Where a value lives: component texts on the v2 side, paths on the FHIR side.
+
+A repetition is handled as the list of its component texts exactly as sent (still escaped,
+sub-components not yet split). A FHIR path is dotted; a number is a list index.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any
+
+Json = dict[str, Any]
+Comps = list[str]
+
+Reader = Callable[[Json], Any]
+Writer = Callable[[Json, Any], None]
+
+
+def leaf(at: str) -> tuple[int, int]:
+    """``"1.2"`` -> ``(0, 1)``: component and sub-component, counted from 0."""
+    component, _, sub = at.partition(".")
+    return int(component) - 1, int(sub or 1) - 1
+
+
+def comp(comps: Comps, at: int) -> str:
+    """The text of a component, empty when it is absent or sent as ``""`` (delete)."""
+    text = comps[at] if at < len(comps) else ""
+    return "" if text == '""' else text
+
+
+def write_comp(comps: Comps, at: int, text: str) -> None:
+    """Set a component's raw text, making room for it only where there is something to say."""
+    if at >= len(comps):
+        if not text:
+            return
+        comps.extend([""] * (at + 1 - len(comps)))
+    comps[at] = text
+
+
+def write_sub(comps: Comps, at: int, sub: int, text: str, delimiter: str) -> None:
+    """Set one sub-component's raw text; its sisters keep their words."""
+    subs = comp(comps, at).split(delimiter)
+    write_comp(subs, sub, text)
+    write_comp(comps, at, delimiter.join(subs).rstrip(delimiter))
+
+
+def head(path: str) -> str:
+    """The first name of a path."""
+    return path.partition(".")[0]
+
+
+def place(path: str) -> tuple[Reader, Writer]:
+    """A reader and a writer for a dotted path; the writer makes what is missing on the way."""
+    keys: list[str | int] = [int(key) if key.isdigit() else key for key in path.split(".")]
+    if len(keys) == 1:
+        return (lambda node: node.get(path)), (lambda node, value: node.__setitem__(path, value))
+
+    def reader(node: Any) -> Any:
+        for key in keys:
+            try:
+                node = node[key]
+            except (KeyError, IndexError, TypeError):
+                return None
+        return node
+
+    return reader, _deep_writer(keys)
+
+
+def _deep_writer(keys: list[str | int]) -> Writer:
+    steps = [(key, isinstance(after, int)) for key, after in zip(keys, keys[1:])]
+    last = keys[-1]
+
+    def writer(node: Any, value: Any) -> None:
+        for key, is_list in steps:
+            if isinstance(key, int):
+                while len(node) <= key:
+                    node.append({})
+                node = node[key]
+            else:
+                found = node.get(key)
+                if found is None:
+                    found = node[key] = [] if is_list else {}
+                node = found
+        if isinstance(last, int):
+            while len(node) <= last:
+                node.append({})
+        node[last] = value
+
+    return writer
+
+
+def same(one: Any, other: Any) -> bool:
+    """Equality as FHIR sees it: 0.40 is not 0.4, and ``true`` is not 1."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same(value, other[key]) for key, value in one.items())
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(same, one, other))
+    if isinstance(one, Decimal):
+        return str(one) == str(other)
+    return bool(one == other)
+
+
+def includes(value: Any, pattern: Any) -> bool:
+    """Whether a value says everything that a pattern says."""
+    if isinstance(pattern, Mapping):
+        return isinstance(value, Mapping) and all(includes(value.get(k), v) for k, v in pattern.items())
+    if isinstance(pattern, list):
+        return isinstance(value, list) and all(any(includes(v, p) for v in value) for p in pattern)
+    return same(value, pattern)
+
+
+def fresh(value: Any) -> Any:
+    """A copy of a declared constant, so that nobody who changes a bundle changes the maps."""
+    if isinstance(value, Mapping):
+        return {name: fresh(inner) for name, inner in value.items()}
+    return [fresh(inner) for inner in value] if isinstance(value, list) else value
+
+
+def without_empties(node: Any) -> Any:
+    """A copy without empty objects, lists and strings, which FHIR does not allow."""
+    if isinstance(node, dict):
+        kept = {key: without_empties(value) for key, value in node.items()}
+        return {
+            key: value
+            for key, value in kept.items()
+            if value not in ("", None) and value != {} and value != []
+        }
+    if isinstance(node, list):
+        return [
+            value
+            for value in map(without_empties, node)
+            if value not in ("", None) and value != {} and value != []
+        ]
+    return node

@@ -1,0 +1,38 @@
+"""AL1 <-> AllergyIntolerance (guide: AL1[AllergyIntolerance])."""
+
+from __future__ import annotations
+
+from ..datatypes.coded import Concept, first_coding
+from ..datatypes.primitives import Code, date_time
+from ..fields import Field, One
+from ..lens import Item, Joint
+from ..places import Json
+from ..units import Around
+from .rows import concept, value
+
+AL1_ALLERGYINTOLERANCE = (
+    One("AL1-2", "", (Joint("1", (("category.0", "HL70127-category"), ("type", "HL70127-type"))),)),
+    concept("AL1-3", "code"),
+    value("AL1-4", "criticality", Code("HL70128-criticality")),
+    Field("AL1-5", "reaction", (Item("1", "manifestation.0.text"),)),
+    value("AL1-6", "onsetDateTime", date_time),
+)
+
+ACTIVE = {
+    "clinicalStatus": {
+        "coding": [
+            {"system": "http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical", "code": "active"}
+        ]
+    }
+}
+
+
+def identity(node: Json, around: Around) -> str:
+    """Whose allergy, and to what."""
+    code = node.get("code", {})
+    coding = first_coding(code)
+    what = coding.get("code") or coding.get("display") or code.get("text", "")
+    return f"{around.parent('patient')}|{coding.get('system', '')}|{what}"
+
+
+__all__ = ["ACTIVE", "AL1_ALLERGYINTOLERANCE", "Concept", "identity"]

@@ -1,0 +1,38 @@
+"""DG1 <-> Condition and Encounter.diagnosis (guide: DG1[Condition], DG1[Encounter])."""
+
+from __future__ import annotations
+
+from ..datatypes.coded import first_coding
+from ..datatypes.identifiers import EI_IDENTIFIER
+from ..datatypes.primitives import date_time, positive
+from ..datatypes.references import practitioner
+from ..fields import Field, One
+from ..lens import Item
+from ..places import Json
+from ..units import Around
+from .rows import concept, value
+
+DG1_CONDITION = (
+    concept("DG1-3", "code"),
+    One("DG1-4", "", (Item("1", "code.text", agrees=True),)),
+    value("DG1-5", "onsetDateTime", date_time),
+    One("DG1-16", "", practitioner("asserter")),
+    value("DG1-19", "recordedDate", date_time),
+    Field("DG1-20", "identifier", EI_IDENTIFIER),
+)
+
+DG1_DIAGNOSIS = (
+    concept("DG1-6", "use", "HL70052"),
+    value("DG1-15", "rank", positive),
+)
+
+
+def identity(node: Json, around: Around) -> str:
+    """The diagnosis identifier (DG1-20), else whose visit and which code."""
+    for one in node.get("identifier", ()):
+        if value := one.get("value"):
+            return f"{one.get('system', '')}|{value}"
+    code = node.get("code", {})
+    coding = first_coding(code)
+    what = coding.get("code") or coding.get("display") or code.get("text", "")
+    return f"{around.parent('visit') or around.parent('patient')}|{coding.get('system', '')}|{what}"

@@ -1,0 +1,47 @@
+"""NK1 <-> RelatedPerson (guide: NK1[RelatedPerson])."""
+
+from __future__ import annotations
+
+from ..datatypes.coded import Concept, first_coding
+from ..datatypes.identifiers import CX_IDENTIFIER
+from ..datatypes.people import XAD_ADDRESS, XPN_HUMANNAME, XTN_CONTACTPOINT
+from ..datatypes.primitives import Code, date, date_time
+from ..fields import Field
+from ..lens import At, Item
+from ..places import Json
+from ..units import Around
+from .pid import SSN
+from .rows import V2, coded_in, concepts, value
+
+NK1_RELATEDPERSON = (
+    Field("NK1-2", "name", XPN_HUMANNAME, rest=True, key=("use",)),
+    Field("NK1-3", "relationship", (Concept("HL70063"),), most=1),
+    Field("NK1-4", "address", XAD_ADDRESS, rest=True, key=("use", "type")),
+    Field("NK1-5", "telecom", XTN_CONTACTPOINT, rest=True, key=("system", "use")),
+    Field("NK1-6", "telecom", XTN_CONTACTPOINT, default={"use": "work"}, key=("system", "use")),
+    Field("NK1-40", "telecom", XTN_CONTACTPOINT, key=("system", "use")),
+    concepts("NK1-7", "relationship", "HL70131", only=coded_in(V2 + "0131")),
+    value("NK1-8", "period.start", date_time),
+    value("NK1-9", "period.end", date_time),
+    Field("NK1-33", "identifier", CX_IDENTIFIER, rest=True, key=("system", "type")),
+    Field("NK1-12", "identifier", CX_IDENTIFIER, key=("system", "type")),
+    value("NK1-15", "gender", Code("HL70001")),
+    value("NK1-16", "birthDate", date),
+    Field("NK1-20", "communication", (At("language", (Concept("HL70296"),)),), most=1),
+    Field("NK1-37", "identifier", (Item("1", "value"),), tag=SSN, most=1),
+)
+
+
+def identity(node: Json, around: Around) -> str:
+    """Whose relative, then the identifier, else the name and the relationship."""
+    for one in node.get("identifier", ()):
+        if value := one.get("value"):
+            return f"{around.parent('patient')}|{one.get('system', '')}|{value}"
+    name = (node.get("name") or [{}])[0]
+    relationship = (node.get("relationship") or [{}])[0]
+    words = (
+        name.get("family", ""),
+        " ".join(name.get("given", ())),
+        first_coding(relationship).get("code", ""),
+    )
+    return "|".join((around.parent("patient"), *words))

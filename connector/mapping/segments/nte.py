@@ -1,0 +1,15 @@
+"""NTE <-> Annotation (guide: NTE[Observation], NTE[ServiceRequest]); the segment's fields are its components."""
+
+from __future__ import annotations
+
+from ..datatypes.primitives import date_time
+from ..datatypes.text import FreeText
+from ..lens import Item
+from ..units import Segments
+
+NTE_ANNOTATION = (FreeText("3", "text"), Item("6", "time", date_time))
+
+
+def notes(path: str = "note") -> Segments:
+    """Every NTE as an element of the list at ``path``."""
+    return Segments("NTE", path, NTE_ANNOTATION)

@@ -1,0 +1,136 @@
+"""PID <-> Patient and Account (guide: PID[Patient], PID[Account])."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..across import Indicator
+from ..datatypes.coded import Concept
+from ..datatypes.identifiers import CX_IDENTIFIER
+from ..datatypes.people import XAD_ADDRESS, XPN_HUMANNAME, XTN_CONTACTPOINT
+from ..datatypes.primitives import Code, date, date_time, positive
+from ..fields import Field, One
+from ..lens import At, Bound, Item, Nested
+from ..partner import Partner
+from ..places import Comps, Json, same, write_comp
+from ..scope import Scope
+from ..units import Around
+from .rows import SD, concept, extension, type_of, value
+
+SSN = {"system": "http://hl7.org/fhir/sid/us-ssn", **type_of("SS")}
+_BIRTH_TIME = SD + "patient-birthTime"
+
+
+@dataclass(frozen=True, slots=True)
+class BirthDate:
+    """DTM <-> ``birthDate``, and the time of birth in its extension patient-birthTime."""
+
+    def compile(self, partner: Partner) -> Bound:
+        day, moment = date(partner), date_time(partner)
+
+        def get(sent: str, node: Json) -> bool:
+            said = day.to_fhir(sent)
+            if said is None:
+                return False
+            node["birthDate"] = said
+            if len(sent) <= 8:
+                return True
+            time = moment.to_fhir(sent)
+            if time is None or not time.startswith(said):
+                return False
+            node["_birthDate"] = {"extension": [{"url": _BIRTH_TIME, "valueDateTime": time}]}
+            return True
+
+        def put(target: Json, base: Json, comps: Comps, scope: Scope) -> None:
+            names = ("birthDate", "_birthDate")
+            if all(same(target.get(name), base.get(name)) for name in names):
+                return
+            time = next(
+                (
+                    one.get("valueDateTime")
+                    for one in (target.get("_birthDate") or {}).get("extension", ())
+                    if one.get("url") == _BIRTH_TIME
+                ),
+                None,
+            )
+            said = target.get("birthDate")
+            whole = isinstance(said, str) and isinstance(time, str) and time.startswith(said)
+            text = moment.to_v2(time) if whole else day.to_v2(said) if isinstance(said, str) else ""
+            write_comp(comps, 0, text or "")
+
+        return Bound(put, leaves={0: get}, elements=frozenset({"birthDate", "_birthDate"}))
+
+
+def _country(at: str, url: str) -> Field:
+    """An extension whose code stands in an extension of its own (citizenship, nationality)."""
+    inner = At("extension.0", (Code0("code"), At("valueCodeableConcept", (Concept(),))))
+    return Field(at, "extension", (inner,), tag={"url": url})
+
+
+@dataclass(frozen=True, slots=True)
+class Code0:
+    """A constant ``url`` inside a nested extension; said with whatever else the node says."""
+
+    url: str
+
+    def compile(self, partner: Partner) -> Bound:
+        url = self.url
+
+        def get(comps: Comps, node: Json, scope: Scope) -> None:
+            node["url"] = url
+
+        return Bound(lambda target, base, comps, scope: None, whole=get, elements=frozenset({"url"}))
+
+
+PID_PATIENT = (
+    Field("PID-3", "identifier", CX_IDENTIFIER, rest=True, key=("system", "type")),
+    Field("PID-2", "identifier", CX_IDENTIFIER, most=1, key=("system",)),
+    Field("PID-4", "identifier", CX_IDENTIFIER, key=("system",)),
+    Field("PID-5", "name", XPN_HUMANNAME, rest=True, key=("use",)),
+    extension("PID-6", SD + "patient-mothersMaidenName", "", Nested("1", (Item("1", "valueString"),))),
+    One("PID-7", "", (BirthDate(),)),
+    value("PID-8", "gender", Code("HL70001")),
+    Field("PID-9", "name", XPN_HUMANNAME, key=("use",)),
+    Field("PID-11", "address", XAD_ADDRESS, rest=True, key=("use", "type")),
+    Field("PID-13", "telecom", XTN_CONTACTPOINT, default={"use": "home"}, rest=True, key=("system", "use")),
+    Field("PID-14", "telecom", XTN_CONTACTPOINT, default={"use": "work"}, key=("system", "use")),
+    Field("PID-40", "telecom", XTN_CONTACTPOINT, key=("system", "use")),
+    Field("PID-15", "communication", (At("language", (Concept("HL70296"),)),), most=1),
+    concept("PID-16", "maritalStatus", "HL70002"),
+    extension("PID-17", SD + "patient-religion", "valueCodeableConcept", Concept("HL70006")),
+    Field("PID-19", "identifier", (Item("1", "value"),), tag=SSN, most=1),
+    Field(
+        "PID-20",
+        "identifier",
+        (Item("1", "value"), Item("2", "assigner.display"), Item("3", "period.end", date)),
+        tag=type_of("DL"),
+        most=1,
+    ),
+    extension("PID-23", SD + "patient-birthPlace", "valueAddress", Item("1", "text")),
+    Indicator("PID", 24, 25, "multipleBirthBoolean", "multipleBirthInteger", positive),
+    _country("PID-26", SD + "patient-citizenship"),
+    extension(
+        "PID-28",
+        SD + "patient-nationality",
+        "extension.0",
+        Code0("code"),
+        At("valueCodeableConcept", (Concept(),)),
+    ),
+    Indicator("PID", 30, 29, "deceasedBoolean", "deceasedDateTime", date_time),
+)
+
+PID_ACCOUNT = (Field("PID-18", "identifier", CX_IDENTIFIER),)
+
+
+def identity(node: Json, around: Around) -> str:
+    """The patient's medical record number, else the first identifier; without one, the message."""
+    identifiers = [one for one in node.get("identifier", ()) if one.get("value")]
+    first = next((one for one in identifiers if _type(one) in ("MR", "PI", "PT")), None) or next(
+        iter(identifiers), None
+    )
+    return f"{first.get('system', '')}|{first['value']}" if first else f"message|{around.message_key}"
+
+
+def _type(identifier: Json) -> str:
+    codings = identifier.get("type", {}).get("coding") or [{}]
+    return str(codings[0].get("code", ""))

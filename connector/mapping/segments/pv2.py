@@ -1,0 +1,48 @@
+"""PV2 <-> Encounter (guide: PV2[Encounter])."""
+
+from __future__ import annotations
+
+from ..datatypes.primitives import date_time, integer
+from ..fields import One
+from ..lens import Bound, Item
+from ..partner import Partner
+from ..places import Comps, Json, same, write_comp
+from ..scope import Scope
+from .pv1 import participant
+from .rows import SD, coding_extension, concept, concepts, extension_value
+
+_R5 = "http://hl7.org/fhir/5.0/StructureDefinition/extension-Encounter."
+
+
+class Days:
+    """NM <-> a Duration in days (guide: NM[Quantity-LengthOfStay])."""
+
+    def compile(self, partner: Partner) -> Bound:
+        inner = Item("1", "value", integer).compile(partner)
+        take = inner.leaves[0]
+
+        def get(sent: str, node: Json) -> bool:
+            if not take(sent, node):
+                return False
+            node.update(unit="day", system="http://unitsofmeasure.org", code="d")
+            return True
+
+        def put(target: Json, base: Json, comps: Comps, scope: Scope) -> None:
+            if target and target.get("code") != "d":
+                if not same(target, base):
+                    write_comp(comps, 0, "")
+                return
+            inner.put(target, base, comps, scope)
+
+        return Bound(put, leaves={0: get}, elements=frozenset({"value", "unit", "system", "code"}))
+
+
+PV2_ENCOUNTER = (
+    concepts("PV2-3", "reasonCode"),
+    extension_value("PV2-8", _R5 + "plannedStartDate", "valueDateTime", date_time),
+    extension_value("PV2-9", _R5 + "plannedEndDate", "valueDateTime", date_time),
+    One("PV2-11", "length", (Days(),)),
+    participant("PV2-13", "REFB", "Referred By"),
+    concept("PV2-25", "priority", "HL70217"),
+    coding_extension("PV2-38", SD + "encounter-modeOfArrival", "HL70430"),
+)

@@ -1,0 +1,72 @@
+"""Short forms of the rows that most segments are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ..datatypes.coded import Concept, OneCoding
+from ..fields import Field, One
+from ..lens import At, Binder, Item, Row, text
+from ..places import Json
+
+DATA_ABSENT = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
+SD = "http://hl7.org/fhir/StructureDefinition/"
+V2 = "http://terminology.hl7.org/CodeSystem/v2-"
+PARTICIPATION = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
+
+
+def value(at: str, path: str, codec: Binder = text) -> One:
+    """The first component of a field <-> a primitive element."""
+    return One(at, "", (Item("1", path, codec),))
+
+
+def concept(at: str, path: str, table: str = "", secondary: bool = False) -> One:
+    """A coded field <-> a CodeableConcept."""
+    return One(at, path, (Concept(table),), secondary)
+
+
+def concepts(at: str, path: str, table: str = "", only: Callable[[Json], bool] | None = None) -> Field:
+    """A coded field that repeats <-> a list of CodeableConcepts."""
+    return Field(at, path, (Concept(table),), only=only)
+
+
+def extension(at: str, url: str, value: str, *rows: Row) -> Field:
+    """A field <-> an extension with a complex value."""
+    return Field(at, "extension", (At(value, rows),), tag={"url": url}, most=1)
+
+
+def extension_value(at: str, url: str, value: str, codec: Binder = text) -> Field:
+    """The first component of a field <-> an extension with a primitive value."""
+    return Field(at, "extension", (Item("1", value, codec),), tag={"url": url}, most=1)
+
+
+def coding_extension(at: str, url: str, table: str) -> Field:
+    """A coded field <-> an extension with a Coding."""
+    return extension(at, url, "valueCoding", OneCoding(table))
+
+
+def type_of(code: str) -> Mapping[str, Any]:
+    """An ``Identifier.type`` of table 0203, as a tag or default."""
+    return {"type": {"coding": [{"system": V2 + "0203", "code": code}]}}
+
+
+def refers_to(kind: str) -> Callable[[Json], bool]:
+    """Whether a Reference points to a resource of this kind."""
+    return lambda node: str(node.get("reference", "")).startswith(kind + "/")
+
+
+def coded_in(system: str) -> Callable[[Json], bool]:
+    """Whether a CodeableConcept has a coding of this system."""
+    return lambda node: any(
+        isinstance(coding, dict) and coding.get("system") == system for coding in node.get("coding") or ()
+    )
+
+
+def absent(node: Json, name: str, reason: str = "unknown") -> None:
+    """Say that a required primitive is not known (guide: data-absent-reason)."""
+    if name not in node and f"_{name}" not in node:
+        node[f"_{name}"] = {"extension": [{"url": DATA_ABSENT, "valueCode": reason}]}
+
+
+UNKNOWN: Mapping[str, Any] = {"extension": [{"url": DATA_ABSENT, "valueCode": "unknown"}]}

@@ -1,0 +1,232 @@
+"""The translator of one partner: messages to bundles and back, with the list of what could not be said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from ..errors import InvalidResource, SegmentSequence
+from ..hl7v2.delimiters import Delimiters
+from ..hl7v2.tree import Message, Segment
+from . import backward, forward
+from .assembly import resource_id
+from .compiled import Maps, compile_units
+from .merge import over_prior
+from .messages.events import event_of, structure_of
+from .messages.units import ADT_ORDER, ORU_ORDER, UNITS
+from .partner import Partner
+from .places import Json, without_empties
+from .residue import unsaid
+
+
+class Translation(NamedTuple):
+    """A translated message: ``bundle`` to FHIR, ``message`` to v2; ``lost``: the locations the other side does not say."""
+
+    bundle: Json
+    message: str
+    lost: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What the sender of a v2 message decides about it, whatever FHIR says.
+
+    ``event``: such as ``"ADT^A08"``. ``at``: the time of the message, as DTM. ``facilities``: MSH-3 to
+    MSH-6. An empty text leaves what FHIR or the prior message says.
+    """
+
+    event: str = ""
+    control_id: str = ""
+    at: str = ""
+    facilities: tuple[str, str, str, str] = ("", "", "", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """How new messages are written: the profile's ``[v2.to]``, its constants, and the event of a change."""
+
+    version: str = "2.5.1"
+    processing_id: str = "P"
+    charset: str = "UNICODE UTF-8"
+    facilities: tuple[str, str, str, str] = ("", "", "", "")
+    constants: Mapping[str, str] = field(default_factory=dict)
+
+
+class Translator:
+    """Translates for one partner. Stateless between calls and pure: equal input gives equal output."""
+
+    def __init__(self, maps: Maps, outgoing: Outgoing = Outgoing()) -> None:
+        self.maps = maps
+        self.outgoing = outgoing
+
+    @classmethod
+    def default(cls) -> Translator:
+        """The shipped maps without a profile; times sent without an offset are taken as UTC."""
+        from zoneinfo import ZoneInfo
+
+        return cls(compile_units(UNITS, Partner(zone=ZoneInfo("UTC"))))
+
+    # --- v2 to FHIR
+
+    def to_fhir(self, message: str | Message, prior: Iterable[Json] | Json | None = None) -> Translation:
+        """A message as a transaction bundle of PUTs under ids that follow from its business identifiers.
+
+        ``prior``: the resources (or a bundle of them) as they stand on the FHIR side; what the message does
+        not say stays in them, what it sends as ``""`` goes. Raises ``UnreadableMessage``, and
+        ``SegmentSequence`` where a message about a patient has no PID.
+        """
+        tree = message if isinstance(message, Message) else Message.parse(message)
+        said = forward.to_fhir(tree, self.maps)
+        self._demand_patient(said)
+        resources = said.assembly.resources
+        if prior is not None:
+            resources = over_prior(said, self.maps, _by_reference(prior))
+        return Translation(self._bundle(resources), "", said.lost)
+
+    def _demand_patient(self, said: forward.Forward) -> None:
+        units = self.maps.units
+        if not any(
+            spoken.references[0]
+            for spoken in said.spoken
+            if units[spoken.instance.unit].declared.name == "patient"
+        ):
+            for spoken in said.spoken:
+                if "patient" in units[spoken.instance.unit].declared.under:
+                    raise SegmentSequence(
+                        "no patient", fix="send PID with an identifier or a name", location="PID"
+                    )
+
+    def _bundle(self, resources: Mapping[str, Json]) -> Json:
+        base = self.maps.partner.base
+        bundle: Json = {"resourceType": "Bundle", "type": "transaction"}
+        entries: list[Json] = []
+        for reference, resource in resources.items():
+            if resource["resourceType"] == "Bundle":
+                bundle.update(
+                    (name, value) for name, value in resource.items() if name not in ("id", "resourceType")
+                )
+                continue
+            request = {"method": "PUT", "url": reference}
+            entries.append({"fullUrl": f"{base}/{reference}", "resource": resource, "request": request})
+        bundle["entry"] = entries
+        return bundle
+
+    # --- FHIR to v2
+
+    def to_v2(
+        self, bundle: Json, prior: str | Message | None = None, *, envelope: Envelope | None = None
+    ) -> Translation:
+        """A bundle as a message, over the prior message where there is one.
+
+        What the bundle does not speak of stays as the prior message says it; entries with a DELETE request
+        are taken out of it. Without a prior, the message is the one that MessageHeader names, else the
+        envelope's, else the one that fits the resources. Raises ``InvalidResource``.
+        """
+        target = _target(bundle)
+        envelope = envelope or Envelope()
+        event = envelope.event or event_of(target.resources, prior is not None)
+        if prior is None:
+            start = self._new()
+        else:
+            start = Message.parse(str(prior)) if isinstance(prior, Message) else Message.parse(prior)
+        order = ORU_ORDER if (event or start.message_code).startswith("ORU") else ADT_ORDER
+        message = backward.to_v2(start, self.maps, target, order)
+        if prior is None or envelope.event or envelope.control_id:
+            self._address(message, event, envelope, bundle, prior is None)
+        read = forward.to_fhir(Message.parse(str(message)), self.maps)
+        wanted = {
+            reference: resource
+            for reference, resource in target.resources.items()
+            if resource["resourceType"] not in ("Bundle", "MessageHeader")
+        }
+        return Translation({}, str(message), unsaid(wanted, read.assembly.resources))
+
+    def _new(self) -> Message:
+        d = Delimiters()
+        encoding = d.component + d.repetition + d.escape + d.subcomponent
+        header = Segment("MSH" + d.field + encoding, d)
+        header.set(12, self.outgoing.version)
+        return Message([header], d)
+
+    def _address(self, message: Message, event: str, envelope: Envelope, bundle: Json, new: bool) -> None:
+        """MSH and EVN of a message that goes out under a name of its own."""
+        msh, d, out = message.msh, message.delimiters, self.outgoing
+        facilities = envelope.facilities if any(envelope.facilities) else out.facilities
+        for number, text in enumerate(facilities, 3):
+            if text:
+                msh.set(number, d.escape_text(text))
+        if envelope.at or not msh.field(7):
+            msh.set(7, envelope.at or msh.field(7))
+        if event and (envelope.event or not msh.field(9)):
+            code, _, trigger = event.partition("^")
+            msh.set(9, d.component.join((code, trigger, structure_of(code, trigger))))
+        if envelope.control_id or not msh.field(10):
+            msh.set(10, envelope.control_id or resource_id(str(message))[:20])
+        if new:
+            msh.set(11, msh.field(11) or out.processing_id)
+            msh.set(18, out.charset)
+        if event.startswith("ADT") and message.first("EVN") is None:
+            message.segments.insert(message.segments.index(msh) + 1, Segment("EVN", d, msh.end or "\r"))
+        evn = message.first("EVN")
+        if evn is not None and evn.field(1) and envelope.event:
+            evn.set(1, event.partition("^")[2])
+        if evn is not None and (envelope.at or not evn.field(2)):
+            evn.set(2, envelope.at or msh.field(7))
+        for location, text in out.constants.items():
+            name, _, number = location.partition("-")
+            segment = message.first(name)
+            if segment is not None:
+                segment.set(int(number), text)
+
+
+def _by_reference(prior: Iterable[Json] | Json) -> dict[str, Json]:
+    if isinstance(prior, Mapping):
+        prior = [entry["resource"] for entry in prior.get("entry", ())] if "entry" in prior else [dict(prior)]
+    return {
+        f"{resource['resourceType']}/{resource['id']}": resource for resource in prior if "id" in resource
+    }
+
+
+def _target(bundle: Json) -> backward.Target:
+    """The resources of a bundle by reference, under ``Type/id`` and under their fullUrl."""
+    if not isinstance(bundle, dict) or "resourceType" not in bundle:
+        raise InvalidResource(
+            "not a FHIR resource", fix="send a Bundle or a resource", location="resourceType"
+        )
+    entries = bundle.get("entry", []) if bundle["resourceType"] == "Bundle" else [{"resource": bundle}]
+    resources: dict[str, Json] = {}
+    aliases: dict[str, str] = {}
+    deleted: set[str] = set()
+    for at, entry in enumerate(entries):
+        request = entry.get("request", {})
+        if request.get("method") == "DELETE":
+            deleted.add(str(request.get("url", "")))
+            continue
+        resource = entry.get("resource")
+        if not isinstance(resource, dict) or not isinstance(resource.get("resourceType"), str):
+            raise InvalidResource("an entry without a resource", location=f"Bundle.entry[{at}].resource")
+        name = f"{resource['resourceType']}/{resource.get('id') or f'entry-{at}'}"
+        resources[name] = without_empties(resource)
+        if url := entry.get("fullUrl"):
+            aliases[url] = name
+    if bundle["resourceType"] == "Bundle":
+        header = {name: bundle[name] for name in ("identifier", "timestamp") if name in bundle}
+        if header:
+            resources["Bundle/this"] = {"resourceType": "Bundle", **header}
+    return backward.Target(_with_names(resources, aliases), frozenset(deleted))
+
+
+def _with_names(resources: dict[str, Json], aliases: Mapping[str, str]) -> dict[str, Json]:
+    """References by fullUrl (such as ``urn:uuid:``) as references by ``Type/id``."""
+    used = {url: name for url, name in aliases.items() if url != name}
+
+    def renamed(value: Any) -> Any:
+        if isinstance(value, dict):
+            said = {name: renamed(inner) for name, inner in value.items()}
+            if isinstance(said.get("reference"), str):
+                said["reference"] = used.get(said["reference"], said["reference"])
+            return said
+        return [renamed(inner) for inner in value] if isinstance(value, list) else value
+
+    return {name: renamed(resource) for name, resource in resources.items()}

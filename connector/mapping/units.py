@@ -1,0 +1,199 @@
+"""Units: which segments together speak of which resources, and how those hang together.
+
+A unit is a segment that opens something (PID, PV1, OBR, OBX ...), the segments that belong to it (PD1
+to PID, PV2 to PV1, NTE to OBX, ORC before OBR) and the resources all of them speak of. Which unit a
+segment belongs to depends on the order of segment names alone, so the plan of a message is worked
+out once for each sequence of names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, Protocol
+
+from .fields import Across, Field, One
+from .lens import Row
+from .places import Json
+
+
+@dataclass(frozen=True, slots=True)
+class Segments:
+    """A segment that repeats: each one becomes an element of the list at ``path``; rows see its fields as components."""
+
+    name: str
+    path: str
+    rows: tuple[Row, ...]
+
+
+class Around(Protocol):
+    """What a resource's identity and its required elements may ask of the message around it."""
+
+    def parent(self, unit: str, slot: int = 0) -> str:
+        """The reference (``Type/id``) of a resource of the unit around, empty where there is none."""
+        ...
+
+    def value(self, location: str) -> str:
+        """The unescaped text at a location of this unit's segments, or of MSH; empty when absent."""
+        ...
+
+    @property
+    def message_key(self) -> str:
+        """What tells this message from any other of the same sender."""
+        ...
+
+
+Seed = Callable[[Json, Around], str]
+Complete = Callable[[Json, Around], None]
+
+
+def of_message(node: Json, around: Around) -> str:
+    """The identity of what has none but the message it came in."""
+    return f"message|{around.message_key}"
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceMap:
+    """One kind of resource a unit speaks of.
+
+    ``seed``: its business identity. ``links``: elements that refer to the resource of another unit:
+    path -> (unit, slot), ``""`` being this unit. ``default``: elements FHIR requires, where nothing said them. ``complete``:
+    elements that follow from others. ``collected``: the list of a parent's resource that refers to
+    this one: (unit, slot, path). ``needs``: only made where all of these elements are there; ``always``:
+    made even where no row said anything.
+    ``via``: for a resource that is not its unit's first: where the first refers to it, or
+    (``"<subject"``) where it refers to the first.
+    """
+
+    kind: str
+    rows: tuple[Field | One | Segments | Across, ...]
+    seed: Seed = of_message
+    links: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    default: Mapping[str, Any] = field(default_factory=dict)
+    complete: Complete | None = None
+    collected: tuple[tuple[str, int, str], ...] = ()
+    needs: tuple[str, ...] = ()
+    always: bool = False
+    via: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """An element of a list of the parent's resource that refers to this unit's first resource by ``link``."""
+
+    unit: str
+    path: str
+    link: str
+    rows: tuple[Field | One, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """Segments that together speak of some resources.
+
+    ``opener`` begins a unit, unless a segment of ``leads`` did already. ``members`` come once, ``many``
+    again and again. ``structural``: fields that say nothing but their place, made anew on the way back.
+    ``under``: the units that may be around it. ``closes``: the units that end when this one begins.
+    """
+
+    name: str
+    opener: str
+    maps: tuple[ResourceMap | Attached, ...]
+    leads: tuple[str, ...] = ()
+    members: tuple[str, ...] = ()
+    many: tuple[str, ...] = ()
+    structural: frozenset[str] = frozenset()
+    under: tuple[str, ...] = ()
+    closes: tuple[str, ...] = ()
+
+    @property
+    def segments(self) -> tuple[str, ...]:
+        """Every segment of the unit, in the order it is written."""
+        return (*self.leads, self.opener, *self.members, *self.many)
+
+
+@dataclass(slots=True)
+class Instance:
+    """One unit in one message: the positions of its segments, and the instances around it."""
+
+    unit: int
+    at: dict[str, list[int]] = field(default_factory=dict)
+    parents: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How the segments of a message fall into units.
+
+    ``order``: in which to speak of them, parents first. ``unknown``: the segments no unit takes.
+    """
+
+    instances: tuple[Instance, ...]
+    order: tuple[int, ...]
+    unknown: tuple[int, ...]
+
+
+class Planner:
+    """Works out plans for a set of units and remembers them by the sequence of names."""
+
+    def __init__(self, units: tuple[Unit, ...]) -> None:
+        self.units = units
+        self._openers = {unit.opener: n for n, unit in enumerate(units)}
+        self._leads = {lead: n for n, unit in enumerate(units) for lead in unit.leads}
+        self._members = {name: n for n, unit in enumerate(units) for name in unit.members}
+        self._many = {(n, name) for n, unit in enumerate(units) for name in unit.many}
+        self.plan = lru_cache(maxsize=2048)(self._plan)
+
+    def _plan(self, names: tuple[str, ...]) -> Plan:
+        instances: list[Instance] = []
+        unknown: list[int] = []
+        current: dict[str, int] = {}
+        last = -1
+        for at, name in enumerate(names):
+            found = self._take(name, instances, current, last)
+            if found < 0:
+                unknown.append(at)
+                continue
+            instances[found].at.setdefault(name, []).append(at)
+            last = found
+        self._adopt(instances)
+        order = sorted(range(len(instances)), key=lambda n: instances[n].unit)
+        return Plan(tuple(instances), tuple(order), tuple(unknown))
+
+    def _adopt(self, instances: list[Instance]) -> None:
+        """Feeds that send a segment before the only PID (or PV1) of the message mean that one all the same."""
+        for n, unit in enumerate(self.units[:3]):
+            mine = [at for at, instance in enumerate(instances) if instance.unit == n]
+            if len(mine) == 1:
+                for at, instance in enumerate(instances):
+                    if at < mine[0] and unit.name in self.units[instance.unit].under:
+                        instance.parents.setdefault(unit.name, mine[0])
+
+    def _take(self, name: str, instances: list[Instance], current: dict[str, int], last: int) -> int:
+        """The instance a segment goes to: the one at hand, the open one of its unit, or a new one."""
+        if last >= 0 and (instances[last].unit, name) in self._many:
+            return last
+        n = self._openers.get(name, self._leads.get(name, self._members.get(name, -1)))
+        if n < 0:
+            return -1
+        unit = self.units[n]
+        found = current.get(unit.name, -1)
+        if name in unit.members:
+            return found if found >= 0 and name not in instances[found].at else -1
+        if found >= 0 and name == unit.opener and self._only_led(instances[found], unit):
+            return found
+        return self._open(n, instances, current)
+
+    @staticmethod
+    def _only_led(instance: Instance, unit: Unit) -> bool:
+        return unit.opener not in instance.at and any(lead in instance.at for lead in unit.leads)
+
+    def _open(self, n: int, instances: list[Instance], current: dict[str, int]) -> int:
+        unit = self.units[n]
+        for closed in unit.closes:
+            current.pop(closed, None)
+        parents = {name: current[name] for name in unit.under if name in current}
+        instances.append(Instance(n, {}, parents))
+        current[unit.name] = len(instances) - 1
+        return len(instances) - 1
