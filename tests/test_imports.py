@@ -20,6 +20,7 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "mllp": set(),
     "mapping": {"hl7v2", "fhir"},
     "profile": {"mapping", "hl7v2", "fhir"},
+    "settings": {"profile"},
     "store": {"mapping", "hl7v2", "fhir"},
     "pipeline": {"store", "profile", "mapping", "hl7v2", "fhir", "log"},
     "edges": {"pipeline", "store", "profile", "mapping", "hl7v2", "fhir", "mllp", "log"},

@@ -61,7 +61,7 @@ class FhirCaller(Section):
     """This connector, as `aud` names it."""
     algorithms: Annotated[tuple[Algorithm, ...], Field(min_length=1)] = ALGORITHMS
     """The accepted signature algorithms."""
-    clients: Annotated[Table[Word, tuple[Scope, ...]], Field(min_length=1)]
+    clients: Annotated[Table[Word, tuple[Scope, ...]], Field(json_schema_extra={"minProperties": 1})]
     """The client ids that may come, each with the SMART system scopes it can have at most, whatever its
     token says: `"lab-app" = ["system/Observation.cu"]`."""
     certificates: tuple[Fingerprint, ...] = ()
@@ -74,6 +74,8 @@ class FhirCaller(Section):
     @field_validator("clients")
     @classmethod
     def _may_something(cls, clients: Table[str, tuple[str, ...]]) -> Table[str, tuple[str, ...]]:
+        if not clients:
+            raise fault("no client may send FHIR", fix="name one, or leave out the table [fhir.from]")
         for client, scopes in clients.items():
             if not scopes:
                 raise fault("this client may do nothing", fix="give it a scope or take it out", key=(client,))

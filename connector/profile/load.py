@@ -6,7 +6,7 @@ from pathlib import Path
 
 from connector.errors import ProfileError
 from connector.profile.model import Profile
-from connector.profile.reading import Document, raise_all
+from connector.profile.reading import Document, refusal
 
 
 def load(path: str | Path) -> Profile:
@@ -27,6 +27,5 @@ def parse(text: str | bytes, path: str | Path = "profile.toml") -> Profile:
 def _profile(document: Document[ProfileError]) -> Profile:
     found = document.read(Profile)
     if isinstance(found, list):
-        raise_all(found)
-        raise AssertionError("a profile that cannot be read has a fault")
+        raise refusal(found)
     return found

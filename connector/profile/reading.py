@@ -6,7 +6,7 @@ import difflib
 import hashlib
 import re
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar, get_args, get_origin
@@ -99,13 +99,12 @@ def sorted_faults(faults: Iterable[Fault]) -> list[Fault]:
     return sorted(faults, key=lambda one: int(one.location.rpartition(":")[2]))
 
 
-def raise_all(faults: list[Fault]) -> None:
-    """Raise the one fault, or one that lists them all; nothing if there is none."""
+def refusal(faults: Sequence[Fault]) -> Fault:
+    """The fault to raise: the only one, or one that lists them all and stands where the first stands."""
     if len(faults) == 1:
-        raise faults[0]
-    if faults:
-        listed = "".join(f"\n  {one}" for one in faults)
-        raise type(faults[0])(f"{len(faults)} faults{listed}", location=faults[0].location)
+        return faults[0]
+    listed = "".join(f"\n  {one}" for one in faults)
+    return type(faults[0])(f"{len(faults)} faults{listed}", location=faults[0].location)
 
 
 def _decoded(raw: bytes, path: Path, kind: type[Fault]) -> str:

@@ -117,18 +117,19 @@ class Mapping(Section):
         _unique(
             (("identifier", n), (one.resource, one.system, one.type)) for n, one in enumerate(self.identifier)
         )
-        _unique(((*key, "from"), place) for key, place in self._added())
+        _unique(self.added())
 
-    def _added(self) -> Iterator[tuple[tuple[str, int], str]]:
-        yield from ((("extension", n), one.source) for n, one in enumerate(self.extension))
-        yield from ((("identifier", n), one.source) for n, one in enumerate(self.identifier))
+    def added(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        """The places that get a row of their own, each with the way to its key in the profile."""
+        yield from ((("extension", n, "from"), one.source) for n, one in enumerate(self.extension))
+        yield from ((("identifier", n, "from"), one.source) for n, one in enumerate(self.identifier))
 
     def _dropped_is_not_used(self) -> None:
         for verb in ("default", "constant", "move"):
             for place in getattr(self, verb):
                 self._refuse_dropped(place, (verb, place))
-        for key, place in self._added():
-            self._refuse_dropped(place, (*key, "from"))
+        for key, place in self.added():
+            self._refuse_dropped(place, key)
 
     def _refuse_dropped(self, place: str, key: tuple[str | int, ...]) -> None:
         for dropped in self.drop:

@@ -1,0 +1,210 @@
+"""The settings of the service, ``connector.toml``: where it listens, its store and keys, which profiles.
+
+As strict as a profile, with the same form of faults: every one a ``ConfigurationError`` at ``file:line``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Literal, NamedTuple
+
+from pydantic import Field, PrivateAttr, field_validator
+
+from connector.errors import ConfigurationError, ProfileError
+from connector.profile.model import Profile
+from connector.profile.reading import Document, refusal, sorted_faults
+from connector.profile.section import Bytes, Count, FilePath, Host, Port, Seconds, Section, check_url
+
+
+class Tls(Section):
+    """The files of one end of mutual TLS, all PEM."""
+
+    certificate: FilePath
+    """Our own chain, leaf first."""
+    key: FilePath
+    """Its private key, which only its owner may read."""
+    trust: FilePath
+    """The authorities that may vouch for partners, and no others."""
+    crl: FilePath | None = None
+    """Their revocation lists in one file; left out where the authority publishes none."""
+    minimum: Literal["1.2", "1.3"] = "1.2"
+    """The lowest version of TLS."""
+
+
+class Listener(Section):
+    """Where and how much a side listens."""
+
+    host: Host = "127.0.0.1"
+    """The address to listen on."""
+    tls: Tls | None = None
+    """Other files than those of [tls], for this listener."""
+    max_connections: Count = 1000
+    """Open connections."""
+    handshake_seconds: Seconds = 5.0
+    """The longest handshake."""
+
+
+class MllpListener(Listener):
+    """HL7 v2 over MLLP."""
+
+    port: Port = 2575
+    """The port (2575 is IANA's for HL7)."""
+    idle_seconds: Seconds = 3600.0
+    """How long a connection may say nothing."""
+    frame_seconds: Seconds = 60.0
+    """The longest time for one frame."""
+    write_seconds: Seconds = 30.0
+    """The longest time for a partner to read an answer."""
+    frame_bytes: Bytes = 16 * 1024 * 1024
+    """The largest frame of any partner."""
+
+
+class HttpsListener(Listener):
+    """FHIR over HTTPS."""
+
+    port: Port = 8443
+    """The port."""
+    base: str = ""
+    """How partners reach this API, `https://host:port/fhir`; `""`: made of host and port."""
+    idle_seconds: Seconds = 30.0
+    """How long a connection may say nothing."""
+    body_seconds: Seconds = 30.0
+    """The longest time for one body."""
+    body_bytes: Bytes = 16 * 1024 * 1024
+    """The largest body of any partner."""
+    in_hand: Count = 64
+    """Requests that are worked on at the same time."""
+
+    @field_validator("base")
+    @classmethod
+    def _safe(cls, base: str) -> str:
+        return check_url(base) if base else base
+
+    @property
+    def url(self) -> str:
+        """The address of the FHIR API."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return self.base.rstrip("/") or f"https://{host}:{self.port}/fhir"
+
+
+class Log(Section):
+    """The operational log."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """The lowest level that is written."""
+
+
+class Settings(Section):
+    """The settings of one service."""
+
+    store: FilePath
+    """The SQLite database."""
+    kek: FilePath
+    """The key-encryption key, which only its owner may read."""
+    profiles: Annotated[tuple[FilePath, ...], Field(min_length=1)]
+    """The partner profiles, one a link."""
+    tls: Tls
+    """The files of TLS, for listening and for calling partners."""
+    mllp: MllpListener = Field(default_factory=MllpListener)
+    """HL7 v2 comes in here."""
+    https: HttpsListener = Field(default_factory=HttpsListener)
+    """FHIR comes in here."""
+    log: Log = Field(default_factory=Log)
+    """The operational log."""
+    drain_seconds: Seconds = 20.0
+    """How long what is in hand may take at the end."""
+
+    _path: Path = PrivateAttr(default=Path())
+
+    def model_post_init(self, context: dict[str, Path] | None) -> None:
+        """Remembers the file."""
+        self._path = (context or {}).get("path", Path())
+
+    @property
+    def path(self) -> Path:
+        """The file these settings were read from."""
+        return self._path
+
+    @property
+    def store_url(self) -> str:
+        """The store as SQLAlchemy names it."""
+        return f"sqlite:///{self.store}"
+
+    @property
+    def mllp_tls(self) -> Tls:
+        """The files for the MLLP listener."""
+        return self.mllp.tls or self.tls
+
+    @property
+    def https_tls(self) -> Tls:
+        """The files for the HTTPS listener."""
+        return self.https.tls or self.tls
+
+
+class Configuration(NamedTuple):
+    """Everything a service is configured with."""
+
+    settings: Settings
+    profiles: tuple[Profile, ...]
+
+
+def load(path: str | Path) -> Configuration:
+    """The settings in a file and the profiles that they name.
+
+    Raises one ``ConfigurationError``: the fault, or a list of all of them, those of the profiles too.
+    Refused as well: a profile that carries nothing, and what two profiles may not share (name, partner's
+    certificate or subject, OAuth client).
+    """
+    document = Document.open(Path(path), ConfigurationError)
+    settings = document.read(Settings)
+    if isinstance(settings, list):
+        raise refusal(settings)
+    found, faults = _profiles(settings)
+    faults += sorted_faults(_clashes(document, found))
+    if faults:
+        raise refusal(faults)
+    return Configuration(settings, tuple(found.values()))
+
+
+def _profiles(settings: Settings) -> tuple[dict[int, Profile], list[ConfigurationError]]:
+    """The profiles by their number in the settings, and the faults of those that are none."""
+    found: dict[int, Profile] = {}
+    faults: list[ConfigurationError] = []
+    for number, path in enumerate(settings.profiles):
+        try:
+            profile = Document.open(path, ProfileError).read(Profile)
+        except ProfileError as error:
+            profile = [error]
+        if isinstance(profile, Profile):
+            found[number] = profile
+        else:
+            faults += profile
+    return found, faults
+
+
+def _clashes(
+    document: Document[ConfigurationError], found: dict[int, Profile]
+) -> Iterator[ConfigurationError]:
+    owners: dict[tuple[str, str], Profile] = {}
+    for number, profile in found.items():
+        loc = ("profiles", number)
+        if not profile.directions:
+            what = f"the profile {profile.name} carries nothing"
+            yield document.fault(loc, what, "give it a table [v2.from] or [fhir.from]")
+        for claim in _claims(profile):
+            if (owner := owners.setdefault(claim, profile)) is not profile:
+                what = f"{owner.name} and {profile.name} have the same {claim[0]}"
+                yield document.fault(loc, what, "give each its own")
+
+
+def _claims(profile: Profile) -> Iterator[tuple[str, str]]:
+    """What only one profile may have."""
+    yield "name", profile.name
+    if profile.v2.sender is not None:
+        yield from (
+            ("certificate in [v2.from]", one) for one in dict.fromkeys(profile.v2.sender.certificates)
+        )
+        yield from (("subject in [v2.from]", one) for one in dict.fromkeys(profile.v2.sender.subjects))
+    if profile.fhir.caller is not None:
+        yield from (("client in [fhir.from]", one) for one in profile.fhir.caller.clients)
