@@ -42,8 +42,11 @@ def listen(host: str, port: int, *, backlog: int = 512) -> socket.socket:
 
 
 def address_of(name: object) -> str:
-    """``ip:port`` of a socket name; "" where there is none."""
-    return f"{name[0]}:{name[1]}" if isinstance(name, tuple) and len(name) >= 2 else ""
+    """``ip:port`` of a socket name (``[ip]:port`` for IPv6); "" where there is none."""
+    if not isinstance(name, tuple) or len(name) < 2:
+        return ""
+    host = f"[{name[0]}]" if ":" in name[0] else name[0]
+    return f"{host}:{name[1]}"
 
 
 class Acceptor:
@@ -162,8 +165,9 @@ class Acceptor:
     async def _shake(self, slot: _Slot, connection: socket.socket) -> None:
         if len(self._open) >= self._limit:
             raise ConnectionRefusedError
-        with contextlib.suppress(OSError):  # only a hint: an acknowledgment should not wait for more
+        with contextlib.suppress(OSError):  # only hints: answer at once, notice a peer that lost its power
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         transport, _ = await asyncio.get_running_loop().connect_accepted_socket(
             lambda: self._factory(lambda: self._over(slot)),
             connection,

@@ -41,6 +41,7 @@ class _PeerProtocol(H11Protocol):
         self._over = over
         self._request_timeout = request_timeout
         self._deadline: asyncio.TimerHandle | None = None
+        self._stalled: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self.app_state = {**self.app_state, "peer": peer_of(transport)}
@@ -58,7 +59,20 @@ class _PeerProtocol(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self._unwatch()
+        self.resume_writing()
         self._over()
+
+    def pause_writing(self) -> None:
+        """The peer does not read its answer: give it as long as a request may take."""
+        super().pause_writing()
+        if self._stalled is None:
+            self._stalled = self.loop.call_later(self._request_timeout, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
 
     def _watch(self) -> None:
         if not self._awaits_request():
@@ -168,7 +182,8 @@ def serve_http(app: App, sock: socket, context: ssl.SSLContext, **options: Any) 
     """Serve an ASGI application on a listening socket; ``start()`` and ``close()`` it.
 
     Options: ``on_refused(reason, address)``; ``limit``: connections; ``keep_alive``: seconds between two
-    requests; ``request_timeout``: seconds for a whole request to arrive; ``handshake_timeout``: seconds.
+    requests; ``request_timeout``: seconds for a whole request to arrive, and for a peer that
+    does not read its answer; ``handshake_timeout``: seconds.
     """
     return HttpServer(app, sock, context, **options)
 

@@ -116,7 +116,7 @@ def revoked_serials(files: TlsFiles) -> frozenset[int]:
 def _context(protocol: int, files: TlsFiles) -> ssl.SSLContext:
     context = ssl.SSLContext(protocol)
     context.minimum_version = _VERSIONS[files.minimum]
-    context.set_ciphers("ECDHE+AESGCM")
+    context.set_ciphers("@SECLEVEL=2:ECDHE+AESGCM")
     context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
     context.check_hostname = protocol == ssl.PROTOCOL_TLS_CLIENT
     context.verify_mode = ssl.CERT_REQUIRED

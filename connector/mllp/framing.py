@@ -167,7 +167,8 @@ class Framer:
             del self._buffer[: again + 1]
             self._scanned = 0
             return BrokenOff(again)
-        payload = bytes(self._buffer[:size])
+        with memoryview(self._buffer) as view:  # one copy, not two
+            payload = bytes(view[:size])
         del self._buffer[: size + len(TRAILER)]
         self._step = Framer._between
         return Frame(payload)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import socket
 import ssl
 import time
@@ -13,22 +14,21 @@ from pathlib import Path
 
 import pytest
 
-from connector.edges.acceptor import Acceptor, listen
+from connector.edges.acceptor import Acceptor, address_of, listen
 from connector.edges.mllp_server import MllpLimits
-from connector.edges.tls import client_context, revoked_serials, server_context
+from connector.edges.tls import client_context, server_context
 from tests.mllp.loopback import (
     Site,
-    Ward,
-    answers,
-    connected,
     frame_of,
     listening,
-    message,
-    sending,
+    only,
+    refused,
+    revoke,
+    talk,
     tls_files,
     until,
 )
-from tests.pki import DAY, Authority, serial_of
+from tests.pki import DAY, Authority
 
 VERSIONS = pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 
@@ -36,28 +36,6 @@ VERSIONS = pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVe
 @pytest.fixture
 def site(tmp_path: Path) -> Site:
     return Site(tmp_path)
-
-
-def only(context: ssl.SSLContext, version: ssl.TLSVersion) -> ssl.SSLContext:
-    context.minimum_version = context.maximum_version = version
-    return context
-
-
-async def refused(site: Site, ward: Ward, context: ssl.SSLContext) -> str:
-    """Try to get in, without success; returns the reason that the server told."""
-    with pytest.raises((OSError, EOFError)):
-        await talk(site, ward, context)
-    await until(lambda: ward.refused != [])
-    assert ward.got == []
-    assert ward.refused[0][1].startswith("127.0.0.1:")
-    return ward.refused[0][0]
-
-
-async def talk(site: Site, ward: Ward, context: ssl.SSLContext) -> None:
-    async with connected(site, ward.port, context) as (reader, writer):
-        writer.write(frame_of("1"))
-        block = await asyncio.wait_for(reader.readuntil(b"\x1c\r"), 5)
-        assert b"MSA|AA|1" in block
 
 
 @VERSIONS
@@ -147,12 +125,6 @@ async def test_a_revoked_peer_is_refused(site: Site, version: ssl.TLSVersion) ->
         assert await refused(site, ward, context) == "certificate: certificate revoked"
 
 
-def revoke(site: Site, name: str) -> int:
-    serial = serial_of((site.folder / f"{name}.pem").read_bytes())
-    (site.folder / "crl.pem").write_bytes(site.ca.crl([serial]))
-    return serial
-
-
 async def test_a_list_that_goes_stale_while_running_lets_nobody_in(site: Site) -> None:
     soon = datetime.fromtimestamp(int(time.time()) + 2, UTC)
     (site.folder / "crl.pem").write_bytes(site.ca.crl(next_update=soon))
@@ -188,60 +160,6 @@ async def test_a_server_under_another_name_is_refused_by_our_client(site: Site) 
             await asyncio.open_connection(
                 "127.0.0.1", ward.port, ssl=site.client_context(), server_hostname="other.example"
             )
-
-
-def resuming(context: ssl.SSLContext, port: int, session: ssl.SSLSession | None) -> ssl.SSLSession | None:
-    """One message with the blocking client of the standard library, offering a session."""
-    with (
-        socket.create_connection(("127.0.0.1", port), timeout=5) as plain,
-        context.wrap_socket(plain, server_hostname="localhost", session=session) as tls,
-    ):
-        tls.sendall(frame_of("1"))
-        answer = tls.recv(1000)
-        if not answer:
-            raise ConnectionResetError("closed without an answer")
-        assert b"MSA|AA" in answer
-        assert not tls.session_reused
-        return tls.session
-
-
-def plain_client(site: Site, version: ssl.TLSVersion) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.load_verify_locations(site.client.trust)
-    context.load_cert_chain(site.client.certificate, site.client.key)
-    return only(context, version)
-
-
-async def test_in_tls_1_3_no_session_is_ever_resumed(site: Site) -> None:
-    context = plain_client(site, ssl.TLSVersion.TLSv1_3)
-    async with listening(site) as ward:
-        session = await asyncio.to_thread(resuming, context, ward.port, None)
-        assert session is not None
-        assert not session.has_ticket
-        await asyncio.to_thread(resuming, context, ward.port, session)
-
-
-async def test_in_tls_1_2_a_resumed_session_is_refused_and_the_next_attempt_is_a_full_one(site: Site) -> None:
-    context = plain_client(site, ssl.TLSVersion.TLSv1_2)
-
-    def offer_while_the_first_is_open(port: int) -> ssl.SSLSession:
-        with (
-            socket.create_connection(("127.0.0.1", port), timeout=5) as plain,
-            context.wrap_socket(plain, server_hostname="localhost") as first,
-        ):
-            assert first.session is not None
-            assert not first.session.has_ticket
-            with pytest.raises(OSError, match=r"reset|EOF|closed"):
-                resuming(context, port, first.session)
-            return first.session
-
-    async with listening(site) as ward:
-        session = await asyncio.to_thread(offer_while_the_first_is_open, ward.port)
-        await until(lambda: ward.refused != [])
-        assert ward.refused[0][0] == "tls: a session may not be resumed"
-        assert ward.got == []
-        await asyncio.to_thread(resuming, context, ward.port, session)
-        assert len(ward.got) == 1
 
 
 async def test_fifty_silent_peers_do_not_delay_a_good_one(site: Site) -> None:
@@ -333,48 +251,25 @@ async def test_a_report_that_fails_is_told_to_the_loop_and_good_peers_still_get_
         await talk(site, ward, site.client_context())
 
 
-async def test_a_new_context_serves_new_handshakes_and_open_connections_stay(site: Site) -> None:
-    context = site.client_context("ward-7")
-    async with listening(site) as ward, connected(site, ward.port, context) as (reader, writer):
-        writer.write(frame_of("1"))
-        await answers(reader, 1)
-        revoke(site, "ward-7")
-        ward.server.reload(site.server_context())
-        with pytest.raises((OSError, EOFError)):
-            await talk(site, ward, context)
-        writer.write(frame_of("2"))
-        assert await answers(reader, 1) == [("AA", "2")]
+async def test_out_of_descriptors_is_told_and_survived(site: Site) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    async with listening(site) as ward:
+        with socket.create_connection(("127.0.0.1", ward.port)):
+            await asyncio.sleep(0.05)
+            with socket.socket() as late:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (late.fileno() + 1, hard))
+                try:
+                    late.connect(("127.0.0.1", ward.port))
+                    await until(lambda: ("accept: OSError", "") in ward.refused)
+                finally:
+                    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        await talk(site, ward, site.client_context())
 
 
-async def test_open_connections_of_a_revoked_peer_are_swept(site: Site) -> None:
-    context = site.client_context("ward-7")
-    async with (
-        listening(site) as ward,
-        connected(site, ward.port, context) as (reader, writer),
-        sending(site, ward.port) as good,
-    ):
-        writer.write(frame_of("1"))
-        await answers(reader, 1)
-        await good.send(message("2"), "2")
-        revoke(site, "ward-7")
-        gone = revoked_serials(site.server)
-        assert ward.server.acceptor.drop(lambda peer: peer.serial in gone) == 1
-        await until(lambda: ward.server.acceptor.open == 1)
-        assert (await good.send(message("3"), "3")).accepted
-
-
-async def test_an_authority_can_be_taken_out_again(site: Site, tmp_path: Path) -> None:
-    (tmp_path / "x").mkdir()
-    old = Authority("Old CA")
-    guest = client_context(tls_files(old.write(tmp_path / "x", "client"), crl=False))
-    guest.load_verify_locations(site.client.trust)
-    both = replace(site.server, trust=tmp_path / "both.pem", crl=None)
-    both.trust.write_bytes(site.ca.pem + old.pem)
-    async with listening(site, context=server_context(both)) as ward:
-        await talk(site, ward, guest)
-        ward.server.reload(site.server_context())
-        with pytest.raises((OSError, EOFError)):
-            await talk(site, ward, guest)
+async def test_ipv6_addresses_are_written_in_brackets() -> None:
+    assert address_of(("::1", 2575, 0, 0)) == "[::1]:2575"
+    assert address_of(("127.0.0.1", 2575)) == "127.0.0.1:2575"
+    assert address_of(None) == ""
 
 
 async def test_closing_ends_handshakes_under_way(site: Site) -> None:

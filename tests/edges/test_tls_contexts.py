@@ -57,6 +57,11 @@ def test_below_tls_1_3_only_ecdhe_with_aes_gcm_is_offered(context: Make, files: 
     assert all(name.startswith("ECDHE-") and "AES" in name and "GCM" in name for name in suites)
 
 
+@BOTH
+def test_short_keys_are_refused(context: Make, files: TlsFiles) -> None:
+    assert context(files).security_level == 2
+
+
 def test_tls_1_3_alone_can_be_asked_for(files: TlsFiles) -> None:
     context = server_context(replace(files, minimum="1.3"))
     assert context.minimum_version is ssl.TLSVersion.TLSv1_3

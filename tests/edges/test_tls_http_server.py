@@ -39,6 +39,10 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
         await asyncio.Event().wait()
     if scope["path"] == "/fail":
         raise ValueError("Smith")
+    if scope["path"] == "/huge":
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for _ in range(500):
+            await send({"type": "http.response.body", "body": b"x" * 100_000, "more_body": True})
     body = f"{scope['state']['peer'].subject} {size}".encode()
     await send({"type": "http.response.start", "status": 200, "headers": [(b"x", b"y")]})
     await send({"type": "http.response.body", "body": body})
@@ -188,6 +192,17 @@ async def test_a_second_request_that_drips_is_cut_too(site: Site) -> None:
 async def test_a_slow_application_is_not_a_slow_request(site: Site) -> None:
     async with serving(site, request_timeout=0.1) as server, browsing(site, server) as client:
         assert (await client.get("/slow")).status_code == 200
+
+
+async def test_a_peer_that_does_not_read_its_answer_is_cut(site: Site) -> None:
+    async with (
+        serving(site, request_timeout=0.3) as server,
+        connected(site, server.address[1]) as (_, writer),
+    ):
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
+        writer.write(REQUEST.replace(b"/who", b"/huge"))
+        await until(lambda: server.connections == 1)
+        await until(lambda: server.connections == 0)
 
 
 async def test_more_connections_than_the_limit_are_refused(site: Site) -> None:

@@ -8,13 +8,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+
 from connector.edges.acceptor import OnRefused, listen
 from connector.edges.mllp_client import MllpClient, MllpTimeouts
 from connector.edges.mllp_server import MllpEvent, MllpLimits, MllpServer
 from connector.edges.tls import Peer, TlsFiles, client_context, server_context
 from connector.errors import FrameError
 from connector.mllp import frame, read_msa
-from tests.pki import Authority, SiteFiles
+from tests.pki import Authority, SiteFiles, serial_of
 
 
 def tls_files(site: SiteFiles, *, crl: bool = True) -> TlsFiles:
@@ -158,3 +160,34 @@ async def answers(reader: asyncio.StreamReader, count: int) -> list[tuple[str, s
     """(code, control id) of the next answers."""
     blocks = [await asyncio.wait_for(reader.readuntil(b"\x1c\r"), 5) for _ in range(count)]
     return [read_msa(block[1:-2]) for block in blocks]
+
+
+def only(context: ssl.SSLContext, version: ssl.TLSVersion) -> ssl.SSLContext:
+    """The context, for one version of TLS alone."""
+    context.minimum_version = context.maximum_version = version
+    return context
+
+
+async def refused(site: Site, ward: Ward, context: ssl.SSLContext) -> str:
+    """Try to get in, without success; returns the reason that the server told."""
+    with pytest.raises((OSError, EOFError)):
+        await talk(site, ward, context)
+    await until(lambda: ward.refused != [])
+    assert ward.got == []
+    assert ward.refused[0][1].startswith("127.0.0.1:")
+    return ward.refused[0][0]
+
+
+async def talk(site: Site, ward: Ward, context: ssl.SSLContext) -> None:
+    """Connect, send a message, see it acknowledged."""
+    async with connected(site, ward.port, context) as (reader, writer):
+        writer.write(frame_of("1"))
+        block = await asyncio.wait_for(reader.readuntil(b"\x1c\r"), 5)
+        assert b"MSA|AA|1" in block
+
+
+def revoke(site: Site, name: str) -> int:
+    """Put a certificate of the site on its revocation list."""
+    serial = serial_of((site.folder / f"{name}.pem").read_bytes())
+    (site.folder / "crl.pem").write_bytes(site.ca.crl([serial]))
+    return serial
