@@ -10,6 +10,7 @@ from connector.profile.section import (
     FilePath,
     Fingerprint,
     Form,
+    Found,
     Scope,
     Seconds,
     Section,
@@ -18,6 +19,7 @@ from connector.profile.section import (
     Word,
     check_url,
     fault,
+    faults,
 )
 from connector.profile.verbs import ResourceType
 
@@ -76,9 +78,9 @@ class FhirCaller(Section):
     def _may_something(cls, clients: Table[str, tuple[str, ...]]) -> Table[str, tuple[str, ...]]:
         if not clients:
             raise fault("no client may send FHIR", fix="name one, or leave out the table [fhir.from]")
-        for client, scopes in clients.items():
-            if not scopes:
-                raise fault("this client may do nothing", fix="give it a scope or take it out", key=(client,))
+        idle = [client for client, scopes in clients.items() if not scopes]
+        if idle:
+            raise faults(Found("this client may do nothing", "give it a scope", (one,)) for one in idle)
         return clients
 
 

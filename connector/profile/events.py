@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Final, NamedTuple
 
 from pydantic import AfterValidator
 
 from connector.fhir.elements import resource_types, shape
-from connector.profile.section import Form, Table, V2Event, fault
+from connector.profile.section import Form, Found, Table, V2Event, faults
 
 INTERACTIONS: Final = ("create", "update", "delete")
 DEFAULTS: Final[Mapping[str, str]] = {
@@ -56,15 +56,18 @@ def _rule(change: str, event: str) -> EventRule:
 
 
 def _known(events: Mapping[str, str]) -> Mapping[str, str]:
+    if found := [*_unknown(events)]:
+        raise faults(found)
+    return events
+
+
+def _unknown(events: Mapping[str, str]) -> Iterator[Found]:
     for change in events:
         resource, _, what = change.partition(".")
         if resource not in resource_types():
-            raise fault(
-                "FHIR R4 has no such resource type", fix="write it as the standard does", key=(change,)
-            )
-        if what not in (known := _changes(resource)):
-            raise fault("there is no such change", fix=f"write one of {', '.join(known)}", key=(change,))
-    return events
+            yield Found("FHIR R4 has no such resource type", "write it as the standard does", (change,))
+        elif what not in (known := _changes(resource)):
+            yield Found("there is no such change", f"write one of {', '.join(known)}", (change,))
 
 
 def _changes(resource: str) -> tuple[str, ...]:

@@ -15,7 +15,19 @@ from pydantic import Field, PrivateAttr, model_validator
 from connector.profile.endpoint import Fhir
 from connector.profile.events import EventRule, Events, rules
 from connector.profile.hospital import V2
-from connector.profile.section import Bytes, Count, Name, Seconds, Section, Text, V2Name, fault, none
+from connector.profile.section import (
+    Bytes,
+    Count,
+    Found,
+    Name,
+    Seconds,
+    Section,
+    Text,
+    V2Name,
+    fault,
+    faults,
+    none,
+)
 from connector.profile.verbs import Mapping
 
 Direction = Literal["to_fhir", "to_v2"]
@@ -96,18 +108,17 @@ class Profile(Section):
 
     @model_validator(mode="after")
     def _goes_somewhere(self) -> Self:
+        found = []
         if self.v2.sender is not None and not self.fhir.base:
-            raise fault(
-                "v2 messages come in, but there is nowhere to deliver them",
-                fix="set base in [fhir]",
-                key=("v2", "from"),
+            found.append(
+                Found("v2 comes in, but there is nowhere to deliver it", "set fhir.base", ("v2", "from"))
             )
         if self.fhir.caller is not None and self.v2.receiver is None:
-            raise fault(
-                "FHIR requests come in, but there is nowhere to deliver them",
-                fix="add a table [v2.to]",
-                key=("fhir", "from"),
+            found.append(
+                Found("FHIR comes in, but there is nowhere to deliver it", "add [v2.to]", ("fhir", "from"))
             )
+        if found:
+            raise faults(found)
         return self
 
     @property

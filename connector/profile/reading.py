@@ -84,14 +84,16 @@ class Document(Generic[Fault]):
         try:
             return model.model_validate(_tuples(self.tree), context=context)
         except ValidationError as error:
-            found = [self._said(one, model) for one in error.errors(include_url=False)]
-            return sorted_faults(found)
+            return sorted_faults(
+                fault for one in error.errors(include_url=False) for fault in self._said(one, model)
+            )
 
-    def _said(self, error: ErrorDetails, model: type[BaseModel]) -> Fault:
+    def _said(self, error: ErrorDetails, model: type[BaseModel]) -> Iterator[Fault]:
         loc: Loc = tuple(step for step in error["loc"] if step != "[key]")
-        context = error.get("ctx", {})
-        what, fix = _words(error, loc, model)
-        return self.fault((*loc, *context.get("key", ())) if error["type"] == "fault" else loc, what, fix)
+        if error["type"] == "faults":
+            yield from (self.fault((*loc, *one.key), one.what, one.fix) for one in error["ctx"]["found"])
+        else:
+            yield self.fault(loc, *_words(error, loc, model))
 
 
 def sorted_faults(faults: Iterable[Fault]) -> list[Fault]:
@@ -132,8 +134,6 @@ def _tuples(node: Any) -> Any:
 def _words(error: ErrorDetails, loc: Loc, model: type[BaseModel]) -> tuple[str, str]:
     """What is wrong and what to do, in our words; never the value itself."""
     kind, context = error["type"], error.get("ctx", {})
-    if kind == "fault":
-        return context["what"], context["fix"]
     if kind == "extra_forbidden":
         return _unknown(str(loc[-1]), known_keys(model, loc[:-1]))
     if kind == "missing":

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -41,9 +41,22 @@ class Section(BaseModel):
     )
 
 
+class Found(NamedTuple):
+    """A fault that a validator found; ``key`` leads from the model on to the key that is at fault."""
+
+    what: str
+    fix: str = ""
+    key: tuple[str | int, ...] = ()
+
+
 def fault(what: str, *, fix: str = "", key: tuple[str | int, ...] = ()) -> PydanticCustomError:
-    """A fault for a validator to raise; ``key`` leads from the model on to the key that is at fault."""
-    return PydanticCustomError("fault", "{what}", {"what": what, "fix": fix, "key": key})
+    """One fault for a validator to raise."""
+    return faults([Found(what, fix, key)])
+
+
+def faults(found: Iterable[Found]) -> PydanticCustomError:
+    """Several faults for a validator to raise at once."""
+    return PydanticCustomError("faults", "the file contradicts itself", {"found": tuple(found)})
 
 
 @dataclass(frozen=True, slots=True)

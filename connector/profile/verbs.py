@@ -15,6 +15,7 @@ from connector.profile.section import (
     Dropped,
     FieldPlace,
     Form,
+    Found,
     Place,
     Section,
     Table,
@@ -23,12 +24,16 @@ from connector.profile.section import (
     V2Name,
     Word,
     fault,
+    faults,
     none,
 )
 
 ExtensionType = Literal[
     "string", "code", "date", "dateTime", "integer", "decimal", "boolean", "CodeableConcept"
 ]
+
+
+Key = tuple[str | int, ...]
 
 
 def known_type(name: str) -> str:
@@ -99,51 +104,47 @@ class Mapping(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        _unique_values("authorities", self.authorities.items(), "two authorities have this system")
-        _unique_values("systems", self.systems.items(), "two coding systems have this URI")
-        _unique_values("move", self.move.items(), "two fields move to this one")
-        self._moves_once()
-        self._says_each_once()
-        self._dropped_is_not_used()
+        found = [*self._ways_back(), *self._said_twice(), *self._dropped_but_used()]
+        if found:
+            raise faults(found)
         return self
 
-    def _moves_once(self) -> None:
-        for source, target in self.move.items():
-            if target in self.move:
-                raise fault("this field moves on itself", fix="name its last place", key=("move", source))
-
-    def _says_each_once(self) -> None:
-        _unique((("extension", n), (one.resource, one.url)) for n, one in enumerate(self.extension))
-        _unique(
-            (("identifier", n), (one.resource, one.system, one.type)) for n, one in enumerate(self.identifier)
-        )
-        _unique(self.added())
-
-    def added(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    def added(self) -> Iterator[tuple[Key, str]]:
         """The places that get a row of their own, each with the way to its key in the profile."""
         yield from ((("extension", n, "from"), one.source) for n, one in enumerate(self.extension))
         yield from ((("identifier", n, "from"), one.source) for n, one in enumerate(self.identifier))
 
-    def _dropped_is_not_used(self) -> None:
-        for verb in ("default", "constant", "move"):
-            for place in getattr(self, verb):
-                self._refuse_dropped(place, (verb, place))
-        for key, place in self.added():
-            self._refuse_dropped(place, key)
+    def _ways_back(self) -> Iterator[Found]:
+        for verb in ("authorities", "systems", "move"):
+            pairs = getattr(self, verb).items()
+            for key in _again(((verb, source), target) for source, target in pairs):
+                yield Found(
+                    "another one leads here already, so there is no way back", "keep one of the two", key
+                )
+        for source, target in self.move.items():
+            if target in self.move:
+                yield Found("this field moves on itself", "name its last place", ("move", source))
 
-    def _refuse_dropped(self, place: str, key: tuple[str | int, ...]) -> None:
-        for dropped in self.drop:
-            if place == dropped or place.startswith((f"{dropped}.", f"{dropped}-")):
-                raise fault("this place is dropped", fix="take it out of drop, or leave it out here", key=key)
+    def _said_twice(self) -> Iterator[Found]:
+        urls = ((("extension", n), (one.resource, one.url)) for n, one in enumerate(self.extension))
+        systems = (
+            (("identifier", n), (one.resource, one.system, one.type)) for n, one in enumerate(self.identifier)
+        )
+        for key in (*_again(urls), *_again(systems), *_again(self.added())):
+            yield Found("this is said twice", "keep one of the two", key)
+
+    def _dropped_but_used(self) -> Iterator[Found]:
+        verbs = ("default", "constant", "move")
+        named = [((verb, place), place) for verb in verbs for place in getattr(self, verb)]
+        for key, place in (*named, *self.added()):
+            if any(place == one or place.startswith((f"{one}.", f"{one}-")) for one in self.drop):
+                yield Found("this place is dropped", "take it out of drop, or leave it out here", key)
 
 
-def _unique_values(verb: str, pairs: Iterable[tuple[str, str]], what: str) -> None:
-    _unique((((verb, key), value) for key, value in pairs), f"{what} already, so there is no way back")
-
-
-def _unique(found: Iterable[tuple[tuple[str | int, ...], object]], what: str = "this is said twice") -> None:
+def _again(pairs: Iterable[tuple[Key, object]]) -> Iterator[Key]:
+    """The keys whose value another key had before them."""
     seen = set()
-    for key, value in found:
+    for key, value in pairs:
         if value in seen:
-            raise fault(what, fix="keep one of the two", key=key)
+            yield key
         seen.add(value)
