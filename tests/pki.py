@@ -79,8 +79,12 @@ class Authority:
         client: bool = True,
         days: int = 30,
         not_before: datetime | None = None,
+        extra: Sequence[x509.ExtensionType] = (),
     ) -> tuple[bytes, bytes]:
-        """A leaf certificate for ``name`` and its private key, both PEM (key: PKCS#8, not encrypted)."""
+        """A leaf certificate for ``name`` and its private key, both PEM (key: PKCS#8, not encrypted).
+
+        ``extra``: further extensions, such as malformed ones.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         builder = self._builder(subject, key.public_key(), not_before or _now(), days)
@@ -90,6 +94,8 @@ class Authority:
         names = [x509.DNSName(san) for san in sans] + [x509.IPAddress(ip_address(text)) for text in ip]
         if names:
             builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+        for extension in extra:
+            builder = builder.add_extension(extension, critical=False)
         certificate = builder.sign(self._key, hashes.SHA256())
         return certificate.public_bytes(serialization.Encoding.PEM), _key_pem(key)
 

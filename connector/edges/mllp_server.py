@@ -35,6 +35,7 @@ class MllpEvent(StrEnum):
     SLOW_FRAME = "slow frame"  # a frame took longer than ``frame_timeout``
     SLOW_READER = "slow reader"  # the peer does not read its answers
     DRAINED = "drained"  # by us, at the end
+    OVERLOADED = "overloaded"  # the unfinished frames of all connections pass ``held_bytes``
     CUT = "cut"  # by us, at the end: what was in hand took longer than the grace
     FAILED = "failed"  # ``receive`` or ``fault`` raised; the detail is the name of the error
 
@@ -46,11 +47,13 @@ OnEvent = Callable[[MllpEvent, Peer, str], None]
 class MllpLimits:
     """Limits of a listener: bytes, connections and seconds.
 
+    ``frame_bytes``: content of one frame; ``held_bytes``: unfinished frames of all connections together.
     ``idle_timeout``: between frames; ``frame_timeout``: for a whole frame from its first byte;
     ``write_timeout``: for an answer.
     """
 
     frame_bytes: int = 16 * 1024 * 1024
+    held_bytes: int = 64 * 1024 * 1024
     connections: int = 1000
     idle_timeout: float = 3600.0
     frame_timeout: float = 60.0
@@ -95,6 +98,7 @@ class MllpServer:
             handshake_timeout=self.limits.handshake_timeout,
             limit=self.limits.connections,
         )
+        self.held = 0
         self._connections: dict[asyncio.Task[None], _Connection] = {}
 
     @property
@@ -166,6 +170,7 @@ class _Connection:
         self._frame_began: float | None = None
         self._reading: asyncio.Timeout | None = None
         self._draining = False
+        self._held = 0
 
     def drain(self) -> None:
         """Read nothing more; what is in hand goes on."""
@@ -175,6 +180,7 @@ class _Connection:
 
     def abort(self) -> None:
         """End the connection at once, if it has not ended."""
+        self._account(0)
         self._writer.transport.abort()
 
     async def run(self) -> None:
@@ -207,7 +213,14 @@ class _Connection:
             ended = await self._answer_all()
             if ended is not None:
                 return ended
+            self._account(self._framer.held)
+            if self._server.held > self._server.limits.held_bytes:
+                return MllpEvent.OVERLOADED
         return MllpEvent.DRAINED
+
+    def _account(self, held: int) -> None:
+        self._server.held += held - self._held
+        self._held = held
 
     async def _read(self) -> bytes:
         async with asyncio.timeout_at(self._deadline()) as self._reading:

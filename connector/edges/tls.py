@@ -113,6 +113,15 @@ def revoked_serials(files: TlsFiles) -> frozenset[int]:
     return frozenset(entry.serial_number for crl in _crls(files.crl, authorities) for entry in crl)
 
 
+def good_until(files: TlsFiles) -> datetime:
+    """When handshakes begin to fail: the own certificate or a revocation list is over. For health checks."""
+    ends = [_certificates(files.certificate, "the certificate")[0].not_valid_after_utc]
+    if files.crl is not None:
+        lists = _crls(files.crl, _certificates(files.trust, "the trust anchor"))
+        ends += [crl.next_update_utc for crl in lists if crl.next_update_utc is not None]
+    return min(ends)
+
+
 def _context(protocol: int, files: TlsFiles) -> ssl.SSLContext:
     context = ssl.SSLContext(protocol)
     context.minimum_version = _VERSIONS[files.minimum]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 import time
 from pathlib import Path
 
@@ -14,8 +15,8 @@ from connector.edges.acceptor import listen
 from connector.edges.mllp_server import MllpEvent, MllpLimits, MllpServer
 from connector.edges.tls import Peer
 from connector.errors import FrameTooLarge
-from connector.mllp import frame
-from tests.mllp.loopback import Site, ack, answers, connected, listening, message, sending, until
+from connector.mllp import frame, read_msa
+from tests.mllp.loopback import Site, Ward, ack, answers, connected, listening, message, sending, until
 
 
 @pytest.fixture(scope="module")
@@ -165,6 +166,26 @@ async def test_an_oversize_frame_leaves_memory_flat(site: Site) -> None:
             await writer.drain()
         assert psutil.Process().memory_info().rss - before < 24 << 20
         assert len(ward.faults) == 1
+
+
+async def test_unfinished_frames_of_all_connections_together_are_limited(site: Site) -> None:
+    half = b"\x0b" + message("1", "x" * 400_000)
+    async with (
+        listening(site, MllpLimits(held_bytes=1_000_000)) as ward,
+        connected(site, ward.port) as (reader, one),
+        connected(site, ward.port) as (_, two),
+        connected(site, ward.port) as (_, three),
+    ):
+        for writer in (one, two):
+            writer.write(half)
+        await until(lambda: ward.server.held > 800_000)
+        three.write(half)
+        await ward.sees(MllpEvent.OVERLOADED)
+        await until(lambda: ward.server.held < 900_000)
+        two.transport.abort()
+        one.write(b"\x1c\r" + frame(message("2")))
+        assert await answers(reader, 2) == [("AA", "1"), ("AA", "2")]
+        await until(lambda: ward.server.held == 0)
 
 
 async def test_a_peer_that_does_not_read_its_answers_is_cut_and_memory_stays_flat(site: Site) -> None:
@@ -321,3 +342,36 @@ async def test_a_server_that_never_started_can_be_closed(site: Site, tmp_path: P
         return b""
 
     await MllpServer(listen("127.0.0.1", 0), site.server_context(), receive).close()
+
+
+async def test_whatever_is_acknowledged_was_received_whole_and_in_order(site: Site) -> None:
+    chance = random.Random(2575)
+
+    async def feed(number: int, ward: Ward) -> tuple[list[str], list[str]]:
+        ids = [f"{number}-{index}" for index in range(40)]
+        stream = b"".join(frame(message(one, "x" * chance.randrange(3000))) for one in ids)
+        async with connected(site, ward.port) as (reader, writer):
+            end = len(stream) if number % 2 else chance.randrange(len(stream))
+            at = 0
+            while at < end:
+                size = chance.choice([1, 7, 500, 20_000])
+                writer.write(stream[at : min(at + size, end)])
+                at += size
+                await asyncio.sleep(0)
+            await asyncio.sleep(0.2)
+            writer.close()
+            return ids, [one for _, one in blocks(await reader.read())]
+
+    async with listening(site) as ward:
+        fed = await asyncio.gather(*(feed(number, ward) for number in range(12)))
+        received = [payload.split(b"|")[9].decode() for payload in ward.got]
+        for number, (ids, acknowledged) in enumerate(fed):
+            mine = [one for one in received if one.startswith(f"{number}-")]
+            assert mine == ids[: len(mine)]
+            assert acknowledged == mine
+            assert number % 2 == 0 or acknowledged == ids
+
+
+def blocks(stream: bytes) -> list[tuple[str, str]]:
+    """(code, control id) of every block."""
+    return [read_msa(block[1:]) for block in stream.split(b"\x1c\r") if block]

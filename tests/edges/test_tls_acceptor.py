@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.x509.oid import ExtensionOID
 
 from connector.edges.acceptor import Acceptor, address_of, listen
 from connector.edges.mllp_server import MllpLimits
@@ -28,8 +30,9 @@ from tests.mllp.loopback import (
     tls_files,
     until,
 )
-from tests.pki import DAY, Authority
+from tests.pki import DAY, Authority, write_private
 
+SAN = ExtensionOID.SUBJECT_ALTERNATIVE_NAME
 VERSIONS = pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 
 
@@ -105,6 +108,20 @@ async def test_a_certificate_for_servers_only_is_refused_from_a_client(site: Sit
     async with listening(site) as ward:
         reason = await refused(site, ward, client_context(files))
         assert reason == "certificate: unsuitable certificate purpose"
+
+
+async def test_a_certificate_that_openssl_takes_but_nobody_can_read_is_refused(site: Site) -> None:
+    address_of_three_bytes = x509.UnrecognizedExtension(SAN, b"\x30\x05\x87\x03\x01\x02\x03")
+    certificate, key = site.ca.issue("odd", extra=[address_of_three_bytes])
+    write_private(site.folder / "odd.pem", certificate + key)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(site.client.trust)
+    context.load_cert_chain(site.folder / "odd.pem")
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
+    async with listening(site) as ward:
+        reason = await refused(site, ward, context)
+        assert reason == "the certificate of the peer cannot be read"
+        await until(lambda: ward.server.acceptor.open == 0)
 
 
 async def test_an_expired_certificate_is_refused(site: Site) -> None:

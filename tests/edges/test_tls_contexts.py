@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from connector.edges.tls import TlsFiles, client_context, revoked_serials, server_context
+from connector.edges.tls import TlsFiles, client_context, good_until, revoked_serials, server_context
 from connector.errors import ConfigurationError
 from tests.mllp.loopback import tls_files
 from tests.pki import DAY, Authority, serial_of, write_private
@@ -167,3 +167,10 @@ def test_the_serials_of_the_list_can_be_read_for_a_sweep(files: TlsFiles, ca: Au
     crl_of(files).write_bytes(ca.crl([serial]))
     assert revoked_serials(files) == {serial}
     assert revoked_serials(replace(files, crl=None)) == frozenset()
+
+
+def test_the_day_on_which_handshakes_begin_to_fail_is_known(files: TlsFiles, ca: Authority) -> None:
+    end = NOW.replace(microsecond=0) + 2 * DAY
+    crl_of(files).write_bytes(ca.crl(next_update=end))
+    assert good_until(files) == end
+    assert good_until(replace(files, crl=None)) > end + 20 * DAY
