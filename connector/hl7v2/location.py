@@ -33,6 +33,14 @@ class Location:
     @classmethod
     def parse(cls, text: str) -> Location:
         """Read ``OBX[2]-5(1).2.1``. Raises ``ConfigurationError``: programs and profiles write locations."""
+        location = _parsed(text)
+        if location is None:
+            raise ConfigurationError("this is no v2 location", fix="write it as PID-3(2).4.1 or OBX[2]-5")
+        return location
+
+    @classmethod
+    def of_error(cls, text: str) -> Location | None:
+        """The location an error names; ``None`` where that is another kind of place (a FHIR path, a line)."""
         return _parsed(text)
 
     def __str__(self) -> str:
@@ -48,10 +56,10 @@ class Location:
 
 
 @lru_cache(maxsize=4096)
-def _parsed(text: str) -> Location:
+def _parsed(text: str) -> Location | None:
     found = _FORM.fullmatch(text)
     if not found:
-        raise ConfigurationError("this is no v2 location", fix="write it as PID-3(2).4.1 or OBX[2]-5")
+        return None
     segment, ordinal, number, repetition, component, sub = found.groups()
     return Location(
         segment, int(ordinal or 1), int(number or 0), int(repetition or 1), int(component or 0), int(sub or 0)

@@ -202,8 +202,8 @@ class Message:
 
     @property
     def control_id(self) -> str:
-        """MSH-10."""
-        return self.msh.value(10)
+        """MSH-10 as a whole: a control id with delimiters in it is still one id."""
+        return self.delimiters.unescape(self.msh.field(10)).strip()
 
     @property
     def processing_id(self) -> str:
