@@ -82,6 +82,14 @@ class CodeTable:
         """The v2 code for a FHIR code; ``system`` is ``None`` for an element that has none."""
         return self.codes_to_v2.get(code) if system is None else self.to_v2.get((system, code))
 
+    def keeps(self, system: str, code: str) -> bool:
+        """Whether a FHIR code is still itself after the way to v2 and back: a ``<`` row may not be.
+
+        ``IMP`` is, ``ACUTE`` (written as ``I``, read as ``IMP``) is not; a code without a v2 code is not.
+        """
+        back = self.to_fhir.get(self.to_v2.get((system, code), ""))
+        return back is not None and _key(back) == (system, code)
+
     def extended(self, codes: Mapping[str, str]) -> CodeTable:
         """This table with a partner's own v2 codes, each with the FHIR code (or ``system|code``) it means.
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.errors import ConfigurationError
+from connector.fhir import elements
 from connector.mapping import codes
 from connector.mapping.codes import Coded, CodeTable, TableError, names
 
@@ -59,6 +60,15 @@ def test_without_a_system_the_code_alone_is_looked_up() -> None:
     table = CodeTable.parse("SEX", SEX)
     assert table.v2_code(None, "female") == "F"
     assert table.v2_code(NULL, "female") is None
+
+
+def test_a_code_that_v2_cannot_tell_apart_is_not_kept() -> None:
+    table = CodeTable.load("HL70004")
+    act = table.system
+    assert table.keeps(act, "IMP")
+    assert table.v2_code(act, "ACUTE") == "I"
+    assert not table.keeps(act, "ACUTE")
+    assert not table.keeps(act, "no such code")
 
 
 def test_a_line_may_name_a_system_of_its_own() -> None:
@@ -245,6 +255,40 @@ def test_a_code_that_fhir_requires_goes_back_or_has_a_reason(name: str) -> None:
     table = CodeTable.load(name)
     unsaid = {code for code in table.values if table.v2_code(table.system, code) is None}
     assert unsaid == comments(name, "not mapped to v2")
+
+
+REQUIRED = [
+    ("HL70001", "Patient", "gender"),
+    ("HL70001", "RelatedPerson", "gender"),
+    ("HL70003-status", "Encounter", "status"),
+    ("HL70004-status", "Encounter", "status"),
+    ("HL70038", "ServiceRequest", "status"),
+    ("HL70085", "Observation", "status"),
+    ("HL70119", "ServiceRequest", "status"),
+    ("HL70123", "DiagnosticReport", "status"),
+    ("HL70127-category", "AllergyIntolerance", "category"),
+    ("HL70127-type", "AllergyIntolerance", "type"),
+    ("HL70128-criticality", "AllergyIntolerance", "criticality"),
+    ("HL70128-severity", "AllergyIntolerance.reaction", "severity"),
+    ("HL70136-availability", "Specimen", "status"),
+    ("HL70190-type", "Address", "type"),
+    ("HL70190-use", "Address", "use"),
+    ("HL70200", "HumanName", "use"),
+    ("HL70201", "ContactPoint", "use"),
+    ("HL70202", "ContactPoint", "system"),
+    ("HL70278", "Appointment", "status"),
+    ("HL70322", "Immunization", "status"),
+    ("HL70485", "ServiceRequest", "priority"),
+]
+
+
+@pytest.mark.parametrize(("name", "type_name", "element"), REQUIRED)
+def test_the_values_of_a_table_are_the_whole_of_fhirs_binding(
+    name: str, type_name: str, element: str
+) -> None:
+    shape = elements.shape(type_name)
+    assert shape is not None
+    assert CodeTable.load(name).values == shape.elements[element].codes
 
 
 @pytest.mark.parametrize("name", names())
