@@ -20,7 +20,8 @@ from connector.errors import FrameError, FrameTooLarge
 from connector.mllp import BrokenOff, Event, Frame, Framer, Junk, TooLarge, frame
 
 Receive = Callable[[bytes, Peer], Awaitable[bytes | None]]
-Fault = Callable[[Peer, FrameError, bytes], Awaitable[bytes | None]]
+Fault = Callable[[Peer, FrameError], Awaitable[bytes | None]]
+TooLong = Callable[[bytes, Peer, FrameTooLarge], Awaitable[bytes | None]]
 
 _READ = 65536
 
@@ -61,7 +62,7 @@ class MllpLimits:
     handshake_timeout: float = 5.0
 
 
-async def close_on_fault(peer: Peer, error: FrameError, head: bytes) -> None:
+async def close_on_fault(peer: Peer, error: FrameError) -> None:
     """The default ``fault``: close the connection."""
 
 
@@ -69,8 +70,9 @@ class MllpServer:
     """Listens on a socket and gives each frame to ``receive``.
 
     ``receive(payload, peer)``: returns the acknowledgment to send, b"" for none, None to close.
-    ``fault(peer, error, head)``: a FrameError (bytes outside a frame, a frame broken off) or FrameTooLarge
-    with ``head``, the first bytes of that frame (for MSH; b"" for the others); returns as ``receive``.
+    ``fault(peer, error)``: bytes outside a frame, a frame broken off, FrameTooLarge; returns as ``receive``.
+    ``too_long(head, peer, error)``: takes FrameTooLarge instead, where given; ``head`` is the first bytes of
+    that frame (at most 4,096), enough to read MSH and refuse it by its control id.
     Blank bytes between frames are no fault. ``on_event(event, peer, detail)`` and
     ``on_refused(reason, address)`` tell what happens; no detail holds a value of a message.
     """
@@ -82,6 +84,7 @@ class MllpServer:
         receive: Receive,
         *,
         fault: Fault = close_on_fault,
+        too_long: TooLong | None = None,
         limits: MllpLimits | None = None,
         on_event: OnEvent | None = None,
         on_refused: OnRefused | None = None,
@@ -89,6 +92,7 @@ class MllpServer:
         self.limits = limits or MllpLimits()
         self.receive = receive
         self.fault = fault
+        self.too_long = too_long
         self.on_event: OnEvent = on_event or (lambda event, peer, detail: None)
         self.acceptor = Acceptor(
             sock,
@@ -260,8 +264,10 @@ class _Connection:
             return await self._server.receive(event.payload, self._peer)
         if isinstance(event, Junk) and event.blank:
             return b""
-        head = event.head if isinstance(event, TooLarge) else b""
-        return await self._server.fault(self._peer, _error(event), head)
+        error = _error(event)
+        if self._server.too_long and isinstance(event, TooLarge) and isinstance(error, FrameTooLarge):
+            return await self._server.too_long(event.head, self._peer, error)
+        return await self._server.fault(self._peer, error)
 
     async def _left_over(self) -> None:
         event = self._framer.close()

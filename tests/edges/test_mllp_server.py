@@ -105,7 +105,7 @@ async def test_bytes_outside_a_frame_are_a_fault_and_close_the_connection(site: 
     async with listening(site) as ward, connected(site, ward.port) as (reader, writer):
         writer.write(b"GET / HTTP/1.1\r\n" + frame(message("1")))
         assert await reader.read() == b""
-        assert "16 bytes outside a frame" in str(ward.faults[0][0])
+        assert "16 bytes outside a frame" in str(ward.faults[0])
         assert ward.got == []
 
 
@@ -123,7 +123,7 @@ async def test_half_a_frame_and_then_a_close_is_a_fault_and_no_message(site: Sit
         await writer.drain()
         writer.close()
         await ward.sees(MllpEvent.CLOSED)
-        assert "broke off" in str(ward.faults[0][0])
+        assert "broke off" in str(ward.faults[0])
         assert ward.got == []
 
 
@@ -137,18 +137,28 @@ async def test_half_a_frame_and_then_a_reset_is_no_message(site: Site) -> None:
         assert ward.got == []
 
 
-async def test_an_oversize_frame_is_refused_with_its_head_and_the_next_one_is_read(site: Site) -> None:
+async def test_an_oversize_frame_is_refused_and_the_next_one_is_read(site: Site) -> None:
     async with (
         listening(site, MllpLimits(frame_bytes=1000)) as ward,
         connected(site, ward.port) as (reader, writer),
     ):
-        ward.fault_answer = ack(message("big"), "AR")
+        ward.fault_answer = ack(message("static"), "AR")
         writer.write(frame(message("big", "x" * 5000)) + frame(message("2")))
-        assert await answers(reader, 2) == [("AR", "big"), ("AA", "2")]
-        ((error, head),) = ward.faults
-        assert isinstance(error, FrameTooLarge)
-        assert head.startswith(message("big")[:60])
+        assert await answers(reader, 2) == [("AR", "static"), ("AA", "2")]
+        assert [type(error) for error in ward.faults] == [FrameTooLarge]
         assert ward.got == [message("2")]
+
+
+async def test_an_oversize_frame_can_be_refused_by_its_own_control_id(site: Site) -> None:
+    async with (
+        listening(site, MllpLimits(frame_bytes=1000)) as ward,
+        connected(site, ward.port) as (reader, writer),
+    ):
+        ward.server.too_long = ward.too_long
+        writer.write(frame(message("big", "x" * 5000)))
+        assert await answers(reader, 1) == [("AR", "big")]
+        assert ward.heads == [message("big", "x" * 5000)[:1000]]
+        assert ward.faults == []
 
 
 async def test_an_oversize_frame_leaves_memory_flat(site: Site) -> None:

@@ -14,7 +14,7 @@ from connector.edges.acceptor import OnRefused, listen
 from connector.edges.mllp_client import MllpClient, MllpTimeouts
 from connector.edges.mllp_server import MllpEvent, MllpLimits, MllpServer
 from connector.edges.tls import Peer, TlsFiles, client_context, server_context
-from connector.errors import FrameError
+from connector.errors import FrameError, FrameTooLarge
 from connector.mllp import frame, read_msa
 from tests.pki import Authority, SiteFiles, serial_of
 
@@ -64,7 +64,8 @@ class Ward:
     def __init__(self) -> None:
         self.got: list[bytes] = []
         self.peers: list[Peer] = []
-        self.faults: list[tuple[FrameError, bytes]] = []
+        self.faults: list[FrameError] = []
+        self.heads: list[bytes] = []
         self.events: list[tuple[MllpEvent, str]] = []
         self.refused: list[tuple[str, str]] = []
         self.fault_answer: bytes | None = None
@@ -78,9 +79,13 @@ class Ward:
         self.peers.append(peer)
         return ack(payload)
 
-    async def fault(self, peer: Peer, error: FrameError, head: bytes) -> bytes | None:
-        self.faults.append((error, head))
+    async def fault(self, peer: Peer, error: FrameError) -> bytes | None:
+        self.faults.append(error)
         return self.fault_answer
+
+    async def too_long(self, head: bytes, peer: Peer, error: FrameTooLarge) -> bytes | None:
+        self.heads.append(head)
+        return ack(head, "AR")
 
     def event(self, event: MllpEvent, peer: Peer, detail: str) -> None:
         self.events.append((event, detail))
