@@ -56,7 +56,9 @@ def fault(what: str, *, fix: str = "", key: tuple[str | int, ...] = ()) -> Pydan
 
 def faults(found: Iterable[Found]) -> PydanticCustomError:
     """Several faults for a validator to raise at once."""
-    return PydanticCustomError("faults", "the file contradicts itself", {"found": tuple(found)})
+    listed = tuple(found)
+    text = "; ".join(one.what for one in listed)
+    return PydanticCustomError("faults", "{text}", {"text": text, "found": listed})
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ class Form:
 
 def _resolved(value: Any, info: ValidationInfo) -> Any:
     """A path as the file means it: relative to the folder of the file that names it."""
-    if not isinstance(value, str) or not value or "\0" in value:
+    if not isinstance(value, str | Path) or not value or "\0" in str(value):
         raise fault("this is not a path", fix="write the path of a file as a text")
     folder = (info.context or {}).get("folder", Path())
     return folder / value

@@ -9,7 +9,7 @@ from typing import Any
 
 from connector.profile.positions import Path
 
-Choose = Callable[[Sequence[Any]], Any]
+Choose = Callable[[Sequence[str]], str]
 
 
 class Writer:

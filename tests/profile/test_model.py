@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from pydantic import BaseModel, ValidationError
+
+from connector.errors import ProfileError
+from connector.profile import load, parse
+from connector.profile.events import EventRule
+from connector.profile.model import Profile
+from connector.profile.reading import known_keys
+from tests.profile.planted import DEMO
+
+SMALL = 'name = "small"\n'
+TO_FHIR = '[v2.from]\nsubjects = ["CN=his"]\n[fhir]\nbase = "https://fhir.example/r4"\n'
+TO_V2 = (
+    '[v2.to]\nhost = "his"\nport = 2575\nreceiving_application = "HIS"\nreceiving_facility = "H"\n'
+    '[fhir.from]\nissuer = "i"\njwks = "j"\naudience = "a"\nclients.app = ["system/Patient.cu"]\n'
+)
+
+
+def _values(node: Any) -> list[Any]:
+    if isinstance(node, BaseModel):
+        return [node, *(one for name in type(node).model_fields for one in _values(getattr(node, name)))]
+    if isinstance(node, Mapping):
+        return [node, *(one for value in node.values() for one in _values(value))]
+    return [node, *(one for value in node for one in _values(value))] if isinstance(node, tuple) else [node]
+
+
+def test_the_demo_profile_says_what_the_demo_needs() -> None:
+    profile = load(DEMO)
+    assert profile.name == profile.namespace == "demo"
+    assert profile.zone == ZoneInfo("Europe/Vienna")
+    assert profile.directions == ("to_fhir", "to_v2")
+    assert profile.mapping.drop == ("PID-19",)
+    assert profile.mapping.codes == {"HL70001": {"9": "unknown"}}
+    assert [(one.source, one.resource) for one in profile.mapping.extension] == [("ZPI-2", "Patient")]
+    assert [(one.source, one.system) for one in profile.mapping.identifier] == [
+        ("ZPI-5", "urn:oid:2.999.1.3")
+    ]
+
+
+def test_nothing_in_a_profile_can_be_changed() -> None:
+    profile = load(DEMO)
+    kinds = {type(one).__name__ for one in _values(profile) if not isinstance(one, BaseModel)}
+    assert not kinds & {"dict", "list", "set"}
+    with pytest.raises(ValidationError, match="frozen"):
+        profile.name = "other"  # type: ignore[misc]
+    with pytest.raises(TypeError):
+        profile.mapping.authorities["X"] = "urn:x"  # type: ignore[index]
+
+
+def test_a_profile_dumps_and_reads_back() -> None:
+    profile = load(DEMO)
+    assert Profile.model_validate(profile.model_dump(by_alias=True)).mapping == profile.mapping
+
+
+def test_a_name_is_enough_for_a_profile_that_only_translates() -> None:
+    profile = parse(SMALL)
+    assert profile.directions == ()
+    assert (profile.zone, profile.v2.sender, profile.fhir.caller) == (None, None, None)
+
+
+def test_a_link_may_carry_one_direction_only() -> None:
+    assert parse(SMALL + TO_FHIR).directions == ("to_fhir",)
+    assert parse(SMALL + TO_V2).directions == ("to_v2",)
+
+
+def test_what_comes_in_has_somewhere_to_go() -> None:
+    with pytest.raises(ProfileError, match="nowhere to deliver") as raised:
+        parse(SMALL + TO_FHIR.partition("[fhir]")[0], "p.toml")
+    assert raised.value.location == "p.toml:2"
+    with pytest.raises(ProfileError, match="nowhere to deliver") as raised:
+        parse(SMALL + "[fhir.from]" + TO_V2.partition("[fhir.from]")[2], "p.toml")
+    assert raised.value.location == "p.toml:2"
+
+
+def test_by_default_only_production_messages_are_taken() -> None:
+    assert parse(SMALL).v2.processing_ids == ("P",)
+
+
+def test_the_special_rules_are_tried_before_the_general_ones() -> None:
+    rules = [rule for rule in parse(SMALL).rules if (rule.resource, rule.on) == ("Encounter", "update")]
+    assert rules == [
+        EventRule("Encounter", "update", "ADT^A03", status="finished"),
+        EventRule("Encounter", "update", "ADT^A02", moved=True),
+        EventRule("Encounter", "update", "ADT^A08"),
+    ]
+
+
+def test_a_profile_changes_the_default_events_one_by_one() -> None:
+    events = '[events]\n"Patient.update" = "ADT^A08"\n"Observation.update" = ""\n'
+    events += '"Encounter.cancelled" = "ADT^A11"\n'
+    rules = parse(SMALL + events).rules
+    assert EventRule("Patient", "update", "ADT^A08") in rules
+    assert EventRule("Patient", "create", "ADT^A28") in rules
+    assert EventRule("Observation", "update", "") in rules
+    assert EventRule("Encounter", "update", "ADT^A11", status="cancelled") in rules
+    assert not any(rule.event == "ADT^A31" for rule in rules)
+
+
+def test_the_demo_profile_writes_the_default_events_out() -> None:
+    assert sorted(load(DEMO).rules) == sorted(parse(SMALL).rules)
+
+
+@pytest.mark.parametrize("host", ["localhost:8080", "127.0.0.1", "127.9.9.9:1", "[::1]:8080"])
+def test_http_is_spoken_with_this_machine_when_that_is_allowed(host: str) -> None:
+    text = f'{SMALL}[fhir]\ninsecure_loopback = true\nbase = "http://{host}/fhir"\n'
+    assert parse(text).fhir.base == f"http://{host}/fhir"
+    with pytest.raises(ProfileError, match="only https"):
+        parse(text.replace("= true", "= false"))
+
+
+@pytest.mark.parametrize("host", ["example.org", "10.0.0.1", "localhost.example.org", "0.0.0.0"])  # noqa: S104
+def test_http_is_never_spoken_with_another_machine(host: str) -> None:
+    with pytest.raises(ProfileError, match="only https"):
+        parse(f'{SMALL}[fhir]\ninsecure_loopback = true\nbase = "http://{host}/fhir"\n')
+
+
+@pytest.mark.parametrize(
+    "url", ["https://", "https:///fhir", "https://h:99999/", "https://h/ x", "https://h/?a=b", "https://h/#a"]
+)
+def test_what_is_no_plain_url_is_refused(url: str) -> None:
+    with pytest.raises(ProfileError):
+        parse(f'{SMALL}[fhir]\nbase = "{url}"\n')
+
+
+def test_the_namespace_may_differ_from_the_name() -> None:
+    assert parse(SMALL + '[identity]\nnamespace = "old-name"\n').namespace == "old-name"
+
+
+def test_the_keys_of_every_table_can_be_asked_for() -> None:
+    assert known_keys(Profile, ("v2", "from")) == ["certificates", "subjects", "applications", "facilities"]
+    assert "url" in known_keys(Profile, ("mapping", "extension", 3))
+    assert known_keys(Profile, ("mapping", "codes", "HL70001")) == []
