@@ -9,8 +9,8 @@
     U  =  UNK @ http://terminology.hl7.org/CodeSystem/v3-NullFlavor      a code of another system
 
 ``values`` stands where FHIR's binding is required: it is the whole of what FHIR allows there, and a line
-or a partner's code outside it refuses to load. Codes are compared exactly, case included, on both sides
-(HL7 v2.5.1 ch. 2.5.3.6; FHIR R4 ``CodeSystem.caseSensitive`` of all the systems used here).
+or a partner's code outside it refuses to load. Codes are compared exactly, case included, as FHIR's code
+systems ask for; what a partner writes otherwise is for its profile to say.
 """
 
 from __future__ import annotations
