@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
@@ -34,9 +35,13 @@ class _TomlSchema(GenerateJsonSchema):
 
 def schema() -> dict[str, Any]:
     """The schema of a profile file. What spans several keys is only said by ``check.check``."""
-    found = Profile.model_json_schema(by_alias=True, schema_generator=_TomlSchema)
-    titled = {**found, "title": "A partner profile of the connector"}
-    return {"$schema": _TomlSchema.schema_dialect, **_on_one_line(titled)}
+    return {**schema_of(Profile), "title": "A partner profile of the connector"}
+
+
+def schema_of(model: type[BaseModel]) -> dict[str, Any]:
+    """The schema of a file for ``model``."""
+    found = model.model_json_schema(by_alias=True, schema_generator=_TomlSchema)
+    return {"$schema": _TomlSchema.schema_dialect, **_on_one_line(found)}
 
 
 def _on_one_line(node: Any) -> Any:
