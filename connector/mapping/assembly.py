@@ -16,17 +16,17 @@ def resource_id(seed: str) -> str:
 class Assembly:
     """Resources by reference, in the order they were first spoken of."""
 
-    __slots__ = ("_namespace", "resources")
+    __slots__ = ("_prefix", "resources")
 
     def __init__(self, namespace: str) -> None:
-        self._namespace = namespace
+        self._prefix = namespace + "|"
         self.resources: dict[str, Json] = {}
 
     def add(self, kind: str, seed: str, resource: Json) -> str:
         """Take in a resource of a unit; an equal one is the same, another of the same seed is the next one."""
         count, full = 1, seed
         while True:
-            reference = f"{kind}/{resource_id(f'{self._namespace}|{kind}|{full}')}"
+            reference = self._reference(kind, full)
             found = self.resources.get(reference)
             if found is None:
                 return self._keep(reference, resource)
@@ -41,7 +41,7 @@ class Assembly:
         Without a seed, or where two of one seed contradict each other, the content tells them apart.
         """
         if seed:
-            reference = f"{kind}/{resource_id(f'{self._namespace}|{kind}|{seed}')}"
+            reference = self._reference(kind, seed)
             found = self.resources.get(reference)
             if found is None:
                 return self._keep(reference, resource)
@@ -50,8 +50,11 @@ class Assembly:
             if includes(resource, _content(found)):
                 found.update(resource)
                 return reference
-        reference = f"{kind}/{resource_id(f'{self._namespace}|{kind}|{seed or owner}|{canonical(resource)}')}"
+        reference = self._reference(kind, f"{seed or owner}|{canonical(resource)}")
         return reference if reference in self.resources else self._keep(reference, resource)
+
+    def _reference(self, kind: str, seed: str) -> str:
+        return f"{kind}/{resource_id(self._prefix + kind + '|' + seed)}"
 
     def _keep(self, reference: str, resource: Json) -> str:
         resource["id"] = reference.partition("/")[2]

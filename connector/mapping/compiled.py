@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from .fields import Across, BoundAcross, BoundField, BoundOne, Field, One
 from .lens import Lens, compile_rows
 from .partner import Partner
-from .places import Reader, Writer, place
+from .places import Reader, Writer, copies, place
 from .units import Attached, Planner, ResourceMap, Segments, Unit
 
 Bound = BoundField | BoundOne
@@ -23,36 +23,62 @@ class BoundSegments(NamedTuple):
     writer: Writer
 
 
-@dataclass(slots=True)
 class Slot:
     """One resource of a unit (or one element attached to another unit's), with its bound rows."""
 
-    declared: ResourceMap | Attached
-    fields: list[Bound] = field(default_factory=list)
-    segments: list[BoundSegments] = field(default_factory=list)
-    across: list[BoundAcross] = field(default_factory=list)
-    links: list[tuple[Writer, str, int]] = field(default_factory=list)
+    __slots__ = (
+        "across",
+        "always",
+        "attached",
+        "collected",
+        "complete",
+        "declared",
+        "defaults",
+        "fields",
+        "kind",
+        "links",
+        "needs",
+        "seed",
+        "segments",
+    )
 
-    @property
-    def kind(self) -> str:
-        return self.declared.kind if isinstance(self.declared, ResourceMap) else ""
+    def __init__(self, declared: ResourceMap | Attached) -> None:
+        self.declared = declared
+        self.attached = declared if isinstance(declared, Attached) else None
+        self.fields: list[Bound] = []
+        self.segments: list[BoundSegments] = []
+        self.across: list[BoundAcross] = []
+        resource = declared if isinstance(declared, ResourceMap) else ResourceMap("", ())
+        self.kind = resource.kind
+        self.always = resource.always
+        self.needs = resource.needs
+        self.complete = resource.complete
+        self.seed = resource.seed
+        self.collected = resource.collected
+        self.defaults = [(name, copies(value)) for name, value in resource.default.items()]
+        self.links = [(place(path)[1], unit, n) for path, (unit, n) in resource.links.items()]
+
+
+Takers = tuple[tuple[int, Any], ...]
 
 
 @dataclass(slots=True)
 class BoundUnit:
     """A unit bound to a partner.
 
-    ``takes``: segment name -> field number -> (slot, bound row) of all that say something of it;
-    ``silent``: the fields that need no saying; ``looks``: what spans fields, by segment name.
+    ``takes``: segment name -> by field number, the (slot, ``take``) of all that say something of it:
+    none where the field needs no saying, ``None`` where nobody knows it. ``silent``: the fields that need
+    no saying; ``looks``: what spans fields, ``repeats``: what takes whole segments, by segment name.
+    ``order``: in which the slots are made whole, what others of the unit refer to first.
     """
 
     declared: Unit
     slots: list[Slot]
-    takes: dict[str, dict[int, list[tuple[int, Bound]]]]
+    takes: dict[str, list[Takers | None]]
     silent: dict[str, frozenset[int]]
     looks: dict[str, list[tuple[int, BoundAcross]]]
     repeats: dict[str, list[tuple[int, BoundSegments]]]
-    order: list[int]  # in which the slots are made whole: what others of the unit refer to comes first
+    order: list[int]
 
 
 @dataclass(slots=True)
@@ -71,22 +97,31 @@ def compile_units(units: tuple[Unit, ...], partner: Partner) -> Maps:
 
 def _unit(unit: Unit, partner: Partner) -> BoundUnit:
     slots = [_slot(declared, partner) for declared in unit.maps]
-    takes: dict[str, dict[int, list[tuple[int, Bound]]]] = {name: {} for name in unit.segments}
+    found: dict[str, dict[int, list[tuple[int, Any]]]] = {name: {} for name in unit.segments}
     looks: dict[str, list[tuple[int, BoundAcross]]] = {}
     repeats: dict[str, list[tuple[int, BoundSegments]]] = {}
     for n, slot in enumerate(slots):
         for bound in slot.fields:
-            takes[bound.segment].setdefault(bound.number, []).append((n, bound))
+            found[bound.segment].setdefault(bound.number, []).append((n, bound.take))
         for across in slot.across:
             looks.setdefault(across.segment, []).append((n, across))
         for rows in slot.segments:
             repeats.setdefault(rows.name, []).append((n, rows))
-    return BoundUnit(unit, slots, takes, _silent(unit, slots), looks, repeats, _order(slots))
+    silent = _silent(unit, slots)
+    takes = {name: _rows(numbers, silent[name]) for name, numbers in found.items()}
+    return BoundUnit(unit, slots, takes, silent, looks, repeats, _order(slots))
+
+
+def _rows(found: dict[int, list[tuple[int, Any]]], silent: frozenset[int]) -> list[Takers | None]:
+    """Takers by field number; 0 is the segment's name."""
+    known: dict[int, Takers] = dict.fromkeys((0, *silent), ())
+    known |= {n: tuple(takers) for n, takers in found.items()}
+    return [known.get(n) for n in range(max(known) + 1)]
 
 
 def _order(slots: list[Slot]) -> list[int]:
     after = {n: {other for _, name, other in slot.links if not name} for n, slot in enumerate(slots)}
-    attached = {n for n, slot in enumerate(slots) if isinstance(slot.declared, Attached)}
+    attached = {n for n, slot in enumerate(slots) if slot.attached}
     found: list[int] = []
     while len(found) < len(slots):
         found.append(
@@ -121,8 +156,6 @@ def _slot(declared: ResourceMap | Attached, partner: Partner) -> Slot:
             slot.fields.append(row.compile(partner))
         else:
             slot.across.append(row.compile(partner))
-    if isinstance(declared, ResourceMap):
-        slot.links = [(place(path)[1], unit, n) for path, (unit, n) in declared.links.items()]
     return slot
 
 

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ..hl7v2.tree import Segment
+from .emit import Leaf, field_taker, one_taker
 from .lens import Lens, Row, Unsaid, compile_rows
 from .partner import Partner
-from .places import Json, Reader, Writer, fresh, includes, place, same
+from .places import Json, Reader, Writer, copies, includes, place, same
 from .scope import Scope
 
 DELETE = '""'
@@ -57,7 +58,14 @@ class One:
     secondary: bool = False
 
     def compile(self, partner: Partner) -> BoundOne:
-        return BoundOne(self, compile_rows(self.rows, partner))
+        return BoundOne(self, compile_rows(self.rows, partner), self._alone(partner))
+
+    def _alone(self, partner: Partner) -> Leaf | None:
+        """The row that takes a field of a single leaf, if that is all there is to do."""
+        if self.path or len(self.rows) != 1:
+            return None
+        bound = self.rows[0].compile(partner)
+        return bound.leaves[0] if list(bound.leaves) == [0] and not bound.whole and not bound.inner else None
 
 
 class Across(Protocol):
@@ -85,16 +93,10 @@ def split_at(at: str) -> tuple[str, int]:
     return name, int(number)
 
 
-def is_plain(text: str, scope: Scope) -> bool:
-    """Whether leaves may be taken as they are."""
-    d = scope.delimiters
-    return d.escape not in text and d.subcomponent not in text and '"' not in text
-
-
 class BoundField:
     """A ``Field`` bound to a partner."""
 
-    __slots__ = ("declared", "get", "key", "lens", "number", "reader", "segment", "writer")
+    __slots__ = ("constants", "declared", "get", "key", "lens", "name", "number", "reader", "segment", "take", "writer")
 
     def __init__(self, declared: Field, lens: Lens) -> None:
         self.declared = declared
@@ -102,32 +104,30 @@ class BoundField:
         self.lens = lens
         self.get = lens.get
         self.reader, self.writer = place(declared.path)
+        self.name = declared.path if "." not in declared.path else ""
         self.key: list[Reader] = [place(path)[0] for path in declared.key]
+        constants = [(name, value, True) for name, value in declared.tag.items()]
+        constants += [(name, value, False) for name, value in declared.default.items()]
+        self.constants = [(name, copies(value), always) for name, value, always in constants]
+        self.take: Callable[[str, Json, Scope], Unsaid | None] = field_taker(
+            lens.get, declared.path, constants, self.writer, self.reader, self._several, shorten
+        )
 
     def view(self, comps: list[str], scope: Scope) -> tuple[Json, Unsaid | None]:
         """The element one repetition says, and what of it stays unsaid."""
         node: Json = {}
         unsaid = self.get(comps, node, scope)
         if node:
-            d = self.declared
-            for name, value in d.default.items():
-                if name not in node:
-                    node[name] = fresh(value)
-            for name, value in d.tag.items():
-                node[name] = fresh(value)
+            for name, make, always in self.constants:
+                if always or name not in node:
+                    node[name] = make()
         return node, unsaid
 
-    def take(self, text: str, node: Json, scope: Scope) -> Unsaid | None:
-        """Say a whole field in a resource; what is unsaid comes back as ``"(2).4.1"``."""
-        scope.plain = is_plain(text, scope)
-        if scope.delimiters.repetition not in text:
-            comps = text.split(scope.component)
-            element, unsaid = self.view(comps, scope)
-            if element:
-                self._append(node, element)
-            return shorten(unsaid, comps, "", bool(element)) if unsaid else None
+    def _several(self, text: str, node: Json, scope: Scope) -> Unsaid | None:
+        """Say a field of several repetitions; what is unsaid comes back as ``"(2).4.1"``."""
+        scope.look_at(text)
         found: Unsaid = []
-        for at, repetition in enumerate(text.split(scope.delimiters.repetition), 1):
+        for at, repetition in enumerate(text.split(scope.repetition), 1):
             comps = repetition.split(scope.component)
             element, unsaid = self.view(comps, scope)
             if element:
@@ -137,7 +137,7 @@ class BoundField:
         return found
 
     def _append(self, node: Json, element: Json) -> None:
-        found = self.reader(node)
+        found = node.get(self.name) if self.name else self.reader(node)
         if found is None:
             self.writer(node, [element])
         elif element not in found:
@@ -158,23 +158,24 @@ class BoundField:
 class BoundOne:
     """A ``One`` bound to a partner."""
 
-    __slots__ = ("declared", "get", "lens", "number", "reader", "segment", "writer")
+    __slots__ = ("declared", "get", "lens", "number", "reader", "segment", "take", "writer")
 
-    def __init__(self, declared: One, lens: Lens) -> None:
+    def __init__(self, declared: One, lens: Lens, alone: Leaf | None = None) -> None:
         self.declared = declared
         self.segment, self.number = split_at(declared.at)
         self.lens = lens
         self.get = lens.get
         self.reader: Reader = (lambda node: node) if not declared.path else place(declared.path)[0]
         self.writer: Writer | None = place(declared.path)[1] if declared.path else None
+        self.take: Callable[[str, Json, Scope], Unsaid | None] = self._several
+        if not declared.secondary:
+            self.take = one_taker(lens.get, declared.path, alone, self.reader, self.writer, self._several, shorten)
 
-    def take(self, text: str, node: Json, scope: Scope) -> Unsaid | None:
+    def _several(self, text: str, node: Json, scope: Scope) -> Unsaid | None:
         """Say the first repetition; the others, if any, stay unsaid."""
-        scope.plain = is_plain(text, scope)
-        others: Unsaid = []
-        if scope.delimiters.repetition in text:
-            text, *more = text.split(scope.delimiters.repetition)
-            others = [f"({n})" for n, rep in enumerate(more, 2) if rep and rep != DELETE]
+        scope.look_at(text)
+        text, *more = text.split(scope.repetition)
+        others = [f"({n})" for n, rep in enumerate(more, 2) if rep and rep != DELETE]
         comps = text.split(scope.component)
         unsaid = self._say(comps, node, scope)
         if unsaid:
@@ -198,7 +199,7 @@ class BoundOne:
     def put(self, target: Json, base: Json, segment: Segment, scope: Scope) -> None:
         """Write the element over the first repetition."""
         before = segment.field(self.number)
-        first, *more = before.split(scope.delimiters.repetition)
+        first, *more = before.split(scope.repetition)
         comps = [] if first in ("", DELETE) else first.split(scope.component)
         kept = list(comps)
         new, old = self.reader(target), self.reader(base)
@@ -226,7 +227,7 @@ def joined(comps: Sequence[str], scope: Scope) -> str:
 
 def write_field(segment: Segment, number: int, repetitions: Sequence[str], scope: Scope) -> None:
     """Set a field; one that held something and now holds nothing says so (``""``, HL7 v2.5.1 ch. 2.5.3)."""
-    text = scope.delimiters.repetition.join(repetitions).rstrip(scope.delimiters.repetition)
+    text = scope.repetition.join(repetitions).rstrip(scope.repetition)
     before = segment.field(number)
     if not text and before:
         text = DELETE
@@ -283,10 +284,10 @@ def _priors(bound: BoundField, segment: Segment, scope: Scope) -> list[_Prior]:
     text = segment.field(bound.number)
     if not text or text == DELETE:
         return []
-    scope.plain = is_plain(text, scope)
+    scope.look_at(text)
     return [
         _Prior(rep, bound.view(rep.split(scope.component), scope)[0])
-        for rep in text.split(scope.delimiters.repetition)
+        for rep in text.split(scope.repetition)
     ]
 
 
@@ -347,7 +348,7 @@ def _in_prior_order(
 def _over(bound: BoundField, element: Json, prior: _Prior | None, scope: Scope) -> str:
     comps = prior.text.split(scope.component) if prior else []
     kept = list(comps)
-    scope.plain = False
+    scope.beware()
     bound.lens.put(element, prior.view if prior else {}, comps, scope)
     if prior and comps == kept:
         return prior.text

@@ -3,34 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from ..hl7v2.tree import Message, Segment
 from .assembly import Assembly
 from .compiled import BoundSegments, BoundUnit, Maps, Slot
-from .fields import DELETE, is_plain, shorten
+from .fields import DELETE
 from .places import Json, place
 from .scope import Scope
-from .units import Attached, Instance, Plan, ResourceMap
+from .units import Attached, Instance, Plan
 
 
-@dataclass(slots=True)
 class Spoken:
     """What one unit of a message said: by slot the reference and the resource."""
 
-    instance: Instance
-    references: list[str]
-    nodes: list[Json]
-    segments: dict[str, list[Segment]] = field(default_factory=dict)
+    __slots__ = ("instance", "nodes", "references")
 
-    def fields(self, deleted: bool) -> set[tuple[str, int]]:
+    def __init__(self, instance: Instance, nodes: list[Json]) -> None:
+        self.instance = instance
+        self.nodes = nodes
+        self.references = [""] * len(nodes)
+
+    def fields(self, message: Message, deleted: bool) -> set[tuple[str, int]]:
         """The fields the unit's segments value; or those they delete (``""``)."""
         return {
             (name, number)
-            for name, segments in self.segments.items()
-            for segment in segments
-            for number, text in enumerate(segment.texts)
+            for name, positions in self.instance.at.items()
+            for at in positions
+            for number, text in enumerate(message.segments[at].texts)
             if number and text and (text == DELETE) is deleted
         }
 
@@ -78,107 +79,82 @@ def to_fhir(message: Message, maps: Maps) -> Forward:
     assembly = Assembly(maps.partner.namespace)
     msh = message.msh
     key = "|".join((msh.field(3), msh.field(4), msh.field(10)))
-    scope = Scope(message.delimiters, _nowhere, assembly, assembly)
-    scope.owner = key
-    scope.refer = lambda kind, seed, node: assembly.refer(kind, seed, node, scope.owner)
+    scope = Scope(message.delimiters, assembly.refer, assembly, assembly)
     forward = Forward(message, plan, assembly, scope, [None] * len(plan.instances), [])
-    ordinals = _Ordinals(segments)
     for n in plan.order:
-        _speak(forward, maps.units[plan.instances[n].unit], n, ordinals, key)
+        _speak(forward, maps.units[plan.instances[n].unit], n, key)
     for at in plan.unknown:
-        segment = segments[at]
-        if segment.name:
-            forward.lost += [ordinals.at(at, f"-{n}") for n in _valued(segment)]
+        segment, label = segments[at], plan.labels[at]
+        if label:
+            forward.lost += [f"{label}-{n}" for n, text in enumerate(segment.texts) if n and text and text != DELETE]
         elif str(segment).strip():
             forward.lost.append(f"line {at + 1}")
     return forward
 
 
-def _nowhere(kind: str, seed: str, node: Json) -> str:
-    raise AssertionError("a scope refers before it has an assembly")
-
-
-class _Ordinals:
-    """Locations of segments: ``OBX`` for the first, ``OBX[2]`` for the second."""
-
-    __slots__ = ("_names", "_segments")
-
-    def __init__(self, segments: Sequence[Segment]) -> None:
-        self._segments = segments
-        self._names: list[str] = []
-
-    def at(self, position: int, rest: str) -> str:
-        if not self._names:
-            seen: dict[str, int] = {}
-            for segment in self._segments:
-                count = seen[segment.name] = seen.get(segment.name, 0) + 1
-                self._names.append(segment.name if count == 1 else f"{segment.name}[{count}]")
-        return self._names[position] + rest
-
-
-def _valued(segment: Segment) -> list[int]:
-    first = 3 if segment.name == "MSH" else 1
-    return [n for n, text in enumerate(segment.texts) if n >= first and text and text != DELETE]
-
-
-def _speak(forward: Forward, unit: BoundUnit, n: int, ordinals: _Ordinals, key: str) -> None:
+def _speak(forward: Forward, unit: BoundUnit, n: int, key: str) -> None:
     instance = forward.plan.instances[n]
     nodes: list[Json] = [{"resourceType": slot.kind} if slot.kind else {} for slot in unit.slots]
-    spoken = forward.spoken[n] = Spoken(instance, [""] * len(nodes), nodes)
+    spoken = forward.spoken[n] = Spoken(instance, nodes)
     around = Around(forward, unit, instance, key)
-    forward.scope.owner = around.parent("patient") or key
+    scope = forward.scope
+    scope.owner = around.parent("patient") or key
     for name, positions in instance.at.items():
-        spoken.segments[name] = [forward.message.segments[at] for at in positions]
         if name in unit.repeats:
-            _repeated(forward, unit, name, positions, nodes, ordinals)
+            _repeated(forward, unit, name, positions, nodes)
             continue
         for at in positions:
-            _segment(forward, unit, at, spoken, ordinals)
+            _segment(forward, unit, at, nodes)
         if name == "PID":  # what has no identifier of its own belongs to the patient
-            forward.scope.owner = unit.slots[0].declared.seed(nodes[0], around)
-    unmade = {at for at in unit.order if not _finish(forward, unit.slots[at], at, spoken, around)}
+            scope.owner = unit.slots[0].seed(nodes[0], around)
+    unmade: set[int] = set()
+    for at in unit.order:
+        slot, node = unit.slots[at], nodes[at]
+        if slot.attached is not None:
+            if node and not _attach(forward, slot.attached, node, spoken, around):
+                unmade.add(at)
+        elif (len(node) > 1 or slot.always) and not _finish(forward, slot, at, spoken, around):
+            unmade.add(at)
     if unmade:
-        _unmade(forward, unit, spoken, unmade, ordinals)
+        _unmade(forward, unit, spoken, unmade)
 
 
-def _unmade(forward: Forward, unit: BoundUnit, spoken: Spoken, slots: set[int], ordinals: _Ordinals) -> None:
+def _segment(forward: Forward, unit: BoundUnit, at: int, nodes: list[Json]) -> None:
+    segment = forward.message.segments[at]
+    scope, name, lost = forward.scope, segment.name, forward.lost
+    row = unit.takes[name]
+    room, number = len(row), -1
+    for text in segment.texts:
+        number += 1
+        if not text:
+            continue
+        takers = row[number] if number < room else None
+        if text == DELETE:
+            continue
+        if takers is None:
+            lost.append(f"{forward.plan.labels[at]}-{number}")
+            continue
+        unsaid: list[str] | None = None
+        for n, (slot, take) in enumerate(takers):
+            rest = take(text, nodes[slot], scope)
+            unsaid = rest if not n else both(unsaid, rest)
+        if unsaid:
+            lost += [f"{forward.plan.labels[at]}-{number}{rest}" for rest in unsaid]
+    for slot, across in unit.looks.get(name, ()):
+        where = across.get(segment, nodes[slot], scope)
+        if where:
+            lost += [f"{forward.plan.labels[at]}-{rest}" for rest in where]
+
+
+def _unmade(forward: Forward, unit: BoundUnit, spoken: Spoken, slots: set[int]) -> None:
     """The fields that only resources which could not be made would have said."""
-    for name, number in sorted(spoken.fields(deleted=False)):
-        takers = {n for n, _ in unit.takes[name].get(number, ())} | {
+    for name, number in sorted(spoken.fields(forward.message, deleted=False)):
+        row = unit.takes[name]
+        takers = {n for n, _ in (row[number] if number < len(row) else None) or ()} | {
             n for n, across in unit.looks.get(name, ()) if number in across.numbers
         }
         if takers and takers <= slots:
-            forward.lost.append(ordinals.at(spoken.instance.at[name][0], f"-{number}"))
-
-
-def _segment(forward: Forward, unit: BoundUnit, at: int, spoken: Spoken, ordinals: _Ordinals) -> None:
-    segment = forward.message.segments[at]
-    scope, nodes = forward.scope, spoken.nodes
-    name = segment.name
-    takes, silent = unit.takes[name], unit.silent[name]
-    number = -1
-    for text in segment.texts:
-        number += 1
-        if not text or not number:
-            continue
-        if text == DELETE:
-            continue
-        takers = takes.get(number)
-        if takers is None:
-            if number not in silent:
-                forward.lost.append(ordinals.at(at, f"-{number}"))
-            continue
-        slot, bound = takers[0]
-        unsaid = bound.take(text, nodes[slot], scope)
-        for slot, bound in takers[1:]:
-            other = bound.take(text, nodes[slot], scope)
-            unsaid = both(unsaid, other)
-        if unsaid:
-            forward.lost += [ordinals.at(at, f"-{number}{rest}") for rest in unsaid]
-    for slot, across in unit.looks.get(name, ()):
-        rest = across.get(segment, nodes[slot], scope)
-        if rest:
-            forward.lost += [ordinals.at(at, f"-{where}") for where in rest]
+            forward.lost.append(f"{forward.plan.labels[spoken.instance.at[name][0]]}-{number}")
 
 
 def both(one: list[str] | None, other: list[str] | None) -> list[str] | None:
@@ -195,14 +171,10 @@ def _covered(at: str, by: Sequence[str]) -> bool:
 
 
 def _repeated(
-    forward: Forward,
-    unit: BoundUnit,
-    name: str,
-    positions: Sequence[int],
-    nodes: Sequence[Json],
-    ordinals: _Ordinals,
+    forward: Forward, unit: BoundUnit, name: str, positions: Sequence[int], nodes: Sequence[Json]
 ) -> None:
     """Segments that each become an element of a list."""
+    silent = {str(number) for number in unit.silent[name]}
     for at in positions:
         segment = forward.message.segments[at]
         for slot, rows in unit.repeats[name]:
@@ -210,36 +182,33 @@ def _repeated(
             if element:
                 found = rows.reader(nodes[slot])
                 rows.writer(nodes[slot], [element]) if found is None else found.append(element)
-            silent = {str(number) for number in unit.silent[name]}
-            forward.lost += [ordinals.at(at, f"-{where}") for where in unsaid if where not in silent]
+            label = forward.plan.labels[at]
+            forward.lost += [f"{label}-{where}" for where in unsaid if where not in silent]
 
 
 def view_segment(segment: Segment, rows: BoundSegments, scope: Scope) -> tuple[Json, list[str]]:
     """The element a whole segment says; its fields stand where components do."""
     element: Json = {}
-    scope.plain = False
+    scope.beware()
     return element, rows.lens.get(segment.texts[1:], element, scope) or []
 
 
 def _finish(forward: Forward, slot: Slot, n: int, spoken: Spoken, around: Around) -> bool:
     """Make a slot's resource whole and take it in; whether that could be done."""
-    declared, node = slot.declared, spoken.nodes[n]
-    if isinstance(declared, Attached):
-        return not node or _attach(forward, declared, node, spoken, around)
-    if len(node) == 1 and not declared.always:
-        return True
+    node = spoken.nodes[n]
     for writer, unit, other in slot.links:
         if reference := around.parent(unit, other) if unit else spoken.references[other]:
             writer(node, {"reference": reference})
-    if declared.complete:
-        declared.complete(node, around)
-    if any(need not in node for need in declared.needs):
-        return False
-    for name, value in declared.default.items():
+    if slot.complete is not None:
+        slot.complete(node, around)
+    for need in slot.needs:
+        if need not in node:
+            return False
+    for name, make in slot.defaults:
         if name not in node and f"_{name}" not in node:
-            node[name] = value
-    spoken.references[n] = reference = forward.assembly.add(slot.kind, declared.seed(node, around), node)
-    for unit, other, path in declared.collected:
+            node[name] = make()
+    spoken.references[n] = reference = forward.assembly.add(slot.kind, slot.seed(node, around), node)
+    for unit, other, path in slot.collected:
         _collect(forward, around.parent(unit, other), path, reference)
     return True
 
@@ -273,4 +242,3 @@ def reference_of(value: Any) -> str:
     return found if isinstance(found, str) else ""
 
 
-__all__ = ["Forward", "Spoken", "both", "is_plain", "reference_of", "shorten", "to_fhir", "view_segment"]

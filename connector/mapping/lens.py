@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
+from .emit import Leaf, getter
 from .partner import Partner
 from .places import (
     Comps,
@@ -37,7 +38,7 @@ from .scope import Scope
 Unsaid = list[str]
 Get = Callable[[Comps, Json, Scope], Unsaid | None]
 Put = Callable[[Json, Json, Comps, Scope], None]
-Leaf = Callable[[str, Json], bool]
+Take = Callable[[str, Json], bool]
 Inner = Callable[[str, Json, Scope], Unsaid | None]
 
 
@@ -46,6 +47,7 @@ class Codec(NamedTuple):
 
     to_fhir: Callable[[str], Any]
     to_v2: Callable[[Any], str | None]
+    silent: bool = False  # ``to_fhir`` may return ``SAID``
 
 
 Binder = Callable[[Partner], Codec]
@@ -59,7 +61,7 @@ class Bound(NamedTuple):
 
     ``leaves``: for a component (from 0), what takes its unescaped text; ``inner``: what takes its raw
     text, sub-components and all; ``whole``: what looks at the whole repetition, and ``reads``, the
-    components it accounts for. ``elements``: the FHIR elements (first names) the row owns.
+    components it accounts for. ``elements``: the paths of the FHIR elements the row owns.
     """
 
     put: Put
@@ -104,7 +106,7 @@ class Item:
 
     def compile(self, partner: Partner) -> Bound:
         component, sub = leaf(self.at)
-        to_fhir, to_v2 = self.codec(partner)
+        to_fhir, to_v2, silent = self.codec(partner)
         reader, writer = place(self.path)
         name = self.path if "." not in self.path else None
         agrees = self.agrees
@@ -127,7 +129,8 @@ class Item:
                 said = "" if new is None else to_v2(new) or ""
                 write_sub(comps, component, sub, scope.escape(said), scope.subcomponent)
 
-        return Bound(put, leaves={component: get}, elements=frozenset({head(self.path)}))
+        taken = Leaf(get) if agrees or silent else Leaf(get, to_fhir, self.path)
+        return Bound(put, leaves={component: taken}, elements=frozenset({self.path}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,9 +164,8 @@ class Spread:
             for (component, sub), said in zip(leaves, texts):
                 write_sub(comps, component, sub, scope.escape(said), scope.subcomponent)
 
-        return Bound(
-            put, leaves={component: get for component, _ in leaves}, elements=frozenset({head(self.path)})
-        )
+        taken = Leaf(get, None, self.path, spread=True)
+        return Bound(put, leaves={component: taken for component, _ in leaves}, elements=frozenset({self.path}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +208,7 @@ class Joint:
             said = best if best and fit(best, wanted)[0] > 0 else ""
             write_sub(comps, component, sub, scope.escape(said), scope.subcomponent)
 
-        return Bound(put, leaves={component: get}, elements=frozenset(path for path, _ in self.ways))
+        return Bound(put, leaves={component: Leaf(get)}, elements=frozenset(path for path, _ in self.ways))
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,15 +257,20 @@ class At:
         wholes = [_whole_within(bound.whole, reader, writer) for bound in bounds if bound.whole]
         return Bound(
             put,
-            leaves={at: _leaf_within(take, reader, writer) for b in bounds for at, take in b.leaves.items()},
+            leaves={at: self._within(leaf, reader, writer) for b in bounds for at, leaf in b.leaves.items()},
             inner={at: _inner_within(take, reader, writer) for b in bounds for at, take in b.inner.items()},
             whole=_in_turn(wholes) if wholes else None,
             reads=frozenset().union(*(bound.reads for bound in bounds)),
-            elements=frozenset({head(self.path)}),
+            elements=frozenset(f"{self.path}.{name}" for bound in bounds for name in bound.elements),
         )
 
+    def _within(self, leaf: Leaf, reader: Reader, writer: Writer) -> Leaf:
+        inside = f"{self.path}.{leaf.within}" if leaf.within else self.path
+        deepest = leaf.within_take or leaf.take
+        return leaf._replace(take=_leaf_within(leaf.take, reader, writer), within=inside, within_take=deepest)
 
-def _leaf_within(take: Leaf, reader: Reader, writer: Writer) -> Leaf:
+
+def _leaf_within(take: Take, reader: Reader, writer: Writer) -> Take:
     def get(sent: str, node: Json) -> bool:
         inside = reader(node)
         if inside is not None:
@@ -363,7 +370,7 @@ class OneOf:
             return unsaid
 
         def put(target: Json, base: Json, comps: Comps, scope: Scope) -> None:
-            if all(same(target.get(name), base.get(name)) for name in elements):
+            if all(same(target.get(name), base.get(name)) for name in heads):
                 return
             if any(comps):
                 case, lens = holding(comps)
@@ -381,6 +388,7 @@ class OneOf:
         elements = frozenset(name for case in self.cases for name in case.tag).union(
             *(lens.elements for _, lens in compiled)
         )
+        heads = {head(path) for path in elements}
         return Bound(put, whole=get, reads=EVERY, elements=elements)
 
 
@@ -390,9 +398,9 @@ def compile_rows(rows: tuple[Row, ...], partner: Partner, known: Mapping[str, st
     leaves: dict[int, Leaf] = {}
     for bound in bounds:
         for at, get in bound.leaves.items():
-            leaves[at] = _both(leaves[at], get) if at in leaves else get
-    for at, mark in known.items():
-        leaves.setdefault(leaf(at)[0], _mark(mark))
+            leaves[at] = Leaf(_both(leaves[at].take, get.take)) if at in leaves else get
+    for text_at, mark in known.items():
+        leaves.setdefault(leaf(text_at)[0], Leaf(_mark(mark)))
     inner = {at: get for bound in bounds for at, get in bound.inner.items()}
     whole = [bound.whole for bound in bounds if bound.whole]
     reads: frozenset[int] = frozenset().union(*(bound.reads for bound in bounds))
@@ -406,11 +414,11 @@ def compile_rows(rows: tuple[Row, ...], partner: Partner, known: Mapping[str, st
     return Lens(_getter(leaves, inner, whole, reads), put, elements)
 
 
-def _mark(mark: str) -> Leaf:
+def _mark(mark: str) -> Take:
     return lambda sent, node: sent == mark
 
 
-def _both(one: Leaf, other: Leaf) -> Leaf:
+def _both(one: Take, other: Take) -> Take:
     def get(sent: str, node: Json) -> bool:
         first, second = one(sent, node), other(sent, node)
         return first or second
@@ -421,44 +429,27 @@ def _both(one: Leaf, other: Leaf) -> Leaf:
 def _getter(
     leaves: Mapping[int, Leaf], inner: Mapping[int, Inner], whole: list[Get], reads: frozenset[int]
 ) -> Get:
+    """Every component that is there, through the row that takes it."""
     if not leaves and not inner and len(whole) == 1:
         return _only(whole[0], reads)
+    careful = _careful(leaves, inner, reads)
+    get: Get = getter(leaves, inner, whole, reads, _in_turn([careful, *whole]))
+    return get
 
-    def each(comps: Comps, node: Json, scope: Scope) -> Unsaid | None:
-        """Every component that is there, through the row that takes it."""
-        unsaid: Unsaid | None = None
-        at = -1
-        for sent in comps:
-            at += 1
-            if not sent:
-                continue
-            take = leaves.get(at)
-            if take is not None:
-                if scope.plain:
-                    said = take(sent, node)
-                else:
-                    said = not (rest := _with_care(take, sent, node, scope))
-                    if rest:
-                        unsaid = (unsaid or []) + [f"{at + 1}{sub}" for sub in rest]
-                        continue
-                if not said:
-                    unsaid = [*(unsaid or ()), str(at + 1)]
-            elif at in inner:
-                if sent != '""' and (rest := inner[at](sent, node, scope)):
-                    unsaid = (unsaid or []) + [f"{at + 1}.{sub}" for sub in rest]
-            elif at not in reads and sent != '""':
-                unsaid = [*(unsaid or ()), str(at + 1)]
-        return unsaid
 
-    if not whole:
-        return each
-
+def _careful(leaves: Mapping[int, Leaf], inner: Mapping[int, Inner], reads: frozenset[int]) -> Get:
     def get(comps: Comps, node: Json, scope: Scope) -> Unsaid | None:
-        unsaid = each(comps, node, scope) if leaves or inner else None
-        for look in whole:
-            if rest := look(comps, node, scope):
-                unsaid = (unsaid or []) + rest
-        return unsaid
+        unsaid: Unsaid = []
+        for at, sent in enumerate(comps):
+            if not sent or sent == '""':
+                continue
+            if at in leaves:
+                unsaid += [f"{at + 1}{sub}" for sub in _with_care(leaves[at].take, sent, node, scope)]
+            elif at in inner:
+                unsaid += [f"{at + 1}.{sub}" if sub else str(at + 1) for sub in inner[at](sent, node, scope) or ()]
+            elif at not in reads:
+                unsaid.append(str(at + 1))
+        return unsaid or None
 
     return get
 
@@ -477,10 +468,8 @@ def _only(look: Get, reads: frozenset[int]) -> Get:
     return get
 
 
-def _with_care(take: Leaf, sent: str, node: Json, scope: Scope) -> Unsaid:
-    """A leaf whose text may hold escapes, sub-components nobody reads, or ``""``; returns what is unsaid of it."""
-    if sent == '""':
-        return []
+def _with_care(take: Take, sent: str, node: Json, scope: Scope) -> Unsaid:
+    """A leaf whose text may hold escapes or sub-components nobody reads; returns what is unsaid of it."""
     first, *others = sent.split(scope.subcomponent)
     rest = [f".{n}" for n, sub in enumerate(others, 2) if sub]
     if first and not take(scope.unescape(first), node):

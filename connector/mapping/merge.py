@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
+from ..hl7v2.tree import Message
 from .compiled import Maps, Slot
 from .fields import BoundField, BoundOne
 from .forward import Forward, Spoken
@@ -33,16 +34,16 @@ def over_prior(said: Forward, maps: Maps, prior: Mapping[str, Json]) -> dict[str
         if before is None:
             merged[reference] = resource
         elif reference in spoken_of:
-            merged[reference] = _unit(resource, before, *spoken_of[reference])
+            merged[reference] = _unit(said.message, resource, before, *spoken_of[reference])
         else:
             merged[reference] = _referred(resource, before)
     return merged
 
 
-def _unit(resource: Json, before: Json, spoken: Spoken, slot: Slot) -> Json:
+def _unit(message: Message, resource: Json, before: Json, spoken: Spoken, slot: Slot) -> Json:
     """A resource that segments speak of: what their valued and deleted fields own is taken out first."""
     result = deepcopy(before)
-    touched = spoken.fields(deleted=False) | spoken.fields(deleted=True)
+    touched = spoken.fields(message, deleted=False) | spoken.fields(message, deleted=True)
     lists: dict[str, list[BoundField]] = {}
     for bound in slot.fields:
         if isinstance(bound, BoundField):

@@ -56,6 +56,43 @@ def place(path: str) -> tuple[Reader, Writer]:
     if len(keys) == 1:
         return (lambda node: node.get(path)), (lambda node, value: node.__setitem__(path, value))
 
+    first, second = keys[0], keys[1]
+    if len(keys) == 2 and isinstance(first, str):
+        return _first_of(first) if second == 0 else _one_deep(first, second) if isinstance(second, str) else _deep(keys)
+    return _deep(keys)
+
+
+def _one_deep(outer: str, inner: str) -> tuple[Reader, Writer]:
+    def reader(node: Json) -> Any:
+        found = node.get(outer)
+        return found.get(inner) if type(found) is dict else None
+
+    def writer(node: Json, value: Any) -> None:
+        found = node.get(outer)
+        if found is None:
+            node[outer] = {inner: value}
+        else:
+            found[inner] = value
+
+    return reader, writer
+
+
+def _first_of(name: str) -> tuple[Reader, Writer]:
+    def reader(node: Json) -> Any:
+        found = node.get(name)
+        return found[0] if type(found) is list and found else None
+
+    def writer(node: Json, value: Any) -> None:
+        found = node.get(name)
+        if found:
+            found[0] = value
+        else:
+            node[name] = [value]
+
+    return reader, writer
+
+
+def _deep(keys: list[str | int]) -> tuple[Reader, Writer]:
     def reader(node: Any) -> Any:
         for key in keys:
             try:
@@ -112,11 +149,20 @@ def includes(value: Any, pattern: Any) -> bool:
     return same(value, pattern)
 
 
-def fresh(value: Any) -> Any:
-    """A copy of a declared constant, so that nobody who changes a bundle changes the maps."""
+def copies(value: Any) -> Callable[[], Any]:
+    """Makes copies of a declared constant, so that nobody who changes a bundle changes the maps."""
     if isinstance(value, Mapping):
-        return {name: fresh(inner) for name, inner in value.items()}
-    return [fresh(inner) for inner in value] if isinstance(value, list) else value
+        if all(isinstance(inner, str) for inner in value.values()):
+            return dict(value).copy
+        makers = [(name, copies(inner)) for name, inner in value.items()]
+        return lambda: {name: make() for name, make in makers}
+    if isinstance(value, list):
+        if len(value) == 1:
+            only = copies(value[0])
+            return lambda: [only()]
+        inside = [copies(inner) for inner in value]
+        return lambda: [make() for make in inside]
+    return lambda: value
 
 
 def without_empties(node: Any) -> Any:

@@ -24,18 +24,22 @@ class Resources(Protocol):
 class Scope:
     """One translation's surroundings.
 
-    ``plain``: the field at hand holds no escape, no sub-component and no ``""``, so leaves may be taken
-    as they are. ``refer``: takes in a resource that a row made (kind, identity seed, content) and
+    ``clean``: the field at hand holds no escape and no ``""``; ``parted``: it holds sub-components;
+    ``plain``: clean and not parted, so leaves may be taken as they are. ``refer``: takes in a resource that a row made (kind, identity seed, content, owner) and
     returns its ``Type/id``. ``owner``: the reference of the resource being built, under which things
     without an identifier of their own are told apart.
     """
 
     __slots__ = (
         "base",
+        "escapes",
+        "repetition",
         "component",
         "delimiters",
         "escape",
         "owner",
+        "clean",
+        "parted",
         "plain",
         "refer",
         "subcomponent",
@@ -46,12 +50,14 @@ class Scope:
     def __init__(
         self,
         delimiters: Delimiters,
-        refer: Callable[[str, str, Json], str],
+        refer: Callable[[str, str, Json, str], str],
         target: Resources,
         base: Resources,
     ) -> None:
         self.delimiters = delimiters
         self.component = delimiters.component
+        self.repetition = delimiters.repetition
+        self.escapes = delimiters.escape
         self.subcomponent = delimiters.subcomponent
         self.unescape = delimiters.unescape
         self.escape = delimiters.escape_text
@@ -59,4 +65,16 @@ class Scope:
         self.target = target
         self.base = base
         self.owner = ""
-        self.plain = False
+        self.plain = self.clean = False
+        self.parted = True
+
+    def look_at(self, text: str) -> None:
+        """Note what a field's text holds."""
+        self.clean = self.escapes not in text and '"' not in text
+        self.parted = self.subcomponent in text
+        self.plain = self.clean and not self.parted
+
+    def beware(self) -> None:
+        """Take nothing for plain."""
+        self.plain = self.clean = False
+        self.parted = True

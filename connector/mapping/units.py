@@ -127,11 +127,13 @@ class Plan:
     """How the segments of a message fall into units.
 
     ``order``: in which to speak of them, parents first. ``unknown``: the segments no unit takes.
+    ``labels``: each segment's name as locations say it, ``OBX`` for the first, ``OBX[2]`` for the second.
     """
 
     instances: tuple[Instance, ...]
     order: tuple[int, ...]
     unknown: tuple[int, ...]
+    labels: tuple[str, ...]
 
 
 class Planner:
@@ -159,7 +161,7 @@ class Planner:
             last = found
         self._adopt(instances)
         order = sorted(range(len(instances)), key=lambda n: instances[n].unit)
-        return Plan(tuple(instances), tuple(order), tuple(unknown))
+        return Plan(tuple(instances), tuple(order), tuple(unknown), _labels(names))
 
     def _adopt(self, instances: list[Instance]) -> None:
         """Feeds that send a segment before the only PID (or PV1) of the message mean that one all the same."""
@@ -197,3 +199,12 @@ class Planner:
         instances.append(Instance(n, {}, parents))
         current[unit.name] = len(instances) - 1
         return len(instances) - 1
+
+
+def _labels(names: tuple[str, ...]) -> tuple[str, ...]:
+    seen: dict[str, int] = {}
+    found: list[str] = []
+    for name in names:
+        count = seen[name] = seen.get(name, 0) + 1
+        found.append(name if count == 1 else f"{name}[{count}]")
+    return tuple(found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from ..emit import Leaf
 from ..lens import At, Bound, Item, Nested, Row, Unsaid
 from ..partner import Partner, is_oid, local_name, local_uri
 from ..places import Comps, Json, same, write_comp
@@ -103,12 +104,12 @@ class Extension:
 
     def compile(self, partner: Partner) -> Bound:
         item = Item(self.at, self.value, self.codec).compile(partner)
-        ((component, take),) = item.leaves.items()
+        ((component, leaf),) = item.leaves.items()
         url, under, value = self.url, self.under, self.value
 
         def get(sent: str, node: Json) -> bool:
             inside: Json = {"url": url}
-            if not take(sent, inside):
+            if not leaf.take(sent, inside):
                 return False
             holder = node.setdefault(under, {}) if under else node
             holder.setdefault("extension", []).append(inside)
@@ -124,7 +125,7 @@ class Extension:
         def put(target: Json, base: Json, comps: Comps, scope: Scope) -> None:
             item.put(found(target), found(base), comps, scope)
 
-        return Bound(put, leaves={component: get}, elements=frozenset({under or "extension"}))
+        return Bound(put, leaves={component: Leaf(get)}, elements=frozenset({under or "extension"}))
 
 
 CX_IDENTIFIER: tuple[Row, ...] = (

@@ -55,7 +55,7 @@ class _ObservedValue:
         kind, text, units = sent(segment, 2), sent(segment, 5), sent(segment, 6)
         if not text:
             return [str(n) for n, word in ((2, kind), (6, units)) if word] or None
-        scope.plain = False
+        scope.beware()
         unsaid: list[str] = []
         if kind in _TEXT or scope.delimiters.repetition not in text:
             self._say(kind, text, units, node, scope, unsaid)

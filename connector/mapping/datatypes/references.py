@@ -56,7 +56,7 @@ class Refer:
             resource: Json = {"resourceType": kind}
             unsaid = lens.get(comps, resource, scope)
             if len(resource) > 1:
-                writer(node, scope.refer(kind, seed(resource), resource))
+                writer(node, scope.refer(kind, seed(resource), resource, scope.owner))
             return unsaid
 
         def put(target: Json, base: Json, comps: Comps, scope: Scope) -> None:
@@ -249,7 +249,7 @@ def _refer(chain: list[Json], scope: Scope) -> str:
         path += f"/{code}:{identifier.get('system', '')}|{identifier['value']}"
         if reference:
             location["partOf"] = {"reference": reference}
-        reference = scope.refer("Location", path, location)
+        reference = scope.refer("Location", path, location, "")
     return reference
 
 

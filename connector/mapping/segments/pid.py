@@ -10,6 +10,7 @@ from ..datatypes.identifiers import CX_IDENTIFIER
 from ..datatypes.people import XAD_ADDRESS, XPN_HUMANNAME, XTN_CONTACTPOINT
 from ..datatypes.primitives import Code, date, date_time, positive
 from ..fields import Field, One
+from ..emit import Leaf
 from ..lens import At, Bound, Item, Nested
 from ..partner import Partner
 from ..places import Comps, Json, same, write_comp
@@ -58,7 +59,7 @@ class BirthDate:
             text = moment.to_v2(time) if whole else day.to_v2(said) if isinstance(said, str) else ""
             write_comp(comps, 0, text or "")
 
-        return Bound(put, leaves={0: get}, elements=frozenset({"birthDate", "_birthDate"}))
+        return Bound(put, leaves={0: Leaf(get)}, elements=frozenset({"birthDate", "_birthDate"}))
 
 
 def _country(at: str, url: str) -> Field:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..datatypes.primitives import date_time, integer
 from ..fields import One
+from ..emit import Leaf
 from ..lens import Bound, Item
 from ..partner import Partner
 from ..places import Comps, Json, same, write_comp
@@ -19,7 +20,7 @@ class Days:
 
     def compile(self, partner: Partner) -> Bound:
         inner = Item("1", "value", integer).compile(partner)
-        take = inner.leaves[0]
+        take = inner.leaves[0].take
 
         def get(sent: str, node: Json) -> bool:
             if not take(sent, node):
@@ -34,7 +35,7 @@ class Days:
                 return
             inner.put(target, base, comps, scope)
 
-        return Bound(put, leaves={0: get}, elements=frozenset({"value", "unit", "system", "code"}))
+        return Bound(put, leaves={0: Leaf(get)}, elements=frozenset({"value", "unit", "system", "code"}))
 
 
 PV2_ENCOUNTER = (
