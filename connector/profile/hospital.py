@@ -7,6 +7,7 @@ from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, Field, model_validator
 
+from connector.hl7v2 import charset
 from connector.profile.section import (
     Fingerprint,
     Form,
@@ -29,15 +30,16 @@ def _zone(name: str) -> str:
     return name
 
 
+def _charset(name: str) -> str:
+    found = charset.known(name)
+    if name and not found:
+        raise fault("this character set is not known", fix='write a name of table 0211, as "UNICODE UTF-8"')
+    return found
+
+
 TimeZone = Annotated[str, AfterValidator(_zone)]
-Charset = Annotated[
-    str,
-    Form(
-        r"[A-Za-z0-9][A-Za-z0-9 /_.-]*",
-        'a name of table 0211 such as "UNICODE UTF-8" or "8859/1", or "UTF-8"',
-        True,
-    ),
-]
+Charset = Annotated[str, AfterValidator(_charset)]
+"""A character set by any of its names; the model holds that of table 0211."""
 
 
 class V2Sender(Section):
@@ -95,8 +97,8 @@ class V2(Section):
     time_zone: TimeZone = ""
     """The IANA zone of times that are sent without an offset; `""`: such times cannot be said in FHIR."""
     charset: Charset = ""
-    """The character set of messages whose MSH-18 is silent; `""`: UTF-8, and what is no UTF-8 is
-    refused."""
+    """The character set of messages whose MSH-18 is silent, by its name in table 0211 (`8859/1`); `""`:
+    UTF-8, and what is no UTF-8 is refused."""
     versions: tuple[V2Version, ...] = ()
     """The accepted versions (MSH-12); empty: 2.1 to 2.8.2."""
     messages: tuple[V2Message, ...] = ()

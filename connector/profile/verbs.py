@@ -96,7 +96,7 @@ class Mapping(Section):
     systems: Table[V2Name, Uri] = Field(default_factory=none)
     """Coding systems, CWE.3 to `Coding.system` and back: `"L" = "urn:oid:1.2.3"`."""
     codes: Table[TableName, Table[Word, Word]] = Field(default_factory=none)
-    """The partner's own codes by HL7 table, v2 code to FHIR code, towards FHIR only."""
+    """The partner's own codes by HL7 table, v2 code to FHIR code (or `system|code`), towards FHIR only."""
     extension: tuple[Extension, ...] = ()
     """Fields of the partner's own that become extensions."""
     identifier: tuple[IdentifierField, ...] = ()

@@ -40,7 +40,7 @@ FAULTS: Final = (
     Planted('name = "demo"\n', 'name = "demo"\nnmae = "x" #!\n', 'did you mean "name"?'),
     Planted('time_zone = "Europe/Vienna"', 'time_zone = "Europe/Wien"', "IANA", spans=True),
     Planted('time_zone = "Europe/Vienna"', 'timezone = "Europe/Vienna"', 'did you mean "time_zone"?'),
-    Planted('charset = "UNICODE UTF-8"      ', 'charset = "?" #!', "table 0211"),
+    Planted('charset = "UNICODE UTF-8"      ', 'charset = "8859/12" #!', "table 0211", spans=True),
     Planted('"2.4", "2.5", ', '"2.4",\n"2.9", #!\n"2.5", ', "2.1 to 2.8.2"),
     Planted('"ADT^A01", "ADT^A02"', '"ADT^A01",\n"ADT_A02" #!\n', "such as ADT^A01"),
     Planted('processing_ids = ["P"]', 'processing_ids = ["X"]', "P (production)"),

@@ -128,6 +128,11 @@ def test_what_is_no_plain_url_is_refused(url: str) -> None:
         parse(f'{SMALL}[fhir]\nbase = "{url}"\n')
 
 
+@pytest.mark.parametrize("name", ["UNICODE UTF-8", "UTF-8", "utf8"])
+def test_a_character_set_is_held_by_its_name_in_table_0211(name: str) -> None:
+    assert parse(f'{SMALL}[v2]\ncharset = "{name}"\n').v2.charset == "UNICODE UTF-8"
+
+
 def test_the_namespace_may_differ_from_the_name() -> None:
     assert parse(SMALL + '[identity]\nnamespace = "old-name"\n').namespace == "old-name"
 
