@@ -1,0 +1,143 @@
+"""What one entry of the log says.
+
+A tag is ``subject:standard:verb`` (``message:v2:received``) or ``subject:verb`` (``service:started``), all
+lower case; the set is closed. No field may hold a patient's words: actors are partners, certificates,
+clients and operators, objects are links, message types and locations.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, Final, NamedTuple, Protocol
+
+FORMAT: Final = 1  # of the entry; goes into each one, so that later forms can be told apart
+GRAMMAR: Final = re.compile(r"[a-z]+(:[a-z0-9]+)?:[a-z]+")
+TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")  # RFC 3339, UTC only
+
+
+class Tag(StrEnum):
+    """What happened. The standard of ``message`` is where it came from, of ``delivery`` where it goes."""
+
+    # a message came in
+    MESSAGE_V2_RECEIVED = "message:v2:received"
+    MESSAGE_V2_DUPLICATE = "message:v2:duplicate"  # the same again: answered as before, not taken twice
+    MESSAGE_V2_REFUSED = "message:v2:refused"
+    MESSAGE_V2_QUARANTINED = "message:v2:quarantined"  # unreadable; kept aside
+    MESSAGE_FHIR_RECEIVED = "message:fhir:received"
+    MESSAGE_FHIR_DUPLICATE = "message:fhir:duplicate"
+    MESSAGE_FHIR_REFUSED = "message:fhir:refused"
+    # it was put into the other side's words; object.lost lists the locations that it cannot say
+    MESSAGE_V2_TRANSLATED = "message:v2:translated"
+    MESSAGE_V2_UNCHANGED = "message:v2:unchanged"  # it says nothing new: nothing to deliver
+    MESSAGE_V2_UNTRANSLATABLE = "message:v2:untranslatable"  # now a dead letter
+    MESSAGE_FHIR_TRANSLATED = "message:fhir:translated"
+    MESSAGE_FHIR_UNCHANGED = "message:fhir:unchanged"
+    MESSAGE_FHIR_UNTRANSLATABLE = "message:fhir:untranslatable"
+    # it goes out; object.attempt counts from 1
+    DELIVERY_FHIR_INTENDED = "delivery:fhir:intended"  # about to be sent
+    DELIVERY_FHIR_ACKNOWLEDGED = "delivery:fhir:acknowledged"
+    DELIVERY_FHIR_DEFERRED = "delivery:fhir:deferred"  # did not work, is tried again
+    DELIVERY_FHIR_REFUSED = "delivery:fhir:refused"  # never taken; now a dead letter
+    DELIVERY_V2_INTENDED = "delivery:v2:intended"
+    DELIVERY_V2_ACKNOWLEDGED = "delivery:v2:acknowledged"
+    DELIVERY_V2_DEFERRED = "delivery:v2:deferred"
+    DELIVERY_V2_REFUSED = "delivery:v2:refused"
+    # who may
+    TLS_HANDSHAKE_REFUSED = "tls:handshake:refused"
+    TLS_PEER_REFUSED = "tls:peer:refused"  # a good certificate that may not speak here
+    ACCESS_TOKEN_REFUSED = "access:token:refused"  # noqa: S105 - a tag, not a password
+    ACCESS_SCOPE_REFUSED = "access:scope:refused"
+    # people
+    OPERATOR_MESSAGE_REPLAYED = "operator:message:replayed"
+    OPERATOR_CONTENT_VIEWED = "operator:content:viewed"
+    # ourselves
+    SERVICE_STARTED = "service:started"
+    SERVICE_STOPPED = "service:stopped"
+    PROFILE_LOADED = "profile:loaded"  # object.sha256 is the profile's identity
+    PROFILE_CHANGED = "profile:changed"
+    PROFILE_REFUSED = "profile:refused"
+    KEYS_LOADED = "keys:loaded"
+    KEYS_ROTATED = "keys:rotated"
+    STORE_REFUSED = "store:refused"  # the disk or the database did not take something
+    AUDIT_VERIFIED = "audit:verified"
+
+
+class Outcome(StrEnum):
+    """How it ended."""
+
+    SUCCESS = "success"
+    REFUSED = "refused"  # by a rule, here or at the other side
+    FAILURE = "failure"  # it did not work
+
+
+class Drafted(Protocol):
+    """Anything with the fields of a ``Draft``; tag and outcome may be plain strings."""
+
+    @property
+    def time(self) -> str: ...
+    @property
+    def tag(self) -> str: ...
+    @property
+    def actor(self) -> Mapping[str, Any]: ...
+    @property
+    def object(self) -> Mapping[str, Any]: ...
+    @property
+    def outcome(self) -> str: ...
+    @property
+    def reason(self) -> str: ...
+    @property
+    def correlation(self) -> str: ...
+
+
+class Draft(NamedTuple):
+    """An entry that has no place in the log yet."""
+
+    time: str  # RFC 3339, UTC, ends in Z; the writer's clock
+    tag: str  # one of ``Tag``
+    actor: Mapping[str, Any]  # who did it
+    object: Mapping[str, Any]  # what it was done to
+    outcome: str = Outcome.SUCCESS  # one of ``Outcome``
+    reason: str = ""  # the name of an error, or ""
+    correlation: str = ""  # ties together all that happened to one message
+
+
+class EntryRefused(ValueError):
+    """A draft cannot become an entry; the text names the field and holds nothing of its value."""
+
+
+_TAGS: Final = frozenset(tag.value for tag in Tag)
+_OUTCOMES: Final = frozenset(outcome.value for outcome in Outcome)
+
+
+def entry(draft: Drafted, seq: int, previous: bytes) -> dict[str, Any]:
+    """The entry as it is hashed: the draft, its place (from 1) and the hash of the entry before.
+
+    Raises ``EntryRefused``.
+    """
+    if draft.tag not in _TAGS:
+        raise EntryRefused("the tag is not one of the closed set")
+    if draft.outcome not in _OUTCOMES:
+        raise EntryRefused("the outcome is not one of the closed set")
+    if not TIME.fullmatch(draft.time):
+        raise EntryRefused("the time is not RFC 3339 in UTC")
+    return {
+        "actor": _plain(draft.actor),
+        "correlation": draft.correlation,
+        "format": FORMAT,
+        "object": _plain(draft.object),
+        "outcome": str(draft.outcome),
+        "previous": previous.hex(),
+        "reason": draft.reason,
+        "seq": seq,
+        "tag": str(draft.tag),
+        "time": draft.time,
+    }
+
+
+def _plain(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return fields if type(fields) is dict else dict(fields)
+
+
+FIELDS: Final = frozenset(entry(Draft("2026-01-01T00:00:00Z", Tag.SERVICE_STARTED, {}, {}), 1, b""))

@@ -1,0 +1,65 @@
+"""Appending: inside the caller's transaction, so that a thing and its entry are both there or neither is."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from audit import schema
+from audit.canonical import canonical
+from audit.entry import Drafted, entry
+
+if TYPE_CHECKING:  # who only verifies needs nothing but the standard library
+    from sqlalchemy import Connection
+
+LEAF: Final = b"\x00"  # RFC 6962 section 2.1: a leaf can never be taken for a node of the tree above it
+BEFORE_THE_FIRST: Final = bytes(32)
+
+
+class LogAltered(RuntimeError):
+    """The log's table or its triggers are not as they were made."""
+
+
+class AuditLog:
+    """The log in the database of its caller. Holds no state: the head is read in each transaction."""
+
+    def install(self, connection: Connection) -> None:
+        """Make table and triggers in an empty database.
+
+        Raises ``LogAltered`` where they are there but not as made: to repair that in silence would hide
+        what was done meanwhile.
+        """
+        present = {str(name): str(sql) for name, sql in connection.exec_driver_sql(schema.PRESENT)}
+        if not present:
+            for sql in schema.CREATE.values():
+                connection.exec_driver_sql(sql)
+        elif wrong := schema.altered(present):
+            raise LogAltered(f"altered: {', '.join(wrong)}")
+
+    def append(self, connection: Connection, drafts: Sequence[Drafted]) -> None:
+        """Add entries in the order given, numbered without gaps and chained by hash.
+
+        Must run in a transaction that already writes (SQLite: ``BEGIN IMMEDIATE``), so that nobody else
+        appends between the reading of the head and the commit. Raises ``EntryRefused``,
+        ``NotCanonical`` and what the database raises: the caller then rolls back.
+        """
+        if not drafts:
+            return
+        length, previous = self.head(connection)
+        rows: list[tuple[int, str, bytes]] = []
+        for seq, draft in enumerate(drafts, start=length + 1):
+            leaf = canonical(entry(draft, seq, previous))
+            previous = leaf_hash(leaf)
+            rows.append((seq, leaf.decode("utf-8"), previous))
+        connection.exec_driver_sql(schema.APPEND, rows)
+
+    def head(self, connection: Connection) -> tuple[int, bytes]:
+        """Number and hash of the last entry; 0 and 32 zero bytes if there is none."""
+        row = connection.exec_driver_sql(schema.HEAD).first()
+        return (int(row[0]), bytes(row[1])) if row else (0, BEFORE_THE_FIRST)
+
+
+def leaf_hash(leaf: bytes) -> bytes:
+    """RFC 6962 section 2.1, ``MTH({d(0)})``: a Merkle tree can be put over the entries as they are."""
+    return hashlib.sha256(LEAF + leaf).digest()

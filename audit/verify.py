@@ -1,0 +1,129 @@
+"""Checking a log with nothing but the standard library: every hash, number and link is computed again."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from audit import schema
+from audit.canonical import NotCanonical, canonical
+from audit.entry import FIELDS
+from audit.log import BEFORE_THE_FIRST, leaf_hash
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was found. ``faults`` is empty for a good log; the first names the first bad entry."""
+
+    entries: int
+    first: str  # time of the first entry
+    last: str  # time of the last entry
+    head: str  # hash of the last entry, hexadecimal
+    faults: tuple[str, ...] = ()
+
+    @property
+    def good(self) -> bool:
+        """Whether nothing was found."""
+        return not self.faults
+
+    def __str__(self) -> str:
+        lines = [
+            f"entries  {self.entries}",
+            f"first    {self.first or '-'}",
+            f"last     {self.last or '-'}",
+            f"head     sha256:{self.head}",
+            *(f"FAULT    {fault}" for fault in self.faults),
+            "the log is as it was written" if self.good else "the log is NOT as it was written",
+        ]
+        return "\n".join(lines)
+
+
+class Unreadable(Exception):
+    """The file cannot be opened or is no store with an audit log."""
+
+
+def verify(store: Path) -> Report:
+    """Check the log in the SQLite file ``store``, opened read-only. Raises ``Unreadable``.
+
+    Within one read transaction, so a log that is being written to is checked up to one commit.
+    """
+    if not store.is_file():
+        raise Unreadable("there is no such file")
+    try:
+        connection = sqlite3.connect(f"file:{quote(str(store))}?mode=ro", uri=True, isolation_level=None)
+        connection.text_factory = bytes  # as it lies there: what is no UTF-8 is a fault of its entry
+        try:
+            connection.execute("BEGIN")
+            return _checked(connection)
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        raise Unreadable(f"SQLite cannot read it ({error.sqlite_errorname})") from None
+
+
+def _checked(connection: sqlite3.Connection) -> Report:
+    present = {name.decode(): sql.decode() for name, sql in connection.execute(schema.PRESENT)}
+    if schema.TABLE not in present:
+        raise Unreadable("it holds no audit log")
+    walk = _Walk()
+    fault = next(walk.faults(connection.execute(schema.ENTRIES)), None) or _cut(connection, walk.seq)
+    altered = [f"{name}: the table or trigger is missing or altered" for name in schema.altered(present)]
+    faults = ([fault] if fault else []) + altered
+    return Report(walk.seq, walk.first, walk.last, walk.previous.hex(), tuple(faults))
+
+
+def _cut(connection: sqlite3.Connection, entries: int) -> str | None:
+    row = connection.execute(schema.LENGTH).fetchone()
+    length = int(row[0]) if row else 0
+    if length == entries:
+        return None
+    return f"entry {entries + 1}: removed (the log once had {length} entries, now {entries})"
+
+
+class _Walk:
+    """The way along the chain; stops at the first fault, since after it nothing hangs together."""
+
+    def __init__(self) -> None:
+        self.seq, self.previous = 0, BEFORE_THE_FIRST
+        self.first = self.last = ""
+
+    def faults(self, rows: Iterator[tuple[Any, Any, Any]]) -> Iterator[str]:
+        """What is wrong with the entries, in their order."""
+        for seq, leaf, hashed in rows:
+            fault = self._fault(seq, leaf, hashed)
+            if fault:
+                yield fault
+            self.seq, self.previous = seq, hashed
+
+    def _fault(self, seq: int, leaf: Any, hashed: Any) -> str | None:
+        expected = self.seq + 1
+        if seq != expected:
+            return f"entry {expected}: removed (entry {seq} follows entry {self.seq})"
+        if not isinstance(leaf, bytes) or leaf_hash(leaf) != hashed:
+            return f"entry {seq}: modified (its hash is another)"
+        return self._inside(seq, leaf)
+
+    def _inside(self, seq: int, leaf: bytes) -> str | None:
+        entry = _read(leaf)
+        if entry is None:
+            return f"entry {seq}: modified (not the canonical form of an entry)"
+        if entry["seq"] != seq:
+            return f"entry {seq}: reordered (it says that it is entry {entry['seq']})"
+        if entry["previous"] != self.previous.hex():
+            return f"entry {seq}: it does not follow entry {seq - 1} as that now is"
+        self.first, self.last = self.first or entry["time"], entry["time"]
+        return None
+
+
+def _read(leaf: bytes) -> dict[str, Any] | None:
+    try:
+        entry = json.loads(leaf)
+        same = isinstance(entry, dict) and entry.keys() == FIELDS and canonical(entry) == leaf
+    except (ValueError, NotCanonical, RecursionError):
+        return None
+    return entry if same else None

@@ -1,0 +1,221 @@
+"""Group commit: one thread writes, and whatever waits for it when it is free shares one transaction.
+
+Each caller's work stands in a savepoint of its own, so that what fails for one does not fail for the
+others. All their audit entries are appended together, then there is one commit, and only when it has
+passed fsync does anybody hear of success. There is no delay to collect more: under load the batch is what
+came in while the one before was written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from connector.errors import AuditRefused, ConnectorError, Overloaded, ShuttingDown, StoreUnavailable
+from connector.store import database, tallies
+from connector.store.records import AuditPort, Direction
+
+BATCH: Final = 256  # callers that share one commit at most
+WAITING: Final = 20_000  # callers that may wait at most
+
+Result = TypeVar("Result")
+
+
+class Unit:
+    """One caller's share of a transaction: work is done on ``connection``, entries and counts go along."""
+
+    __slots__ = ("connection", "counted", "drafts")
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.drafts: list[Any] = []
+        self.counted: list[tuple[str, str, str, int]] = []
+
+    def record(self, drafts: Sequence[Any]) -> None:
+        """Audit entries for what this unit does."""
+        self.drafts.extend(drafts)
+
+    def count(self, link: str, direction: Direction | str, **changes: int) -> None:
+        """Changes of the tallies of a link and direction."""
+        self.counted.extend((link, str(direction), name, by) for name, by in changes.items())
+
+
+Work = Callable[[Unit], Result]
+
+
+class _Job:
+    """A caller that waits. ``work`` may run more than once: what it does is rolled back in between."""
+
+    __slots__ = ("error", "future", "loop", "result", "work")
+
+    def __init__(self, work: Work[Any], future: asyncio.Future[Any]) -> None:
+        self.work, self.future, self.loop = work, future, future.get_loop()
+        self.result: Any = None
+        self.error: BaseException | None = None
+
+    def resolve(self) -> None:
+        if self.future.done():  # the caller was cancelled; what it asked for is done all the same
+            return
+        if self.error is not None:
+            self.future.set_exception(self.error)
+        else:
+            self.future.set_result(self.result)
+
+
+class _Refused(Exception):
+    """The whole transaction must go: it may do in smaller parts."""
+
+
+class GroupCommit:
+    """The one writer of a store."""
+
+    def __init__(self, engine: Engine, connection: Connection, audit: AuditPort) -> None:
+        self._engine, self._audit = engine, audit
+        self._connection: Connection | None = connection
+        self._waiting: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, work: Work[Result]) -> asyncio.Future[Result]:
+        """Do ``work`` in the next transaction; resolves once it is on the disk.
+
+        Raises ``StoreUnavailable``, ``AuditRefused`` (nothing of the work stays), ``Overloaded``,
+        ``ShuttingDown`` and what the work raises.
+        """
+        if self._closed:
+            raise ShuttingDown("the store is closed")
+        if self._waiting.qsize() >= WAITING:
+            raise Overloaded("too many wait for the store")
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._waiting.put(_Job(work, future))
+        return future
+
+    async def close(self) -> None:
+        """Finish what waits, then end the thread and its connection."""
+        if not self._closed:
+            self._closed = True
+            self._waiting.put(None)
+        await asyncio.to_thread(self._thread.join)
+
+    def _run(self) -> None:
+        while (first := self._waiting.get()) is not None:
+            batch, last = self._batch(first)
+            self._commit(batch)
+            _resolve(batch)
+            if last:
+                break
+        if self._connection is not None:
+            self._connection.close()
+
+    def _batch(self, first: _Job) -> tuple[list[_Job], bool]:
+        batch = [first]
+        while len(batch) < BATCH:
+            try:
+                job = self._waiting.get_nowait()
+            except queue.Empty:
+                break
+            if job is None:
+                return batch, True
+            batch.append(job)
+        return batch, False
+
+    def _commit(self, batch: list[_Job]) -> None:
+        """Commit all, or, where the whole is refused, each half by itself."""
+        try:
+            self._transaction(batch)
+        except _Refused as refused:
+            if len(batch) == 1:
+                batch[0].error = refused.__cause__
+                return
+            middle = len(batch) // 2
+            self._commit(batch[:middle])
+            self._commit(batch[middle:])
+        except Exception as error:
+            for job in batch:
+                job.error = database.failure(error, StoreUnavailable("the database refuses"))
+
+    def _transaction(self, batch: list[_Job]) -> None:
+        connection = self._connected()
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        try:
+            units = [unit for job in batch if (unit := _savepoint(connection, job))]
+            self._append(connection, [draft for unit in units for draft in unit.drafts])
+            _tally(connection, units)
+            connection.exec_driver_sql("COMMIT")
+        except BaseException as error:
+            self._roll_back(connection)
+            if database.full(error):
+                raise _Refused from database.failure(error, StoreUnavailable("no room"))
+            raise
+
+    def _append(self, connection: Connection, drafts: list[Any]) -> None:
+        if not drafts:
+            return
+        try:
+            self._audit.append(connection, drafts)
+        except Exception as error:
+            if database.unwell(error):
+                raise
+            refused = AuditRefused(f"the audit log does not take the entry ({type(error).__name__})")
+            raise _Refused from refused
+
+    def _connected(self) -> Connection:
+        if self._connection is None:
+            self._connection = self._engine.connect()
+        return self._connection
+
+    def _roll_back(self, connection: Connection) -> None:
+        try:
+            if connection.connection.dbapi_connection.in_transaction:  # type: ignore[union-attr]
+                connection.exec_driver_sql("ROLLBACK")
+        except SQLAlchemyError:
+            self._connection = None  # a fresh one for the next transaction
+            connection.close()
+
+
+def _savepoint(connection: Connection, job: _Job) -> Unit | None:
+    """Do one caller's work; None if it failed and left nothing. Raises where the database is unwell."""
+    unit = Unit(connection)
+    job.error = None
+    connection.exec_driver_sql("SAVEPOINT unit")
+    try:
+        job.result = job.work(unit)
+    except Exception as error:
+        if database.unwell(error):
+            raise
+        connection.exec_driver_sql("ROLLBACK TO unit")
+        broken = isinstance(error, SQLAlchemyError)
+        job.error = database.failure(error, ConnectorError("a rule of the database")) if broken else error
+    connection.exec_driver_sql("RELEASE unit")
+    return unit if job.error is None else None
+
+
+def _tally(connection: Connection, units: Sequence[Unit]) -> None:
+    changes: Counter[tuple[str, str, str]] = Counter()
+    for unit in units:
+        for link, direction, name, by in unit.counted:
+            changes[link, direction, name] += by
+    tallies.add(connection, changes)
+
+
+def _resolve(batch: Sequence[_Job]) -> None:
+    """Wake the callers: one call into each event loop."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[_Job]] = {}
+    for job in batch:
+        by_loop.setdefault(job.loop, []).append(job)
+    for loop, jobs in by_loop.items():
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(_resolve_all, jobs)
+
+
+def _resolve_all(jobs: Sequence[_Job]) -> None:
+    for job in jobs:
+        job.resolve()

@@ -1,0 +1,147 @@
+"""The journal: what is known about each resource, and the v2 message that last spoke of it.
+
+Both are found by blind index. A message is kept once, whatever number of resources it spoke of, and only as
+long as it is the last to speak of one; the resources it spoke of are sealed with it, so that it cannot be
+given out for another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from sqlalchemy import Connection, bindparam, delete, exists, select
+from sqlalchemy.dialects.sqlite import insert
+
+from connector.errors import Tampered
+from connector.store.cipher import BlindIndex, Cipher
+from connector.store.commits import Unit
+from connector.store.inbox import new_uid
+from connector.store.keys import KeyProvider
+from connector.store.records import JournalEntry
+from connector.store.statement import Statement, fresh
+from connector.store.tables import JournalMessage, JournalResource, JournalText, table
+
+_RESOURCE: Final = table(JournalResource)
+_TEXT: Final = table(JournalText)
+_MESSAGE: Final = table(JournalMessage)
+_INDEX_BYTES: Final = 32
+_COUNT_BYTES: Final = 4
+
+_KNOWN: Final = Statement(
+    select(_RESOURCE.c.data_key, _RESOURCE.c.content).where(
+        _RESOURCE.c.resource == bindparam("resource"), _RESOURCE.c.link == bindparam("link")
+    )
+)
+_NEW: Final = insert(_RESOURCE)
+_KNOW: Final = Statement(
+    _NEW.on_conflict_do_update(
+        index_elements=["resource"],
+        set_={name: _NEW.excluded[name] for name in ("data_key", "content")},
+    )
+)
+_FORGET: Final = Statement(delete(_RESOURCE).where(_RESOURCE.c.resource == bindparam("resource")))
+_SAID: Final = Statement(
+    select(_TEXT.c.uid, _TEXT.c.data_key, _TEXT.c.message)
+    .join(_MESSAGE, _MESSAGE.c.text_uid == _TEXT.c.uid)
+    .where(
+        _MESSAGE.c.resource == bindparam("resource"),
+        _MESSAGE.c.family == bindparam("family"),
+        _TEXT.c.link == bindparam("link"),
+    )
+)
+_TEXT_OF: Final = Statement(
+    select(_MESSAGE.c.text_uid).where(
+        _MESSAGE.c.resource == bindparam("resource"), _MESSAGE.c.family == bindparam("family")
+    )
+)
+_KEEP: Final = Statement(fresh(_TEXT))
+_SPEAKS: Final = insert(_MESSAGE)
+_SAY: Final = Statement(
+    _SPEAKS.on_conflict_do_update(
+        index_elements=["resource", "family"], set_={"text_uid": _SPEAKS.excluded.text_uid}
+    )
+)
+_DROP: Final = Statement(
+    delete(_TEXT).where(
+        _TEXT.c.uid == bindparam("text"),
+        ~exists().where(_MESSAGE.c.text_uid == bindparam("text")),
+    )
+)
+
+
+class JournalRows:
+    """The journal: every method works on a connection of its caller."""
+
+    def __init__(self, cipher: Cipher, keys: KeyProvider) -> None:
+        self._cipher = cipher
+        self._index = BlindIndex(keys, "journal.resource")
+
+    def write(self, unit: Unit, entries: Sequence[JournalEntry]) -> None:
+        """Remember what the entries say, the later ones over the earlier."""
+        spoken: dict[tuple[str, bytes], list[tuple[bytes, str]]] = {}
+        for entry in entries:
+            index = self._index.of(entry.link, entry.resource)
+            self._content(unit, entry, index)
+            if entry.message is not None:
+                spoken.setdefault((entry.link, entry.message), []).append((index, entry.family))
+        for (link, message), by in spoken.items():
+            self._message(unit, link, message, by)
+
+    def resources(self, connection: Connection, link: str, keys: Iterable[str]) -> dict[str, bytes]:
+        """The contents that are known, by key."""
+        found = {key: self._known(connection, link, key) for key in keys}
+        return {key: content for key, content in found.items() if content is not None}
+
+    def prior_message(self, connection: Connection, link: str, resource: str, family: str) -> bytes | None:
+        """The last v2 text of the family that spoke of the resource."""
+        index = self._index.of(link, resource)
+        row = _SAID.run(connection, resource=index, family=family, link=link).first()
+        if row is None:
+            return None
+        uid, data_key, sealed = row
+        plain = self._cipher.of("journal_text", uid, link, data_key).open("message", sealed)
+        start = _COUNT_BYTES + _INDEX_BYTES * int.from_bytes(plain[:_COUNT_BYTES], "big")
+        if index not in _split(plain[_COUNT_BYTES:start]):
+            raise Tampered("a message is given out for another resource", location="journal_message.text_uid")
+        return plain[start:]
+
+    def _known(self, connection: Connection, link: str, resource: str) -> bytes | None:
+        index = self._index.of(link, resource)
+        row = _KNOWN.run(connection, resource=index, link=link).first()
+        if row is None:
+            return None
+        return self._cipher.of("journal_resource", index.hex(), link, row[0]).open("content", row[1])
+
+    def _content(self, unit: Unit, entry: JournalEntry, index: bytes) -> None:
+        if entry.content is None:
+            _FORGET.run(unit.connection, resource=index)
+            return
+        record = self._cipher.new("journal_resource", index.hex(), entry.link)
+        sealed = record.seal("content", entry.content)
+        _KNOW.run(unit.connection, resource=index, link=entry.link, data_key=record.wrapped, content=sealed)
+
+    def _message(self, unit: Unit, link: str, message: bytes, by: Sequence[tuple[bytes, str]]) -> None:
+        uid = new_uid()
+        record = self._cipher.new("journal_text", uid, link)
+        indexes = [index for index, _ in by]
+        plain = len(indexes).to_bytes(_COUNT_BYTES, "big") + b"".join(indexes) + message
+        _KEEP.run(
+            unit.connection,
+            uid=uid,
+            link=link,
+            data_key=record.wrapped,
+            message=record.seal("message", plain),
+        )
+        before = {text for index, family in by for text in self._speak(unit, index, family, uid)}
+        for text in before:
+            _DROP.run(unit.connection, text=text)
+
+    def _speak(self, unit: Unit, index: bytes, family: str, uid: str) -> list[str]:
+        before = [str(row[0]) for row in _TEXT_OF.run(unit.connection, resource=index, family=family)]
+        _SAY.run(unit.connection, resource=index, family=family, text_uid=uid)
+        return before
+
+
+def _split(indexes: bytes) -> set[bytes]:
+    return {indexes[at : at + _INDEX_BYTES] for at in range(0, len(indexes), _INDEX_BYTES)}

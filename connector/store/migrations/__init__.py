@@ -1,0 +1,1 @@
+"""How the schema came to be: Alembic migrations, run when a store is opened."""

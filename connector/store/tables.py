@@ -1,0 +1,161 @@
+"""The tables. Times are whole microseconds since 1970 in UTC; ids grow in the order of commit.
+
+``sealed`` columns hold ciphertexts of ``cipher``; ``data_key`` is the row's wrapped data key; blind indexes
+are 32 bytes. Partial indexes keep the lanes as fast as what waits in them, whatever lies behind.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from sqlalchemy import Column, ForeignKey, Index, Integer, LargeBinary, MetaData, Table, Text, text
+from sqlmodel import Field, SQLModel
+
+METADATA: Final = MetaData()
+
+# as they stand in the partial indexes: SQLite uses one only for the very same words
+WAITING: Final = "state = 'waiting'"
+OPEN: Final = "state IN ('waiting', 'intended')"
+DEAD: Final = "state = 'dead'"
+
+
+class Row(SQLModel):
+    """What all tables have in common: their metadata, apart from that of any other SQLModel user."""
+
+    metadata = METADATA
+
+
+def _id() -> Any:
+    return Field(default=None, sa_column=Column("id", Integer, primary_key=True, autoincrement=True))
+
+
+def _text(name: str, *, unique: bool = False) -> Any:
+    return Field(sa_column=Column(name, Text, nullable=False, unique=unique or None))
+
+
+def _sealed(name: str, *, nullable: bool = False) -> Any:
+    return Field(default=None, sa_column=Column(name, LargeBinary, nullable=nullable))
+
+
+def _number(name: str, *, nullable: bool = False) -> Any:
+    return Field(default=None, sa_column=Column(name, Integer, nullable=nullable))
+
+
+class Inbox(Row, table=True):
+    """Every message that was taken, once."""
+
+    __tablename__ = "inbox"
+    __table_args__ = (
+        Index("inbox_once", "control", "content", unique=True),
+        Index("inbox_waiting", "link", "direction", "id", sqlite_where=text(WAITING)),
+        Index("inbox_dead", "link", "direction", "id", sqlite_where=text(DEAD)),
+        {"sqlite_autoincrement": True},
+    )
+    id: int | None = _id()
+    uid: str = _text("uid", unique=True)
+    link: str = _text("link")
+    direction: str = _text("direction")
+    control: bytes = _sealed("control")  # blind index: partner, sender, control id
+    content: bytes = _sealed("content")  # blind index: the same and the content's digest
+    state: str = _text("state")
+    reason: str = _text("reason")
+    received_at: int = _number("received_at")
+    data_key: bytes = _sealed("data_key")
+    meta: bytes = _sealed("meta")
+    answer: bytes = _sealed("answer")
+    lost: bytes | None = _sealed("lost", nullable=True)
+    payload: bytes = _sealed("payload")
+
+
+class Outbox(Row, table=True):
+    """Every message that is to be delivered; a lane is one link and direction, in the order of ``id``."""
+
+    __tablename__ = "outbox"
+    __table_args__ = (
+        Index("outbox_open", "link", "direction", "id", sqlite_where=text(OPEN)),
+        Index("outbox_dead", "link", "direction", "id", sqlite_where=text(DEAD)),
+        Index("outbox_of_inbox", "inbox_id"),
+        {"sqlite_autoincrement": True},
+    )
+    id: int | None = _id()
+    uid: str = _text("uid", unique=True)
+    inbox_id: int = Field(sa_column=Column("inbox_id", Integer, ForeignKey("inbox.id"), nullable=False))
+    link: str = _text("link")
+    direction: str = _text("direction")
+    state: str = _text("state")
+    reason: str = _text("reason")
+    attempts: int = _number("attempts")
+    next_attempt_at: int = _number("next_attempt_at")
+    intended_at: int | None = _number("intended_at", nullable=True)
+    delivered_at: int | None = _number("delivered_at", nullable=True)
+    data_key: bytes = _sealed("data_key")
+    meta: bytes = _sealed("meta")
+    payload: bytes = _sealed("payload")
+
+
+class Quarantine(Row, table=True):
+    """Bytes that nobody could read."""
+
+    __tablename__ = "quarantine"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+    id: int | None = _id()
+    uid: str = _text("uid", unique=True)
+    link: str = _text("link")
+    reason: str = _text("reason")
+    fingerprint: str = _text("fingerprint")
+    received_at: int = _number("received_at")
+    data_key: bytes = _sealed("data_key")
+    payload: bytes = _sealed("payload")
+
+
+class JournalResource(Row, table=True):
+    """The latest content of each resource. ``resource`` is a blind index."""
+
+    __tablename__ = "journal_resource"
+    resource: bytes = Field(sa_column=Column("resource", LargeBinary, primary_key=True))
+    link: str = _text("link")
+    data_key: bytes = _sealed("data_key")
+    content: bytes = _sealed("content")
+
+
+class JournalText(Row, table=True):
+    """A v2 message that spoke last of at least one resource; kept once, however many it spoke of."""
+
+    __tablename__ = "journal_text"
+    uid: str = Field(sa_column=Column("uid", Text, primary_key=True))
+    link: str = _text("link")
+    data_key: bytes = _sealed("data_key")
+    message: bytes = _sealed("message")
+
+
+class JournalMessage(Row, table=True):
+    """Which message spoke last of a resource, for each family of messages."""
+
+    __tablename__ = "journal_message"
+    __table_args__ = (Index("journal_message_text", "text_uid"), {"sqlite_with_rowid": False})
+    resource: bytes = Field(sa_column=Column("resource", LargeBinary, primary_key=True))
+    family: str = Field(sa_column=Column("family", Text, primary_key=True))
+    text_uid: str = Field(sa_column=Column("text_uid", Text, ForeignKey("journal_text.uid"), nullable=False))
+
+
+class Tally(Row, table=True):
+    """Counts, kept in the transactions that change them."""
+
+    __tablename__ = "tally"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+    link: str = Field(sa_column=Column("link", Text, primary_key=True))
+    direction: str = Field(sa_column=Column("direction", Text, primary_key=True))
+    name: str = Field(sa_column=Column("name", Text, primary_key=True))
+    value: int = _number("value")
+
+
+class StoreKey(Row, table=True):
+    """Which key-encryption key the store was made with, so that another one is refused at opening."""
+
+    __tablename__ = "store_key"
+    key_id: str = Field(sa_column=Column("key_id", Text, primary_key=True))
+
+
+def table(model: type[SQLModel]) -> Table:
+    """The Core table of a model."""
+    return METADATA.tables[str(model.__tablename__)]
