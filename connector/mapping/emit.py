@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from .places import place
 
+
 class Leaf(NamedTuple):
     """What takes one component's unescaped text.
 
@@ -70,7 +71,9 @@ def getter(
     f.line(2, f"for at in {parted!r}:")
     f.line(3, f"if at < n and scope.subcomponent in comps[at]: return {care}(comps, node, scope)")
     f.line(1, "u = None")
-    withins = {path: f"s{n}" for n, path in enumerate(sorted({leaf.within for leaf in leaves.values()} - {""}))}
+    withins = {
+        path: f"s{n}" for n, path in enumerate(sorted({leaf.within for leaf in leaves.values()} - {""}))
+    }
     for name in withins.values():
         f.line(1, f"{name} = {{}}")
     depth = 1
@@ -83,13 +86,20 @@ def getter(
         f.line(depth, f"if n > {at} and (t := comps[{at}]):" if at else "if t := comps[0]:")
         if at in leaves:
             leaf = leaves[at]
-            _emit_leaf(f, depth + 1, leaf, withins.get(leaf.within, "node"), f"u = (u or []) + [{str(at + 1)!r}]")
+            _emit_leaf(
+                f, depth + 1, leaf, withins.get(leaf.within, "node"), f"u = (u or []) + [{str(at + 1)!r}]"
+            )
         elif at in inner:
             f.line(depth + 1, f"r = {f.ref(inner[at])}(t, node, scope)")
-            f.line(depth + 1, f"if r: u = (u or []) + [{str(at + 1)!r} + ('.' + sub if sub else '') for sub in r]")
+            f.line(
+                depth + 1,
+                f"if r: u = (u or []) + [{str(at + 1)!r} + ('.' + sub if sub else '') for sub in r]",
+            )
         else:
             f.line(depth + 1, f"u = (u or []) + [{str(at + 1)!r}]")
-    f.line(depth, f"if n > {last}: u = (u or []) + [str(at) for at in range({last} + 1, n + 1) if comps[at - 1]]")
+    f.line(
+        depth, f"if n > {last}: u = (u or []) + [str(at) for at in range({last} + 1, n + 1) if comps[at - 1]]"
+    )
     for path, name in withins.items():
         _emit_within(f, path, name)
     for look in whole:
@@ -125,7 +135,13 @@ def _emit_within(f: Function, path: str, name: str) -> None:
 
 
 def field_taker(
-    get: Any, path: str, constants: Sequence[tuple[str, Any, bool]], writer: Any, reader: Any, care: Any, shorten: Any
+    get: Any,
+    path: str,
+    constants: Sequence[tuple[str, Any, bool]],
+    writer: Any,
+    reader: Any,
+    care: Any,
+    shorten: Any,
 ) -> Any:
     """A ``Field``'s ``take`` for a text of one repetition; several go through ``care``."""
     f = Function("take", "text, node, scope")
@@ -138,13 +154,20 @@ def field_taker(
     for name, value, always in constants:
         f.line(2, ("" if always else f"if {name!r} not in e: ") + f"e[{name!r}] = {value!r}")
     f.line(2, f"found = {f.ref(reader)}(node)" if "." in path else f"found = node.get({path!r})")
-    f.line(2, f"if found is None: {f.ref(writer)}(node, [e])" if "." in path else f"if found is None: node[{path!r}] = [e]")
+    f.line(
+        2,
+        f"if found is None: {f.ref(writer)}(node, [e])"
+        if "." in path
+        else f"if found is None: node[{path!r}] = [e]",
+    )
     f.line(2, "elif e not in found: found.append(e)")
     f.line(1, f"if u: return {f.ref(shorten)}(u, comps, '', bool(e))")
     return f.made()
 
 
-def one_taker(get: Any, path: str, alone: Leaf | None, reader: Any, writer: Any, care: Any, shorten: Any) -> Any:
+def one_taker(
+    get: Any, path: str, alone: Leaf | None, reader: Any, writer: Any, care: Any, shorten: Any
+) -> Any:
     """A ``One``'s ``take``, likewise."""
     f = Function("take", "text, node, scope")
     f.line(1, f"if scope.repetition in text: return {f.ref(care)}(text, node, scope)")

@@ -96,7 +96,19 @@ def split_at(at: str) -> tuple[str, int]:
 class BoundField:
     """A ``Field`` bound to a partner."""
 
-    __slots__ = ("constants", "declared", "get", "key", "lens", "name", "number", "reader", "segment", "take", "writer")
+    __slots__ = (
+        "constants",
+        "declared",
+        "get",
+        "key",
+        "lens",
+        "name",
+        "number",
+        "reader",
+        "segment",
+        "take",
+        "writer",
+    )
 
     def __init__(self, declared: Field, lens: Lens) -> None:
         self.declared = declared
@@ -169,7 +181,9 @@ class BoundOne:
         self.writer: Writer | None = place(declared.path)[1] if declared.path else None
         self.take: Callable[[str, Json, Scope], Unsaid | None] = self._several
         if not declared.secondary:
-            self.take = one_taker(lens.get, declared.path, alone, self.reader, self.writer, self._several, shorten)
+            self.take = one_taker(
+                lens.get, declared.path, alone, self.reader, self.writer, self._several, shorten
+            )
 
     def _several(self, text: str, node: Json, scope: Scope) -> Unsaid | None:
         """Say the first repetition; the others, if any, stay unsaid."""
@@ -286,8 +300,7 @@ def _priors(bound: BoundField, segment: Segment, scope: Scope) -> list[_Prior]:
         return []
     scope.look_at(text)
     return [
-        _Prior(rep, bound.view(rep.split(scope.component), scope)[0])
-        for rep in text.split(scope.repetition)
+        _Prior(rep, bound.view(rep.split(scope.component), scope)[0]) for rep in text.split(scope.repetition)
     ]
 
 

@@ -86,7 +86,9 @@ def to_fhir(message: Message, maps: Maps) -> Forward:
     for at in plan.unknown:
         segment, label = segments[at], plan.labels[at]
         if label:
-            forward.lost += [f"{label}-{n}" for n, text in enumerate(segment.texts) if n and text and text != DELETE]
+            forward.lost += [
+                f"{label}-{n}" for n, text in enumerate(segment.texts) if n and text and text != DELETE
+            ]
         elif str(segment).strip():
             forward.lost.append(f"line {at + 1}")
     return forward
@@ -240,5 +242,3 @@ def reference_of(value: Any) -> str:
     """The ``reference`` of a FHIR Reference, or an empty text."""
     found = value.get("reference") if isinstance(value, Mapping) else None
     return found if isinstance(found, str) else ""
-
-

@@ -165,7 +165,9 @@ class Spread:
                 write_sub(comps, component, sub, scope.escape(said), scope.subcomponent)
 
         taken = Leaf(get, None, self.path, spread=True)
-        return Bound(put, leaves={component: taken for component, _ in leaves}, elements=frozenset({self.path}))
+        return Bound(
+            put, leaves={component: taken for component, _ in leaves}, elements=frozenset({self.path})
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -446,7 +448,9 @@ def _careful(leaves: Mapping[int, Leaf], inner: Mapping[int, Inner], reads: froz
             if at in leaves:
                 unsaid += [f"{at + 1}{sub}" for sub in _with_care(leaves[at].take, sent, node, scope)]
             elif at in inner:
-                unsaid += [f"{at + 1}.{sub}" if sub else str(at + 1) for sub in inner[at](sent, node, scope) or ()]
+                unsaid += [
+                    f"{at + 1}.{sub}" if sub else str(at + 1) for sub in inner[at](sent, node, scope) or ()
+                ]
             elif at not in reads:
                 unsaid.append(str(at + 1))
         return unsaid or None

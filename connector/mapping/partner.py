@@ -53,6 +53,10 @@ class Partner:
         """The v2 name of a coding system's URI; without a name, the URI itself."""
         return self._system_names.get(uri) or systems.to_name(uri) or local_name(uri)
 
+    def has_name(self, uri: str) -> bool:
+        """Whether a coding system has a name in v2 that the standard or the partner gave it."""
+        return uri in self._system_names or systems.to_name(uri) is not None
+
 
 def local_uri(name: str) -> str:
     """A URI for a name that only the partner knows; a name that is a URI already stays as it is."""

@@ -58,7 +58,13 @@ def place(path: str) -> tuple[Reader, Writer]:
 
     first, second = keys[0], keys[1]
     if len(keys) == 2 and isinstance(first, str):
-        return _first_of(first) if second == 0 else _one_deep(first, second) if isinstance(second, str) else _deep(keys)
+        return (
+            _first_of(first)
+            if second == 0
+            else _one_deep(first, second)
+            if isinstance(second, str)
+            else _deep(keys)
+        )
     return _deep(keys)
 
 

@@ -67,7 +67,7 @@ class OneCoding:
 
         def put(target: Json, base: Json, comps: Comps, scope: Scope) -> None:
             if not same(target, base):
-                words.put({"coding": [target]} if target else {}, comps, scope)
+                words.put({"coding": [target]} if target else {}, comps, scope, by_table=True)
 
         elements = frozenset({"system", "code", "display", "version"})
         return Bound(put, whole=get, reads=frozenset(range(_ROOM)), elements=elements)
@@ -180,15 +180,15 @@ class _Words:
         )
         return image or first
 
-    def put(self, target: Json, comps: Comps, scope: Scope) -> None:
+    def put(self, target: Json, comps: Comps, scope: Scope, by_table: bool = False) -> None:
+        """Write codings; ``by_table``: a mapped one goes back through the table even where v2 has a name for its system."""
         said = [coding for coding in target.get("coding") or () if isinstance(coding, dict)]
-        images = [
-            self.image(str(coding.get("code"))) for coding in said if coding.get("system") == self.v2_system
-        ]
-        originals = [coding for coding in said if not any(_says(coding, image) for image in images if image)]
+        own = [str(coding.get("code")) for coding in said if coding.get("system") == self.v2_system]
+        images = [image for code in own if (image := self.image(code)) and image["system"] != self.v2_system]
+        originals = [coding for coding in said if not any(_says(coding, image) for image in images)]
         texts = [""] * _ROOM
         for coding, triple in zip(originals, _TRIPLES):
-            for at, text in zip(triple, self._parts(coding)):
+            for at, text in zip(triple, self._parts(coding, by_table)):
                 texts[at] = text
         if text := target.get("text"):
             texts[8 if originals else 1] = text
@@ -197,9 +197,10 @@ class _Words:
             texts.pop()
         comps[:] = [scope.escape(text) for text in texts] + tail
 
-    def _parts(self, coding: Json) -> tuple[str, str, str, str]:
+    def _parts(self, coding: Json, by_table: bool) -> tuple[str, str, str, str]:
         system, code, display = coding.get("system", ""), coding.get("code", ""), coding.get("display", "")
-        if self.table and system and system != self.v2_system:
+        mapped = system not in ("", self.v2_system) and (by_table or not self.partner.has_name(system))
+        if self.table and mapped:
             v2 = self.table.v2_code(system, code)
             if v2 is not None:
                 return v2, "", "", ""
@@ -208,11 +209,7 @@ class _Words:
 
 
 def _says(coding: Json, image: Json) -> bool:
-    return (
-        coding is not image
-        and coding.get("system") == image["system"]
-        and coding.get("code") == image["code"]
-    )
+    return coding.get("system") == image["system"] and coding.get("code") == image["code"]
 
 
 def _cared_for(comps: Comps, scope: Scope) -> tuple[Comps, Unsaid | None]:

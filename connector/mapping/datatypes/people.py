@@ -143,7 +143,9 @@ def _value(node: Json) -> str:
 def _mail_use(partner: Partner) -> Codec:
     """XTN.2 of an e-mail address; ``NET`` says no more than that it is one."""
     codec = Code("HL70201")(partner)
-    return Codec(lambda sent: codec.to_fhir(sent) or (SAID if sent == "NET" else None), codec.to_v2, silent=True)
+    return Codec(
+        lambda sent: codec.to_fhir(sent) or (SAID if sent == "NET" else None), codec.to_v2, silent=True
+    )
 
 
 _XTN_COMMON: tuple[Row, ...] = (
