@@ -31,6 +31,8 @@ def dtm_to_fhir(text: str, zone: tzinfo | None) -> str | None:
     A date keeps its precision (``202408`` is ``2024-08``; an offset behind a bare date says nothing there). A
     time gets its seconds and an offset: the one sent, else the zone's. ``None`` where there is neither.
     """
+    if usual := _usual(text):
+        return usual
     found = _DTM.fullmatch(text)
     if not found:
         return None
@@ -47,6 +49,8 @@ def dtm_to_fhir(text: str, zone: tzinfo | None) -> str | None:
 
 def date_to_fhir(text: str) -> str | None:
     """DT, or the day of a DTM, as a FHIR date of the same precision."""
+    if len(text) == 8 and (usual := _usual(text)):
+        return usual
     found = _DTM.fullmatch(text)
     if not found or not _is_day(*found.groups()[:3]):
         return None
@@ -89,6 +93,21 @@ def tm_to_v2(text: str) -> str | None:
         return None
     hour, minute, second, fraction = found.groups()
     return f"{hour}{minute}{second}{_fraction(fraction)}"
+
+
+def _usual(text: str) -> str:
+    """The two forms that most times have, YYYYMMDD and YYYYMMDDHHMMSS+ZZZZ, without a pattern; empty for others."""
+    size = len(text)
+    if not text.isascii() or not (size == 8 and text.isdigit() or size == 19 and text[:14].isdigit()):
+        return ""
+    try:
+        if size == 8:
+            return date.fromisoformat(text).isoformat()
+        if text[15:17] < "14" and "0000" < text[15:] and text[17:] < "60" and text[15:].isdigit():
+            return datetime.fromisoformat(f"{text[:8]}T{text[8:]}").isoformat()
+    except ValueError:
+        return ""
+    return ""
 
 
 def _is_day(year: str, month: str | None, day: str | None) -> bool:

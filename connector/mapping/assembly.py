@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from typing import Any
 
 from .places import Json, includes
@@ -16,10 +17,11 @@ def resource_id(seed: str) -> str:
 class Assembly:
     """Resources by reference, in the order they were first spoken of."""
 
-    __slots__ = ("_prefix", "resources")
+    __slots__ = ("_made", "_prefix", "resources")
 
     def __init__(self, namespace: str) -> None:
         self._prefix = namespace + "|"
+        self._made: dict[str, Any] = {}
         self.resources: dict[str, Json] = {}
 
     def add(self, kind: str, seed: str, resource: Json) -> str:
@@ -49,9 +51,22 @@ class Assembly:
                 return reference
             if includes(resource, _content(found)):
                 found.update(resource)
+                self._made.pop(reference, None)
                 return reference
         reference = self._reference(kind, f"{seed or owner}|{canonical(resource)}")
         return reference if reference in self.resources else self._keep(reference, resource)
+
+    def again(self, reference: str, make: Callable[[], Json]) -> bool:
+        """Take in what was made the same way before; whether nothing else stands under the reference."""
+        if reference not in self.resources:
+            self.resources[reference] = make()
+            self._made[reference] = make
+            return True
+        return self._made.get(reference) is make
+
+    def plainly(self, kind: str, seed: str, reference: str) -> bool:
+        """Whether a reference follows from the seed alone."""
+        return bool(seed) and reference == self._reference(kind, seed)
 
     def _reference(self, kind: str, seed: str) -> str:
         return f"{kind}/{resource_id(self._prefix + kind + '|' + seed)}"

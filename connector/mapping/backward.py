@@ -51,7 +51,7 @@ def to_v2(prior: Message, maps: Maps, target: Target, order: tuple[str, ...]) ->
     """Write resources over a message; ``order``: the units it may hold, in the order they are written."""
     before = forward.to_fhir(prior, maps)
     target.base = before.assembly.resources
-    scope = Scope(prior.delimiters, before.scope.refer, target, before.assembly)
+    scope = Scope(prior.delimiters, before.assembly, target, before.assembly)
     layout = Layout(prior, before.plan, maps.planner.units, order)
     for n, spoken in enumerate(before.spoken):
         layout.know(n, spoken.references[0])

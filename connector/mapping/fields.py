@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from ..hl7v2.tree import Segment
 from .emit import Leaf, field_taker, one_taker
+from .known import remembering
 from .lens import Lens, Row, Unsaid, compile_rows
 from .partner import Partner
 from .places import Json, Reader, Writer, copies, includes, place, same
@@ -29,6 +30,7 @@ class Field:
     ``tag``: constants that every element from this field carries, and by which the way back knows
     them. ``default``: the same, but only where no row said the element. ``rest``: takes the elements that no other field claims. ``only``: which elements this field may take at all. ``most``:
     how many (0: any number). ``key``: the paths by which a changed element finds its prior repetition.
+    ``shared``: reference data that says the same in many messages (see ``known``); nothing of the patient.
     """
 
     at: str
@@ -40,6 +42,7 @@ class Field:
     only: Callable[[Json], bool] | None = None
     most: int = 0
     key: tuple[str, ...] = ()
+    shared: bool = False
 
     def compile(self, partner: Partner) -> BoundField:
         return BoundField(self, compile_rows(self.rows, partner))
@@ -50,12 +53,14 @@ class One:
     """A field whose first repetition becomes the element at ``path`` (empty: the resource itself).
 
     ``secondary``: another field may have said the element already; then this one must agree.
+    ``shared``: as with ``Field``.
     """
 
     at: str
     path: str
     rows: tuple[Row, ...]
     secondary: bool = False
+    shared: bool = False
 
     def compile(self, partner: Partner) -> BoundOne:
         return BoundOne(self, compile_rows(self.rows, partner), self._alone(partner))
@@ -124,6 +129,8 @@ class BoundField:
         self.take: Callable[[str, Json, Scope], Unsaid | None] = field_taker(
             lens.get, declared.path, constants, self.writer, self.reader, self._several, shorten
         )
+        if declared.shared:
+            self.take = remembering(self.take)
 
     def view(self, comps: list[str], scope: Scope) -> tuple[Json, Unsaid | None]:
         """The element one repetition says, and what of it stays unsaid."""
@@ -184,6 +191,8 @@ class BoundOne:
             self.take = one_taker(
                 lens.get, declared.path, alone, self.reader, self.writer, self._several, shorten
             )
+            if declared.shared:
+                self.take = remembering(self.take)
 
     def _several(self, text: str, node: Json, scope: Scope) -> Unsaid | None:
         """Say the first repetition; the others, if any, stay unsaid."""

@@ -79,7 +79,7 @@ def to_fhir(message: Message, maps: Maps) -> Forward:
     assembly = Assembly(maps.partner.namespace)
     msh = message.msh
     key = "|".join((msh.field(3), msh.field(4), msh.field(10)))
-    scope = Scope(message.delimiters, assembly.refer, assembly, assembly)
+    scope = Scope(message.delimiters, assembly, assembly, assembly)
     forward = Forward(message, plan, assembly, scope, [None] * len(plan.instances), [])
     for n in plan.order:
         _speak(forward, maps.units[plan.instances[n].unit], n, key)
@@ -136,10 +136,13 @@ def _segment(forward: Forward, unit: BoundUnit, at: int, nodes: list[Json]) -> N
         if takers is None:
             lost.append(f"{forward.plan.labels[at]}-{number}")
             continue
-        unsaid: list[str] | None = None
-        for n, (slot, take) in enumerate(takers):
-            rest = take(text, nodes[slot], scope)
-            unsaid = rest if not n else both(unsaid, rest)
+        if not takers:
+            continue
+        slot, take = takers[0]
+        unsaid = take(text, nodes[slot], scope)
+        if len(takers) > 1:
+            for slot, take in takers[1:]:
+                unsaid = both(unsaid, take(text, nodes[slot], scope))
         if unsaid:
             lost += [f"{forward.plan.labels[at]}-{number}{rest}" for rest in unsaid]
     for slot, across in unit.looks.get(name, ()):

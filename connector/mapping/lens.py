@@ -359,16 +359,21 @@ class OneOf:
     def compile(self, partner: Partner) -> Bound:
         compiled = [(case, compile_rows(case.rows, partner, case.mark)) for case in self.cases]
 
+        ways = [(case.when, lens.get, dict(case.tag), list(case.default.items())) for case, lens in compiled]
+
         def holding(comps: Comps) -> tuple[Case, Lens]:
             return next(pair for pair in compiled if pair[0].when(comps))
 
         def get(comps: Comps, node: Json, scope: Scope) -> Unsaid | None:
-            case, lens = holding(comps)
-            unsaid = lens.get(comps, node, scope)
+            for when, look, tag, default in ways:
+                if when(comps):
+                    break
+            unsaid = look(comps, node, scope)
             if node:
-                node.update(case.tag)
-                for name, value in case.default.items():
-                    node.setdefault(name, value)
+                node.update(tag)
+                for name, value in default:
+                    if name not in node:
+                        node[name] = value
             return unsaid
 
         def put(target: Json, base: Json, comps: Comps, scope: Scope) -> None:

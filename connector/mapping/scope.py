@@ -21,38 +21,46 @@ class Resources(Protocol):
         ...
 
 
+class Gathered(Resources, Protocol):
+    """Resources that more can be added to (see ``assembly.Assembly``)."""
+
+    def refer(self, kind: str, seed: str, resource: Json, owner: str) -> str: ...
+
+    def again(self, reference: str, make: Callable[[], Json]) -> bool: ...
+
+    def plainly(self, kind: str, seed: str, reference: str) -> bool: ...
+
+
 class Scope:
     """One translation's surroundings.
 
     ``clean``: the field at hand holds no escape and no ``""``; ``parted``: it holds sub-components;
-    ``plain``: clean and not parted, so leaves may be taken as they are. ``refer``: takes in a resource that a row made (kind, identity seed, content, owner) and
-    returns its ``Type/id``. ``owner``: the reference of the resource being built, under which things
-    without an identifier of their own are told apart.
+    ``plain``: clean and not parted, so leaves may be taken as they are. ``refer``: takes in a resource
+    that a row made (kind, identity seed, content, owner) and returns its ``Type/id``. ``owner``: the
+    reference of the resource being built, under which things without an identifier are told apart.
     """
 
     __slots__ = (
+        "again",
         "base",
-        "escapes",
-        "repetition",
+        "clean",
         "component",
         "delimiters",
         "escape",
+        "escapes",
         "owner",
-        "clean",
         "parted",
         "plain",
+        "plainly",
         "refer",
+        "repetition",
         "subcomponent",
         "target",
         "unescape",
     )
 
     def __init__(
-        self,
-        delimiters: Delimiters,
-        refer: Callable[[str, str, Json, str], str],
-        target: Resources,
-        base: Resources,
+        self, delimiters: Delimiters, gathered: Gathered, target: Resources, base: Resources
     ) -> None:
         self.delimiters = delimiters
         self.component = delimiters.component
@@ -61,7 +69,9 @@ class Scope:
         self.subcomponent = delimiters.subcomponent
         self.unescape = delimiters.unescape
         self.escape = delimiters.escape_text
-        self.refer = refer
+        self.refer = gathered.refer
+        self.again = gathered.again
+        self.plainly = gathered.plainly
         self.target = target
         self.base = base
         self.owner = ""

@@ -54,13 +54,15 @@ class Authority:
 
 
 def _parts(comps: Comps, scope: Scope) -> tuple[str, str, str]:
-    clear = [scope.unescape(sent) if sent != '""' else "" for sent in comps[:3]] + ["", "", ""]
-    return clear[0], clear[1], clear[2]
+    if not scope.clean:
+        comps = [scope.unescape(sent) if sent != '""' else "" for sent in comps[:3]]
+    count = len(comps)
+    return comps[0] if comps else "", comps[1] if count > 1 else "", comps[2] if count > 2 else ""
 
 
 def universal_id(oid: str, kind: str) -> str:
     """HD.2 and HD.3 as a URI, empty where they are none."""
-    if not oid or any(letter.isspace() for letter in oid):
+    if not oid or len(oid.split()) != 1 or oid[0].isspace() or oid[-1].isspace():
         return ""
     if kind in _URN:
         return _URN[kind] + oid

@@ -119,6 +119,8 @@ class Number:
         rows = compile_rows(tuple(Extension(at, _SD + name) for at, name in _PARTS.items()), partner)
 
         def get(comps: Comps, node: Json, scope: Scope) -> Unsaid | None:
+            if scope.plain:
+                return _plainly(comps, node)
             unsaid = rows.get([""] * 4 + comps[4:8], node, scope)
             if value := _value(node):
                 node["value"] = value
@@ -127,6 +129,23 @@ class Number:
         return Bound(
             rows.put, whole=get, reads=frozenset({4, 5, 6, 7}), elements=frozenset({"value", "extension"})
         )
+
+
+def _plainly(comps: Comps, node: Json) -> Unsaid | None:
+    """The usual case: parts that can be taken as they are."""
+    parts: list[Json] = []
+    said: list[str] = []
+    unsaid: Unsaid | None = None
+    for at, (url, sent) in enumerate(zip(_URLS, comps[4:8]), 5):
+        if sent.isspace():
+            unsaid = [*(unsaid or ()), str(at)]
+        elif sent:
+            parts.append({"url": url, "valueString": sent})
+            said.append(sent if at < 8 else f"x{sent}")
+    if parts:
+        node["extension"] = parts
+        node["value"] = " ".join(said)
+    return unsaid
 
 
 def _value(node: Json) -> str:

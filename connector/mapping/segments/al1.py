@@ -11,7 +11,12 @@ from ..units import Around
 from .rows import concept, value
 
 AL1_ALLERGYINTOLERANCE = (
-    One("AL1-2", "", (Joint("1", (("category.0", "HL70127-category"), ("type", "HL70127-type"))),)),
+    One(
+        "AL1-2",
+        "",
+        (Joint("1", (("category.0", "HL70127-category"), ("type", "HL70127-type"))),),
+        shared=True,
+    ),
     concept("AL1-3", "code"),
     value("AL1-4", "criticality", Code("HL70128-criticality")),
     Field("AL1-5", "reaction", (Item("1", "manifestation.0.text"),)),

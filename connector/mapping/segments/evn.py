@@ -20,7 +20,7 @@ ENTERER = {
 EVN_PROVENANCE = (
     value("EVN-2", "recorded", instant),
     concepts("EVN-4", "reason", "HL70062"),
-    Field("EVN-5", "agent", practitioner("who"), tag=ENTERER),
+    Field("EVN-5", "agent", practitioner("who"), tag=ENTERER, shared=True),
     value("EVN-6", "occurredDateTime", date_time),
     One("EVN-7", "", (Refer("Location", *hd_location("location")),)),
 )

@@ -88,11 +88,11 @@ def complete(node: Json, around: Around) -> None:
 MSH_BUNDLE = (value("MSH-7", "timestamp", instant), value("MSH-10", "identifier.value"))
 
 MSH_MESSAGEHEADER = (
-    One("MSH-3", "source", (Item("1", "name"), Endpoint())),
-    One("MSH-4", "", (Refer("Organization", *hd_organization("sender")),)),
+    One("MSH-3", "source", (Item("1", "name"), Endpoint()), shared=True),
+    One("MSH-4", "", (Refer("Organization", *hd_organization("sender")),), shared=True),
     One("MSH-5", "destination.0", (Item("1", "name"), Endpoint())),
     One("MSH-6", "destination.0", (Refer("Organization", *hd_organization("receiver")),)),
-    One("MSH-9", "", (MessageType(),)),
+    One("MSH-9", "", (MessageType(),), shared=True),
     value("MSH-11", "meta.tag.0", processing_id),
     value("MSH-19", "language", raw_code),
 )

@@ -27,15 +27,15 @@ _TEMPORARY = {
 def participant(at: str, code: str, display: str) -> Field:
     """XCN <-> a participant of one kind."""
     kind = {"coding": [{"system": PARTICIPATION, "code": code, "display": display}]}
-    return Field(at, "participant", practitioner("individual"), tag={"type": [kind]})
+    return Field(at, "participant", practitioner("individual"), tag={"type": [kind]}, shared=True)
 
 
 PV1_ENCOUNTER = (
-    One("PV1-2", "class", (OneCoding("HL70004"),)),
-    Field("PV1-11", "location", (Place("location"),), tag=_TEMPORARY, most=1),
-    Field("PV1-3", "location", (Place("location"),), tag={"status": "active"}, most=1),
-    Field("PV1-6", "location", (Place("location"),), tag={"status": "completed"}, most=1),
-    Field("PV1-42", "location", (Place("location"),), tag={"status": "reserved"}, most=1),
+    One("PV1-2", "class", (OneCoding("HL70004"),), shared=True),
+    Field("PV1-11", "location", (Place("location"),), tag=_TEMPORARY, most=1, shared=True),
+    Field("PV1-3", "location", (Place("location"),), tag={"status": "active"}, most=1, shared=True),
+    Field("PV1-6", "location", (Place("location"),), tag={"status": "completed"}, most=1, shared=True),
+    Field("PV1-42", "location", (Place("location"),), tag={"status": "reserved"}, most=1, shared=True),
     concepts("PV1-4", "type", "HL70007"),
     One("PV1-5", "hospitalization.preAdmissionIdentifier", CX_IDENTIFIER),
     participant("PV1-7", "ATND", "attender"),

@@ -23,12 +23,12 @@ def value(at: str, path: str, codec: Binder = text) -> One:
 
 def concept(at: str, path: str, table: str = "", secondary: bool = False) -> One:
     """A coded field <-> a CodeableConcept."""
-    return One(at, path, (Concept(table),), secondary)
+    return One(at, path, (Concept(table),), secondary, shared=True)
 
 
 def concepts(at: str, path: str, table: str = "", only: Callable[[Json], bool] | None = None) -> Field:
     """A coded field that repeats <-> a list of CodeableConcepts."""
-    return Field(at, path, (Concept(table),), only=only)
+    return Field(at, path, (Concept(table),), only=only, shared=True)
 
 
 def extension(at: str, url: str, value: str, *rows: Row) -> Field:
