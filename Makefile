@@ -1,0 +1,33 @@
+# make run    sets everything up and runs the demo: two systems, one connector, a day at the hospital
+# make test   sets everything up and passes the tests
+.DEFAULT_GOAL := help
+WORKERS ?= $(shell nproc 2>/dev/null | awk '{print ($$1 > 4) ? 4 : $$1}')
+
+.PHONY: help ready run test check bench lock clean
+
+help:            ## what there is to make
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
+
+ready:           ## .venv with the locked, hash-checked dependencies
+	@scripts/setup
+
+run: ready       ## the demo (stays up on a terminal until Ctrl-C)
+	@.venv/bin/connector demo
+
+test: ready      ## the tests
+	@.venv/bin/python -m pytest -n $(WORKERS) --dist loadfile
+
+check: ready     ## ruff, format and mypy --strict
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy
+
+bench: ready     ## the benchmark table
+	@.venv/bin/python -m benchmarks
+
+lock: ready      ## both lock files anew, from pyproject.toml (needs uv on the path)
+	@uv pip compile -q --generate-hashes --no-emit-index-url --universal --python-version 3.11 --extra dev -o requirements-dev.lock pyproject.toml
+	@uv pip compile -q --generate-hashes --no-emit-index-url --universal --python-version 3.11 -c requirements-dev.lock -o requirements.lock pyproject.toml
+
+clean:           ## everything that can be made again
+	@rm -rf .venv var .mypy_cache .ruff_cache .hypothesis
