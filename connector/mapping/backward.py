@@ -13,10 +13,11 @@ from typing import Any
 from ..hl7v2.tree import Message, Segment
 from . import forward
 from .compiled import Bound, BoundSegments, BoundUnit, Maps, Slot
-from .fields import DELETE, BoundField, BoundOne, put_list
+from .fields import DELETE, BoundOne
 from .layout import Layout
 from .places import Json, place, same
 from .scope import Scope
+from .sharing import put_list
 from .units import Attached, ResourceMap
 
 
@@ -160,18 +161,14 @@ def _put_slot(work: _Work, unit: BoundUnit, slot: Slot, n: int, target: Json, ba
     def segment_of(bound: Bound) -> Segment:
         return layout.segment(n, bound.segment)
 
-    lists: dict[str, list[BoundField]] = {}
     for bound in slot.fields:
-        if isinstance(bound, BoundOne):
-            if not bound.declared.secondary or _speaks(layout, n, bound):
-                bound.put(target, base, segment_of(bound), scope)
-        else:
-            lists.setdefault(bound.declared.path, []).append(bound)
+        if isinstance(bound, BoundOne) and (not bound.declared.secondary or _speaks(layout, n, bound)):
+            bound.put(target, base, segment_of(bound), scope)
     for across in slot.across:
         across.put(target, base, layout.segment(n, across.segment), scope)
     for rows in slot.segments:
         _put_segments(work, rows, n, target, base)
-    for fields in lists.values():
+    for fields in slot.lists:
         elements = fields[0].reader(target)
         put_list(fields, elements if isinstance(elements, list) else [], segment_of, scope)
 

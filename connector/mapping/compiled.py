@@ -24,7 +24,10 @@ class BoundSegments(NamedTuple):
 
 
 class Slot:
-    """One resource of a unit (or one element attached to another unit's), with its bound rows."""
+    """One resource of a unit (or one element attached to another unit's), with its bound rows.
+
+    ``lists``: for each list, the fields that make it, in the order they are read.
+    """
 
     __slots__ = (
         "across",
@@ -37,6 +40,7 @@ class Slot:
         "fields",
         "kind",
         "links",
+        "lists",
         "needs",
         "seed",
         "segments",
@@ -46,6 +50,7 @@ class Slot:
         self.declared = declared
         self.attached = declared if isinstance(declared, Attached) else None
         self.fields: list[Bound] = []
+        self.lists: list[list[BoundField]] = []
         self.segments: list[BoundSegments] = []
         self.across: list[BoundAcross] = []
         resource = declared if isinstance(declared, ResourceMap) else ResourceMap("", ())
@@ -96,7 +101,7 @@ def compile_units(units: tuple[Unit, ...], partner: Partner) -> Maps:
 
 
 def _unit(unit: Unit, partner: Partner) -> BoundUnit:
-    slots = [_slot(declared, partner) for declared in unit.maps]
+    slots = [_slot(declared, partner, unit.segments) for declared in unit.maps]
     found: dict[str, dict[int, list[tuple[int, Any]]]] = {name: {} for name in unit.segments}
     looks: dict[str, list[tuple[int, BoundAcross]]] = {}
     repeats: dict[str, list[tuple[int, BoundSegments]]] = {}
@@ -147,7 +152,7 @@ def _silent(unit: Unit, slots: list[Slot]) -> dict[str, frozenset[int]]:
     return {name: frozenset(numbers) for name, numbers in found.items()}
 
 
-def _slot(declared: ResourceMap | Attached, partner: Partner) -> Slot:
+def _slot(declared: ResourceMap | Attached, partner: Partner, read: tuple[str, ...]) -> Slot:
     slot = Slot(declared)
     for row in declared.rows:
         if isinstance(row, Segments):
@@ -156,7 +161,19 @@ def _slot(declared: ResourceMap | Attached, partner: Partner) -> Slot:
             slot.fields.append(row.compile(partner))
         else:
             slot.across.append(row.compile(partner))
+    slot.lists = _lists(slot.fields, read)
     return slot
+
+
+def _lists(fields: list[Bound], read: tuple[str, ...]) -> list[list[BoundField]]:
+    """The fields that make one list each, in the order they are read."""
+    found: dict[str, list[BoundField]] = {}
+    for bound in fields:
+        if isinstance(bound, BoundField):
+            mine = found.setdefault(bound.declared.path, [])
+            bound.preference = len(mine)
+            mine.append(bound)
+    return [sorted(mine, key=lambda one: (read.index(one.segment), one.number)) for mine in found.values()]
 
 
 def declared_rows(unit: Unit) -> list[tuple[int, Any]]:

@@ -1,10 +1,4 @@
-"""Fields: where repetitions become the elements of a list, or one element, and the way back.
-
-The way back shares out the elements of a list among the fields that make it: first to the
-repetition that already says the same, then by tag, then by default, and what nobody claimed to the
-field declared ``rest``. Within a field, repetitions are aligned by equality, then by the declared
-key. Repetitions that keep their meaning keep their text.
-"""
+"""Fields: where repetitions become the elements of a list (back: see ``sharing``), or one element."""
 
 from __future__ import annotations
 
@@ -109,6 +103,7 @@ class BoundField:
         "lens",
         "name",
         "number",
+        "preference",
         "reader",
         "segment",
         "take",
@@ -117,6 +112,7 @@ class BoundField:
 
     def __init__(self, declared: Field, lens: Lens) -> None:
         self.declared = declared
+        self.preference = 0  # among the fields of one list: the one declared first is preferred
         self.segment, self.number = split_at(declared.at)
         self.lens = lens
         self.get = lens.get
@@ -256,122 +252,3 @@ def write_field(segment: Segment, number: int, repetitions: Sequence[str], scope
         text = DELETE
     if text != before:
         segment.set(number, text)
-
-
-# --- the way back of lists ---------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class _Prior:
-    """A prior repetition: its text, the element it said, and whether it still waits for one."""
-
-    text: str
-    view: Json
-    free: bool = True
-
-
-def put_list(
-    fields: Sequence[BoundField],
-    elements: list[Any],
-    segment_of: Callable[[BoundField], Segment],
-    scope: Scope,
-) -> None:
-    """Write the elements of one list over the fields that make it."""
-    priors = [_priors(each, segment_of(each), scope) for each in fields]
-    wanted = [element for element in elements if isinstance(element, dict)]
-    home: list[tuple[int, _Prior | None] | None] = [_equal(priors, element) for element in wanted]
-    taken = [sum(1 for found in home if found and found[0] == n) for n in range(len(fields))]
-    for at, element in enumerate(wanted):
-        if home[at] is None and (found := _claimed(fields, priors, element, taken)):
-            home[at] = found
-            taken[found[0]] += 1
-    for n, each in enumerate(fields):
-        mine = [(element, found[1]) for element, found in zip(wanted, home) if found and found[0] == n]
-        twins = _twins(priors[n], [(e, found[1]) for e, found in zip(wanted, home) if found and found[1]])
-        _put_field(each, mine + twins, priors[n], segment_of(each), scope)
-
-
-def _twins(priors: list[_Prior], matched: list[tuple[Json, Any]]) -> list[tuple[Json, _Prior | None]]:
-    """Repetitions that said the same as one that was matched go on saying the same."""
-    found: list[tuple[Json, _Prior | None]] = []
-    for prior in priors:
-        if prior.free and prior.view:
-            element = next((e for e, other in matched if same(other.view, prior.view)), None)
-            if element is not None:
-                prior.free = False
-                found.append((element, prior))
-    return found
-
-
-def _priors(bound: BoundField, segment: Segment, scope: Scope) -> list[_Prior]:
-    text = segment.field(bound.number)
-    if not text or text == DELETE:
-        return []
-    scope.look_at(text)
-    return [
-        _Prior(rep, bound.view(rep.split(scope.component), scope)[0]) for rep in text.split(scope.repetition)
-    ]
-
-
-def _equal(priors: list[list[_Prior]], element: Json) -> tuple[int, _Prior] | None:
-    for n, reps in enumerate(priors):
-        for prior in reps:
-            if prior.free and prior.view and same(prior.view, element):
-                prior.free = False
-                return n, prior
-    return None
-
-
-def _claimed(
-    fields: Sequence[BoundField], priors: list[list[_Prior]], element: Json, taken: Sequence[int]
-) -> tuple[int, _Prior | None] | None:
-    room = [n for n, each in enumerate(fields) if not each.declared.most or taken[n] < each.declared.most]
-    strength, n = max(((fields[n].claims(element), -n) for n in room), default=(0, 0))
-    if not strength:
-        return None
-    return -n, _alike(fields[-n], priors[-n], element)
-
-
-def _alike(bound: BoundField, priors: list[_Prior], element: Json) -> _Prior | None:
-    waiting = [prior for prior in priors if prior.free and prior.view]
-    mark = [reader(element) for reader in bound.key]
-    for prior in waiting:
-        if bound.key and all(same(reader(prior.view), value) for reader, value in zip(bound.key, mark)):
-            prior.free = False
-            return prior
-    return None
-
-
-def _put_field(
-    bound: BoundField,
-    mine: list[tuple[Json, _Prior | None]],
-    priors: list[_Prior],
-    segment: Segment,
-    scope: Scope,
-) -> None:
-    mine = _in_prior_order(mine, priors)
-    after: list[tuple[_Prior | None, str]] = [(p, _over(bound, element, p, scope)) for element, p in mine]
-    for at, prior in enumerate(priors):
-        if not prior.view and prior.text:  # nothing in it is said in FHIR: it stays where it was
-            before = next((n for n, (p, _) in enumerate(after) if p is not None and p in priors[:at]), -1)
-            after.insert(before + 1 if at else 0, (prior, prior.text))
-    if [text for _, text in after] != [prior.text for prior in priors]:
-        write_field(segment, bound.number, [text for _, text in after], scope)
-
-
-def _in_prior_order(
-    mine: list[tuple[Json, _Prior | None]], priors: list[_Prior]
-) -> list[tuple[Json, _Prior | None]]:
-    """FHIR gives the order of a list no meaning, so repetitions stay where they were and new ones follow."""
-    place_of = {id(prior): at for at, prior in enumerate(priors)}
-    return sorted(mine, key=lambda pair: place_of[id(pair[1])] if pair[1] else len(priors))
-
-
-def _over(bound: BoundField, element: Json, prior: _Prior | None, scope: Scope) -> str:
-    comps = prior.text.split(scope.component) if prior else []
-    kept = list(comps)
-    scope.beware()
-    bound.lens.put(element, prior.view if prior else {}, comps, scope)
-    if prior and comps == kept:
-        return prior.text
-    return joined(comps, scope)

@@ -1,0 +1,225 @@
+"""The way back of lists: which element goes to which repetition of which field.
+
+Elements first go to the repetitions that already say the same. The others go where they can be said:
+each candidate is written and read again, and a field that would say something else is only taken where
+none says it right. Among those, a repetition with the same key comes first, then the order of the list
+(fields are read in the order they stand, so without a prior message a list keeps its order where it can),
+then tag, default and ``rest``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..hl7v2.tree import Segment
+from .assembly import Assembly
+from .fields import DELETE, BoundField, joined, write_field
+from .places import Json, same
+from .scope import Scope
+
+_UNSAID, _ALIKE, _ORDER, _CLAIM = 10_000, 500, 100, 10
+
+
+@dataclass(slots=True, eq=False)
+class _Prior:
+    """A prior repetition: its text, the element it said, and whether it still waits for one."""
+
+    text: str
+    view: Json
+    free: bool = True
+
+
+Home = tuple[int, _Prior | None]
+
+
+@dataclass(slots=True)
+class _Choice:
+    """A way to place the elements so far.
+
+    ``last``: the last field reached in reading order; ``used``: how full each is; ``homes``: a field for
+    each element.
+    """
+
+    cost: int
+    last: int
+    used: tuple[int, ...]
+    homes: tuple[int | None, ...]
+
+
+def put_list(
+    fields: Sequence[BoundField],
+    elements: list[Any],
+    segment_of: Callable[[BoundField], Segment],
+    scope: Scope,
+) -> None:
+    """Write the elements of one list over the fields that make it, ``fields`` in the order they are read."""
+    segments = [segment_of(each) for each in fields]
+    priors = [_priors(each, segment, scope) for each, segment in zip(fields, segments)]
+    wanted = [element for element in elements if isinstance(element, dict)]
+    homes = [_equal(priors, element) for element in wanted]
+    if any(home is None for home in homes):
+        homes = _placed(fields, priors, wanted, homes, scope)
+    for n, each in enumerate(fields):
+        mine = [(element, home[1]) for element, home in zip(wanted, homes) if home and home[0] == n]
+        said = [home[1].view for home in homes if home and home[1]]
+        mine += [(prior.view, prior) for prior in _twins(priors[n], said)]
+        _put_field(each, mine, priors[n], segments[n], scope)
+
+
+def _priors(bound: BoundField, segment: Segment, scope: Scope) -> list[_Prior]:
+    text = segment.field(bound.number)
+    if not text or text == DELETE:
+        return []
+    scope.look_at(text)
+    return [
+        _Prior(rep, bound.view(rep.split(scope.component), scope)[0]) for rep in text.split(scope.repetition)
+    ]
+
+
+def _equal(priors: list[list[_Prior]], element: Json) -> Home | None:
+    for n, reps in enumerate(priors):
+        for prior in reps:
+            if prior.free and prior.view and same(prior.view, element):
+                prior.free = False
+                return n, prior
+    return None
+
+
+def _twins(priors: list[_Prior], said: list[Json]) -> list[_Prior]:
+    """Repetitions that said the same as one that was matched go on saying the same."""
+    twins = [p for p in priors if p.free and p.view and any(same(view, p.view) for view in said)]
+    for prior in twins:
+        prior.free = False
+    return twins
+
+
+# --- where the others go -----------------------------------------------------------------------------
+
+
+def _placed(
+    fields: Sequence[BoundField],
+    priors: list[list[_Prior]],
+    wanted: list[Json],
+    homes: list[Home | None],
+    scope: Scope,
+) -> list[Home | None]:
+    new = not any(priors)
+    ways = [
+        {home[0]: 0} if home else _costs(fields, priors, element, scope)
+        for home, element in zip(homes, wanted)
+    ]
+    found: list[Home | None] = []
+    for element, home, n in zip(wanted, homes, _cheapest(fields, ways, _ORDER if new else 0)):
+        if home is None and n is not None:
+            home = n, _alike(fields[n], priors[n], element)
+            if home[1]:
+                home[1].free = False
+        found.append(home)
+    return found
+
+
+def _costs(
+    fields: Sequence[BoundField], priors: list[list[_Prior]], element: Json, scope: Scope
+) -> dict[int, int]:
+    """What it would cost to place an element in each of the fields that claim it."""
+    claims = {n: strength for n, each in enumerate(fields) if (strength := each.claims(element))}
+    costs: dict[int, int] = {}
+    for n, strength in claims.items():
+        prior = _alike(fields[n], priors[n], element)
+        costs[n] = fields[n].preference - _CLAIM * strength - (_ALIKE if prior else 0)
+        if len(claims) > 1 and not _says(fields[n], element, prior, scope):
+            costs[n] += _UNSAID
+    return costs
+
+
+def _cheapest(fields: Sequence[BoundField], ways: list[dict[int, int]], order: int) -> tuple[int | None, ...]:
+    """The field for each element, so that no field gets more than it may hold; ``None``: no room anywhere."""
+    most = [each.declared.most for each in fields]
+    choices = {(0, (0,) * len(fields)): _Choice(0, 0, (0,) * len(fields), ())}
+    for costs in ways:
+        after: dict[tuple[int, tuple[int, ...]], _Choice] = {}
+        for choice in choices.values():
+            for following in _following(choice, costs, most, order):
+                key = following.last, following.used
+                if key not in after or following.cost < after[key].cost:
+                    after[key] = following
+        choices = after
+    return min(choices.values(), key=lambda choice: choice.cost).homes
+
+
+def _following(choice: _Choice, costs: dict[int, int], most: list[int], order: int) -> list[_Choice]:
+    found = [_Choice(choice.cost + 100 * _UNSAID, choice.last, choice.used, (*choice.homes, None))]
+    for n, cost in costs.items():
+        if most[n] and choice.used[n] >= most[n]:
+            continue
+        back = order if n < choice.last else 0
+        used = choice.used if not most[n] else (*choice.used[:n], choice.used[n] + 1, *choice.used[n + 1 :])
+        found.append(_Choice(choice.cost + cost + back, max(n, choice.last), used, (*choice.homes, n)))
+    return found
+
+
+def _alike(bound: BoundField, priors: list[_Prior], element: Json) -> _Prior | None:
+    mark = [reader(element) for reader in bound.key]
+    waiting = (prior for prior in priors if prior.free and prior.view and bound.key)
+    return next((prior for prior in waiting if [reader(prior.view) for reader in bound.key] == mark), None)
+
+
+def _says(bound: BoundField, element: Json, prior: _Prior | None, scope: Scope) -> bool:
+    """Whether the field, written and read again, says the element and nothing else."""
+    apart = Scope(scope.delimiters, Assembly(""), scope.target, scope.base)
+    apart.owner = scope.owner
+    text = _over(bound, element, prior, apart)
+    apart.look_at(text)
+    return _means_same(bound.view(text.split(apart.component), apart)[0], element)
+
+
+def _means_same(one: Any, other: Any) -> bool:
+    """Equality, but for the ids in references, which another side may have chosen."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        if "reference" in one and "reference" in other:
+            return str(one["reference"]).partition("/")[0] == str(other["reference"]).split("/")[-2:][0]
+        return one.keys() == other.keys() and all(_means_same(one[name], other[name]) for name in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_means_same, one, other))
+    return same(one, other)
+
+
+# --- writing ------------------------------------------------------------------------------------------
+
+
+def _put_field(
+    bound: BoundField,
+    mine: list[tuple[Json, _Prior | None]],
+    priors: list[_Prior],
+    segment: Segment,
+    scope: Scope,
+) -> None:
+    mine = _in_prior_order(mine, priors)
+    after: list[tuple[_Prior | None, str]] = [(p, _over(bound, element, p, scope)) for element, p in mine]
+    for at, prior in enumerate(priors):
+        if not prior.view and prior.text:  # nothing in it is said in FHIR: it stays where it was
+            before = next((n for n, (p, _) in enumerate(after) if p is not None and p in priors[:at]), -1)
+            after.insert(before + 1 if at else 0, (prior, prior.text))
+    after = [(prior, text) for prior, text in after if text or prior]
+    if [text for _, text in after] != [prior.text for prior in priors]:
+        write_field(segment, bound.number, [text for _, text in after], scope)
+
+
+def _in_prior_order(
+    mine: list[tuple[Json, _Prior | None]], priors: list[_Prior]
+) -> list[tuple[Json, _Prior | None]]:
+    """FHIR gives the order of a list no meaning, so repetitions stay where they were and new ones follow."""
+    place_of = {id(prior): at for at, prior in enumerate(priors)}
+    return sorted(mine, key=lambda pair: place_of[id(pair[1])] if pair[1] else len(priors))
+
+
+def _over(bound: BoundField, element: Json, prior: _Prior | None, scope: Scope) -> str:
+    comps = prior.text.split(scope.component) if prior else []
+    kept = list(comps)
+    scope.beware()
+    bound.lens.put(element, prior.view if prior else {}, comps, scope)
+    if prior and comps == kept:
+        return prior.text
+    return joined(comps, scope)
