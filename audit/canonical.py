@@ -21,6 +21,7 @@ _ENCODE: Final = json.JSONEncoder(
 ).encode
 _STRING: Final = json.JSONEncoder(ensure_ascii=False).encode
 _PLAIN: Final = frozenset({str, bool, type(None)})
+_ARRAYS: Final = frozenset({list, tuple})
 _SURROGATES: Final = "\ud800"
 
 
@@ -42,7 +43,7 @@ def canonical(value: Any) -> bytes:
 def _simple(value: Any, depth: int) -> bool:
     """Whether the fast encoder writes the canonical form."""
     kind = type(value)
-    if kind in _PLAIN:
+    if kind in _PLAIN or isinstance(value, str):
         return True
     if kind is int:
         return bool(-GREATEST <= value <= GREATEST)
@@ -51,7 +52,7 @@ def _simple(value: Any, depth: int) -> bool:
             type(key) is str and (key.isascii() or key < _SURROGATES) and _simple(one, depth - 1)
             for key, one in value.items()
         )
-    return bool(depth) and kind is list and all(_simple(one, depth - 1) for one in value)
+    return bool(depth) and kind in _ARRAYS and all(_simple(one, depth - 1) for one in value)
 
 
 def _written(value: Any, depth: int) -> str:

@@ -24,14 +24,14 @@ class LogAltered(RuntimeError):
 class AuditLog:
     """The log in the database of its caller. Holds no state: the head is read in each transaction."""
 
-    def install(self, connection: Connection) -> None:
-        """Make table and triggers in an empty database.
+    def install(self, connection: Connection, *, new: bool = True) -> None:
+        """Make table and triggers in a ``new`` database, or see that they are there.
 
-        Raises ``LogAltered`` where they are there but not as made: to repair that in silence would hide
+        Raises ``LogAltered`` where they are missing or not as made: to repair that in silence would hide
         what was done meanwhile.
         """
         present = {str(name): str(sql) for name, sql in connection.exec_driver_sql(schema.PRESENT)}
-        if not present:
+        if new and not present:
             for sql in schema.CREATE.values():
                 connection.exec_driver_sql(sql)
         elif wrong := schema.altered(present):

@@ -9,6 +9,7 @@ came in while the one before was written.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import queue
 import threading
 from collections import Counter
@@ -212,7 +213,7 @@ def _resolve(batch: Sequence[_Job]) -> None:
     for job in batch:
         by_loop.setdefault(job.loop, []).append(job)
     for loop, jobs in by_loop.items():
-        if not loop.is_closed():
+        with contextlib.suppress(RuntimeError):  # its loop has ended, so nobody there is waiting
             loop.call_soon_threadsafe(_resolve_all, jobs)
 
 

@@ -7,7 +7,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
@@ -53,7 +53,7 @@ _UNWELL: Final = frozenset(
 def engine(path: Path, *, read_only: bool = False) -> Engine:
     """Connections to the file. No exception of theirs shows a parameter. BEGIN and COMMIT are ours to say."""
     made = create_engine(
-        f"sqlite:///{path}",
+        URL.create("sqlite", database=str(path)),
         isolation_level="AUTOCOMMIT",
         poolclass=NullPool,
         hide_parameters=True,
@@ -84,9 +84,10 @@ def prepare(connection: Connection, keys: KeyProvider, audit: AuditPort) -> None
     """
     connection.exec_driver_sql("BEGIN IMMEDIATE")
     try:
+        new = revision(connection) is None
         _migrate(connection)
-        _install(connection, audit)
-        _check_key(connection, keys)
+        _install(connection, audit, new=new)
+        _check_key(connection, keys, new=new)
         connection.exec_driver_sql("COMMIT")
     except BaseException:
         connection.exec_driver_sql("ROLLBACK")
@@ -120,18 +121,20 @@ def _migrate(connection: Connection) -> None:
         ) from None
 
 
-def _install(connection: Connection, audit: AuditPort) -> None:
+def _install(connection: Connection, audit: AuditPort, *, new: bool) -> None:
     try:
-        audit.install(connection)
+        audit.install(connection, new=new)
     except Exception as error:
         raise failure(error, AuditRefused("the audit log is not as it was made")) from error
 
 
-def _check_key(connection: Connection, keys: KeyProvider) -> None:
-    known = [str(row[0]) for row in connection.exec_driver_sql("SELECT key_id FROM store_key")]
-    if not known:
+def _check_key(connection: Connection, keys: KeyProvider, *, new: bool) -> None:
+    """A record of the key in a new store; in any other it must be there and be this one."""
+    if new:
         connection.exec_driver_sql("INSERT INTO store_key (key_id) VALUES (?)", (keys.key_id,))
-    elif keys.key_id not in known:
+        return
+    known = [str(row[0]) for row in connection.exec_driver_sql("SELECT key_id FROM store_key")]
+    if keys.key_id not in known:
         raise KeyUnavailable("the store was made with another key", fix="give that key")
 
 
@@ -139,9 +142,7 @@ def check_existing(connection: Connection, keys: KeyProvider) -> None:
     """Whether a store that is only read can be read. Raises ``ConfigurationError``, ``KeyUnavailable``."""
     if revision(connection) != HEAD:
         raise ConfigurationError("the store was made by another version", fix="open it for writing first")
-    known = [str(row[0]) for row in connection.exec_driver_sql("SELECT key_id FROM store_key")]
-    if keys.key_id not in known:
-        raise KeyUnavailable("the store was made with another key", fix="give that key")
+    _check_key(connection, keys, new=False)
 
 
 def failure(error: BaseException, otherwise: ConnectorError) -> ConnectorError:

@@ -131,12 +131,13 @@ class InboxRows:
             payload=record.seal("payload", received.payload),
             answer=record.seal("answer", answer),
             meta=record.seal("meta", packed(received.meta)),
+            lost=None,
         )
         return int(done.lastrowid)
 
     def pending(self, connection: Connection, link: str, direction: Direction, limit: int) -> list[InboxItem]:
         """What waits for its translation, the oldest first."""
-        rows = _PENDING.run(connection, link=link, direction=str(direction), limit=limit).mappings()
+        rows = _PENDING.run(connection, link=link, direction=str(direction), limit=limit).mappings().all()
         return [self._item(row) for row in rows]
 
     def _item(self, row: RowMapping) -> InboxItem:
@@ -158,11 +159,11 @@ class InboxRows:
 
     def listed(self, connection: Connection, limit: int) -> list[Listed]:
         """The latest messages of all links, the oldest of them first."""
-        return [self._listed(row) for row in _RECENT.run(connection, limit=limit).mappings()][::-1]
+        return [self._listed(row) for row in _RECENT.run(connection, limit=limit).mappings().all()][::-1]
 
     def dead(self, connection: Connection, link: str, direction: Direction, limit: int) -> list[Listed]:
         """The dead letters of a lane, the oldest first."""
-        rows = _DEAD.run(connection, link=link, direction=str(direction), limit=limit).mappings()
+        rows = _DEAD.run(connection, link=link, direction=str(direction), limit=limit).mappings().all()
         return [self._listed(row) for row in rows]
 
     def _listed(self, row: RowMapping) -> Listed:

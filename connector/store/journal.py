@@ -75,15 +75,16 @@ class JournalRows:
 
     def __init__(self, cipher: Cipher, keys: KeyProvider) -> None:
         self._cipher = cipher
-        self._index = BlindIndex(keys, "journal.resource")
+        self._resource = BlindIndex(keys, "journal_resource.resource")
+        self._spoken = BlindIndex(keys, "journal_message.resource")
 
     def write(self, unit: Unit, entries: Sequence[JournalEntry]) -> None:
         """Remember what the entries say, the later ones over the earlier."""
         spoken: dict[tuple[str, bytes], list[tuple[bytes, str]]] = {}
         for entry in entries:
-            index = self._index.of(entry.link, entry.resource)
-            self._content(unit, entry, index)
+            self._content(unit, entry, self._resource.of(entry.link, entry.resource))
             if entry.message is not None:
+                index = self._spoken.of(entry.link, entry.resource, entry.family)
                 spoken.setdefault((entry.link, entry.message), []).append((index, entry.family))
         for (link, message), by in spoken.items():
             self._message(unit, link, message, by)
@@ -95,7 +96,7 @@ class JournalRows:
 
     def prior_message(self, connection: Connection, link: str, resource: str, family: str) -> bytes | None:
         """The last v2 text of the family that spoke of the resource."""
-        index = self._index.of(link, resource)
+        index = self._spoken.of(link, resource, family)
         row = _SAID.run(connection, resource=index, family=family, link=link).first()
         if row is None:
             return None
@@ -107,7 +108,7 @@ class JournalRows:
         return plain[start:]
 
     def _known(self, connection: Connection, link: str, resource: str) -> bytes | None:
-        index = self._index.of(link, resource)
+        index = self._resource.of(link, resource)
         row = _KNOWN.run(connection, resource=index, link=link).first()
         if row is None:
             return None

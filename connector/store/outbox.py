@@ -74,6 +74,8 @@ class OutboxRows:
                 reason="",
                 attempts=0,
                 next_attempt_at=0,
+                intended_at=None,
+                delivered_at=None,
                 data_key=record.wrapped,
                 payload=record.seal("payload", one.payload),
                 meta=record.seal("meta", packed(one.meta)),
@@ -91,7 +93,7 @@ class OutboxRows:
 
     def dead(self, connection: Connection, link: str, direction: Direction, limit: int) -> list[OutboxItem]:
         """The dead letters of the lane, the oldest first."""
-        rows = _DEAD.run(connection, link=link, direction=str(direction), limit=limit).mappings()
+        rows = _DEAD.run(connection, link=link, direction=str(direction), limit=limit).mappings().all()
         return [self._item(row) for row in rows]
 
     def _item(self, row: RowMapping) -> OutboxItem:

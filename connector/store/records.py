@@ -32,8 +32,11 @@ class State(StrEnum):
 class AuditPort(Protocol):
     """The audit log, as far as the store knows it."""
 
-    def install(self, connection: Connection) -> None:
-        """Make the log's tables at opening, inside the transaction that migrates the store."""
+    def install(self, connection: Connection, *, new: bool) -> None:
+        """Make the log's tables at opening, inside the transaction that migrates the store.
+
+        ``new``: the database was empty. Otherwise the log must be there as it was made, or this raises.
+        """
         ...
 
     def append(self, connection: Connection, drafts: Sequence[Any]) -> None:

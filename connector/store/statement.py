@@ -25,13 +25,13 @@ class Statement:
         self._constants = {name: one for name, one in compiled.params.items() if one is not None}
 
     def run(self, connection: Connection, **values: Any) -> CursorResult[*tuple[Any, ...]]:
-        """Execute; a name that the statement has and ``values`` has not is NULL."""
+        """Execute with a value for every name."""
         given = self._constants | values if self._constants else values
-        return connection.exec_driver_sql(self.text, tuple([given.get(name) for name in self._names]))
+        return connection.exec_driver_sql(self.text, tuple([given[name] for name in self._names]))
 
 
 def fresh(table: Table) -> Insert:
-    """An insert of one row with every column but a generated ``id``; a name that is not given is NULL."""
+    """An insert of one row with every column but a generated ``id``."""
     names = [one.name for one in table.c if one.name != "id"]
     return insert(table).values({name: bindparam(name) for name in names})
 

@@ -129,7 +129,7 @@ class JournalText(Row, table=True):
 
 
 class JournalMessage(Row, table=True):
-    """Which message spoke last of a resource, for each family of messages."""
+    """Which message of a family spoke last of a resource. ``resource``: a blind index, of the family too."""
 
     __tablename__ = "journal_message"
     __table_args__ = (Index("journal_message_text", "text_uid"), {"sqlite_with_rowid": False})
