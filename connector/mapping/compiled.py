@@ -65,21 +65,21 @@ class Slot:
 
 
 Takers = tuple[tuple[int, Any], ...]
+"""The (slot, ``take``) of all that say something of a field; none where nobody knows it."""
 
 
 @dataclass(slots=True)
 class BoundUnit:
     """A unit bound to a partner.
 
-    ``takes``: segment name -> by field number, the (slot, ``take``) of all that say something of it:
-    none where the field needs no saying, ``None`` where nobody knows it. ``silent``: the fields that need
-    no saying; ``looks``: what spans fields, ``repeats``: what takes whole segments, by segment name.
+    ``takes``: segment name -> by field number, the number and its takers, ``None`` where the field needs no
+    saying. ``silent``: the fields that need no saying; ``looks``: what spans fields, ``repeats``: what takes whole segments, by segment name.
     ``order``: in which the slots are made whole, what others of the unit refer to first.
     """
 
     declared: Unit
     slots: list[Slot]
-    takes: dict[str, list[Takers | None]]
+    takes: dict[str, list[tuple[int, Takers] | None]]
     silent: dict[str, frozenset[int]]
     looks: dict[str, list[tuple[int, BoundAcross]]]
     repeats: dict[str, list[tuple[int, BoundSegments]]]
@@ -117,11 +117,11 @@ def _unit(unit: Unit, partner: Partner) -> BoundUnit:
     return BoundUnit(unit, slots, takes, silent, looks, repeats, _order(slots))
 
 
-def _rows(found: dict[int, list[tuple[int, Any]]], silent: frozenset[int]) -> list[Takers | None]:
+def _rows(found: dict[int, list[tuple[int, Any]]], silent: frozenset[int]) -> list[tuple[int, Takers] | None]:
     """Takers by field number; 0 is the segment's name."""
-    known: dict[int, Takers] = dict.fromkeys((0, *silent), ())
-    known |= {n: tuple(takers) for n, takers in found.items()}
-    return [known.get(n) for n in range(max(known) + 1)]
+    quiet = {0, *silent} - found.keys()
+    last = max([*quiet, *found])
+    return [None if n in quiet else (n, tuple(found.get(n, ()))) for n in range(last + 1)]
 
 
 def _order(slots: list[Slot]) -> list[int]:

@@ -19,13 +19,15 @@ class Leaf(NamedTuple):
 
     ``take``: says it in a node, and whether that could be done. The rest describes the same to the
     emitter: ``codec`` and ``path`` (with ``spread``: the value is one more text of a list), and
-    ``within``, the path of the node inside the node, with ``within_take``, which takes that node.
+    ``within``, the path of the node inside the node, with ``within_take``, which takes that node;
+    ``strict``: the codec says nothing of a text that holds a delimiter.
     """
 
     take: Callable[[str, Any], bool]
     codec: Callable[[str], Any] | None = None
     path: str = ""
     spread: bool = False
+    strict: bool = False
     within: str = ""
     within_take: Callable[[str, Any], bool] | None = None
 
@@ -170,6 +172,11 @@ def one_taker(
 ) -> Any:
     """A ``One``'s ``take``, likewise."""
     f = Function("take", "text, node, scope")
+    if alone is not None and alone.strict and alone.codec is not None:
+        f.line(1, f"v = {f.ref(alone.codec)}(text) if scope.standard else None")
+        f.line(1, "if v is not None:")
+        f.line(2, _assignment(f, alone.path, "node"))
+        f.line(2, "return None")
     f.line(1, f"if scope.repetition in text: return {f.ref(care)}(text, node, scope)")
     _emit_flags(f)
     if alone is not None:

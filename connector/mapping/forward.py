@@ -46,18 +46,21 @@ class Forward:
     scope: Scope
     spoken: list[Any]
     lost: list[str]
+    key: str = ""
 
 
 class Around:
     """The message around a unit, for identities and required elements (see ``units.Around``)."""
 
-    __slots__ = ("_forward", "_instance", "_unit", "message_key")
+    __slots__ = ("_forward", "_instance")
 
-    def __init__(self, forward: Forward, unit: BoundUnit, instance: Instance, message_key: str) -> None:
+    def __init__(self, forward: Forward, instance: Instance) -> None:
         self._forward = forward
-        self._unit = unit
         self._instance = instance
-        self.message_key = message_key
+
+    @property
+    def message_key(self) -> str:
+        return self._forward.key
 
     def parent(self, unit: str, slot: int = 0) -> str:
         at = self._instance.parents.get(unit, -1)
@@ -77,12 +80,10 @@ def to_fhir(message: Message, maps: Maps) -> Forward:
     segments = message.segments
     plan = maps.planner.plan(tuple([segment.name for segment in segments]))
     assembly = Assembly(maps.partner.namespace)
-    msh = message.msh
-    key = "|".join((msh.field(3), msh.field(4), msh.field(10)))
     scope = Scope(message.delimiters, assembly, assembly, assembly)
     forward = Forward(message, plan, assembly, scope, [None] * len(plan.instances), [])
     for n in plan.order:
-        _speak(forward, maps.units[plan.instances[n].unit], n, key)
+        _speak(forward, maps.units[plan.instances[n].unit], n)
     for at in plan.unknown:
         segment, label = segments[at], plan.labels[at]
         if label:
@@ -94,13 +95,13 @@ def to_fhir(message: Message, maps: Maps) -> Forward:
     return forward
 
 
-def _speak(forward: Forward, unit: BoundUnit, n: int, key: str) -> None:
+def _speak(forward: Forward, unit: BoundUnit, n: int) -> None:
     instance = forward.plan.instances[n]
     nodes: list[Json] = [{"resourceType": slot.kind} if slot.kind else {} for slot in unit.slots]
     spoken = forward.spoken[n] = Spoken(instance, nodes)
-    around = Around(forward, unit, instance, key)
+    around = Around(forward, instance)
     scope = forward.scope
-    scope.owner = around.parent("patient") or key
+    scope.owner = around.parent("patient") or forward.key
     for name, positions in instance.at.items():
         if name in unit.repeats:
             _repeated(forward, unit, name, positions, nodes)
@@ -109,6 +110,8 @@ def _speak(forward: Forward, unit: BoundUnit, n: int, key: str) -> None:
             _segment(forward, unit, at, nodes)
         if name == "PID":  # what has no identifier of its own belongs to the patient
             scope.owner = unit.slots[0].seed(nodes[0], around)
+    if unit.declared.key is not None:
+        forward.key = unit.declared.key(nodes)
     unmade: set[int] = set()
     for at in unit.order:
         slot, node = unit.slots[at], nodes[at]
@@ -125,18 +128,12 @@ def _segment(forward: Forward, unit: BoundUnit, at: int, nodes: list[Json]) -> N
     segment = forward.message.segments[at]
     scope, name, lost = forward.scope, segment.name, forward.lost
     row = unit.takes[name]
-    room, number = len(row), -1
-    for text in segment.texts:
-        number += 1
-        if not text:
+    for text, entry in zip(segment.texts, row):
+        if not text or entry is None or text == DELETE:
             continue
-        takers = row[number] if number < room else None
-        if text == DELETE:
-            continue
-        if takers is None:
-            lost.append(f"{forward.plan.labels[at]}-{number}")
-            continue
+        number, takers = entry
         if not takers:
+            lost.append(f"{forward.plan.labels[at]}-{number}")
             continue
         slot, take = takers[0]
         unsaid = take(text, nodes[slot], scope)
@@ -145,6 +142,9 @@ def _segment(forward: Forward, unit: BoundUnit, at: int, nodes: list[Json]) -> N
                 unsaid = both(unsaid, take(text, nodes[slot], scope))
         if unsaid:
             lost += [f"{forward.plan.labels[at]}-{number}{rest}" for rest in unsaid]
+    if len(segment.texts) > len(row):
+        beyond = enumerate(segment.texts[len(row) :], len(row))
+        lost += [f"{forward.plan.labels[at]}-{n}" for n, text in beyond if text and text != DELETE]
     for slot, across in unit.looks.get(name, ()):
         where = across.get(segment, nodes[slot], scope)
         if where:
@@ -155,7 +155,8 @@ def _unmade(forward: Forward, unit: BoundUnit, spoken: Spoken, slots: set[int]) 
     """The fields that only resources which could not be made would have said."""
     for name, number in sorted(spoken.fields(forward.message, deleted=False)):
         row = unit.takes[name]
-        takers = {n for n, _ in (row[number] if number < len(row) else None) or ()} | {
+        entry = row[number] if number < len(row) else None
+        takers = {n for n, _ in (entry[1] if entry else ())} | {
             n for n, across in unit.looks.get(name, ()) if number in across.numbers
         }
         if takers and takers <= slots:

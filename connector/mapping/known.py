@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from ..hl7v2.delimiters import STANDARD
 from .lens import Unsaid
 from .places import Json, copies
 from .scope import Scope
@@ -41,7 +40,7 @@ def remembering(take: Take) -> Take:
 
     def again(text: str, node: Json, scope: Scope) -> Unsaid | None:
         said = known.get(text)
-        if said is None or scope.delimiters is not STANDARD and scope.delimiters != STANDARD:
+        if said is None or not scope.standard:
             return _first(text, node, scope, take, known)
         for one in said.referred:
             if not scope.again(one.reference, one.make):
@@ -59,7 +58,7 @@ def remembering(take: Take) -> Take:
 def _first(text: str, node: Json, scope: Scope, take: Take, known: dict[str, _Said]) -> Unsaid | None:
     """Say a text, and remember what it said where nothing around it had a part in that."""
     referred: list[_Referred] = []
-    shareable = len(text) <= _LONGEST and scope.delimiters == STANDARD
+    shareable = len(text) <= _LONGEST and scope.standard
     refer = scope.refer
 
     def noted(kind: str, seed: str, resource: Json, owner: str) -> str:

@@ -48,6 +48,7 @@ class Codec(NamedTuple):
     to_fhir: Callable[[str], Any]
     to_v2: Callable[[Any], str | None]
     silent: bool = False  # ``to_fhir`` may return ``SAID``
+    strict: bool = False  # ``to_fhir`` says nothing of a text that holds a delimiter
 
 
 Binder = Callable[[Partner], Codec]
@@ -106,7 +107,7 @@ class Item:
 
     def compile(self, partner: Partner) -> Bound:
         component, sub = leaf(self.at)
-        to_fhir, to_v2, silent = self.codec(partner)
+        to_fhir, to_v2, silent, strict = self.codec(partner)
         reader, writer = place(self.path)
         name = self.path if "." not in self.path else None
         agrees = self.agrees
@@ -129,7 +130,7 @@ class Item:
                 said = "" if new is None else to_v2(new) or ""
                 write_sub(comps, component, sub, scope.escape(said), scope.subcomponent)
 
-        taken = Leaf(get) if agrees or silent else Leaf(get, to_fhir, self.path)
+        taken = Leaf(get) if agrees or silent else Leaf(get, to_fhir, self.path, strict=strict)
         return Bound(put, leaves={component: taken}, elements=frozenset({self.path}))
 
 

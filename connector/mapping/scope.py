@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from ..hl7v2.delimiters import Delimiters
+from ..hl7v2.delimiters import STANDARD, Delimiters
 
 Json = dict[str, Any]
 
@@ -54,6 +54,7 @@ class Scope:
         "plainly",
         "refer",
         "repetition",
+        "standard",
         "subcomponent",
         "target",
         "unescape",
@@ -63,6 +64,7 @@ class Scope:
         self, delimiters: Delimiters, gathered: Gathered, target: Resources, base: Resources
     ) -> None:
         self.delimiters = delimiters
+        self.standard = delimiters == STANDARD
         self.component = delimiters.component
         self.repetition = delimiters.repetition
         self.escapes = delimiters.escape

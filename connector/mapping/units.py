@@ -40,7 +40,7 @@ class Around(Protocol):
 
     @property
     def message_key(self) -> str:
-        """What tells this message from any other of the same sender."""
+        """What tells this message from any other; empty where its header does not say."""
         ...
 
 
@@ -95,6 +95,7 @@ class Unit:
     ``opener`` begins a unit, unless a segment of ``leads`` did already. ``members`` come once, ``many``
     again and again. ``structural``: fields that say nothing but their place, made anew on the way back.
     ``under``: the units that may be around it. ``closes``: the units that end when this one begins.
+    ``key``: of the header: what tells this message from any other, from what its resources say.
     """
 
     name: str
@@ -106,6 +107,7 @@ class Unit:
     structural: frozenset[str] = frozenset()
     under: tuple[str, ...] = ()
     closes: tuple[str, ...] = ()
+    key: Callable[[list[Json]], str] | None = None
 
     @property
     def segments(self) -> tuple[str, ...]:

@@ -25,6 +25,8 @@ class Authority:
     """
 
     def compile(self, partner: Partner) -> Bound:
+        known: dict[str, str] = {}
+
         def get(comps: Comps, node: Json, scope: Scope) -> Unsaid | None:
             name, oid, kind = _parts(comps, scope)
             configured = partner.authorities.get(name)
@@ -37,8 +39,8 @@ class Authority:
                 if name:
                     node["assigner"] = {"display": name}
                 return None
-            if name.strip():
-                node["system"] = local_uri(name)
+            if system := known.get(name) or _remembered(known, name):
+                node["system"] = system
             return [str(n) for n, sent in ((2, oid), (3, kind)) if sent] or None
 
         def put(target: Json, base: Json, comps: Comps, scope: Scope) -> None:
@@ -51,6 +53,16 @@ class Authority:
                 write_comp(comps, at, scope.escape(sent))
 
         return Bound(put, whole=get, reads=frozenset(range(3)), elements=frozenset({"system", "assigner"}))
+
+
+def _remembered(known: dict[str, str], name: str) -> str:
+    """The URI of a name only the partner knows; there are few, and they come again and again."""
+    if not name.strip():
+        return ""
+    if len(known) > 1000:
+        known.clear()
+    known[name] = local_uri(name)
+    return known[name]
 
 
 def _parts(comps: Comps, scope: Scope) -> tuple[str, str, str]:

@@ -32,7 +32,11 @@ class Code:
         table = partner.table(self.table)
         to_fhir = {v2: coded.code for v2, coded in table.to_fhir.items()}
         to_v2 = {code: v2 for v2, code in reversed(to_fhir.items())} | table.codes_to_v2
-        return Codec(to_fhir.get, lambda value: to_v2.get(value) if isinstance(value, str) else None)
+
+        def back(value: Any) -> str | None:
+            return to_v2.get(value) if isinstance(value, str) else None
+
+        return Codec(to_fhir.get, back, strict=True)
 
 
 def raw_code(_: Partner) -> Codec:
@@ -47,7 +51,9 @@ def _text_only(value: Any) -> str | None:
 def date(_: Partner) -> Codec:
     """DT, or the day of a DTM <-> date, at the precision sent."""
     return Codec(
-        times.date_to_fhir, lambda value: times.date_to_v2(value) if isinstance(value, str) else None
+        times.date_to_fhir,
+        lambda value: times.date_to_v2(value) if isinstance(value, str) else None,
+        strict=True,
     )
 
 
@@ -57,6 +63,7 @@ def date_time(partner: Partner) -> Codec:
     return Codec(
         lambda sent: times.dtm_to_fhir(sent, zone),
         lambda value: times.dtm_to_v2(value) if isinstance(value, str) else None,
+        strict=True,
     )
 
 
@@ -68,7 +75,9 @@ def instant(partner: Partner) -> Codec:
         value = times.dtm_to_fhir(sent, zone)
         return value if value and "T" in value else None
 
-    return Codec(to_fhir, lambda value: times.dtm_to_v2(value) if isinstance(value, str) else None)
+    return Codec(
+        to_fhir, lambda value: times.dtm_to_v2(value) if isinstance(value, str) else None, strict=True
+    )
 
 
 def time(_: Partner) -> Codec:
@@ -98,7 +107,7 @@ def integer(_: Partner) -> Codec:
     def to_fhir(sent: str) -> int | None:
         return int(sent) if sent.isascii() and sent.isdigit() and len(sent) < 10 else None
 
-    return Codec(to_fhir, lambda value: str(value) if type(value) is int else None)
+    return Codec(to_fhir, lambda value: str(value) if type(value) is int else None, strict=True)
 
 
 def positive(_: Partner) -> Codec:
@@ -107,7 +116,7 @@ def positive(_: Partner) -> Codec:
     def to_fhir(sent: str) -> int | None:
         return (int(sent) or None) if sent.isascii() and sent.isdigit() and len(sent) < 10 else None
 
-    return Codec(to_fhir, lambda value: str(value) if type(value) is int else None)
+    return Codec(to_fhir, lambda value: str(value) if type(value) is int else None, strict=True)
 
 
 def yes_no(_: Partner) -> Codec:

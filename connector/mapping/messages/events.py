@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from ..places import Json
 
-_STRUCTURES = {
+_STRUCTURES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "ADT": {
         "ADT_A01": ("A01", "A04", "A08", "A13"),
         "ADT_A02": ("A02",),
@@ -27,6 +27,11 @@ _STRUCTURE_OF = {
 def structure_of(code: str, event: str) -> str:
     """The message structure (MSH-9.3) of an event (HL7 v2.5.1 table 0354)."""
     return _STRUCTURE_OF.get((code, event), f"{code}_{event}")
+
+
+def code_of(event: str) -> str:
+    """The message code (MSH-9.1) of a trigger event: ``ORU`` for ``R01``."""
+    return next((code for code, named in _STRUCTURE_OF if named == event), "ADT")
 
 
 def event_of(resources: Mapping[str, Json], prior: bool) -> str:

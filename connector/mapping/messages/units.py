@@ -25,6 +25,7 @@ HEADER = Unit(
         ResourceMap("Bundle", msh.MSH_BUNDLE, always=True),
     ),
     structural=msh.MSH_STRUCTURAL,
+    key=msh.message_key,
 )
 
 EVENT = Unit(

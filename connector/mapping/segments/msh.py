@@ -4,47 +4,60 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote, unquote
 
 from ..datatypes.identifiers import universal_id, universal_parts
 from ..datatypes.primitives import code_text, instant, raw_code
 from ..datatypes.references import Refer, hd_organization
 from ..fields import One
 from ..lens import Bound, Codec, Item, Unsaid
+from ..messages.events import code_of
 from ..partner import Partner
-from ..places import Comps, Json, same, write_comp
+from ..places import Comps, Json, comp, same, write_comp
 from ..scope import Scope
 from ..units import Around
 from .rows import V2, absent, value
 
 EVENT = V2 + "0003"
+_URN = "urn:hl7-org:v2:message:"
 
 
 @dataclass(frozen=True, slots=True)
 class MessageType:
-    """MSG <-> ``eventCoding``: the event is the code, the three components are the display."""
+    """MSG <-> ``eventCoding``: the event is the code, the three components are the display.
+
+    Without an event that is a code, all three stand in ``eventUri``.
+    """
 
     def compile(self, partner: Partner) -> Bound:
         def get(comps: Comps, node: Json, scope: Scope) -> Unsaid | None:
-            parts = [scope.unescape(text) for text in comps[:3]]
+            parts = [scope.unescape(comp(comps, at)) for at in range(min(len(comps), 3))]
             event = code_text(parts[1]) if len(parts) > 1 and parts[1] else None
-            if event:
+            if event and "^" not in "".join(parts):
                 node["eventCoding"] = {"system": EVENT, "code": event, "display": "^".join(parts)}
-            else:
-                node["eventUri"] = "urn:hl7-org:v2:message:" + "".join(parts[0].split())
+            elif any(parts):
+                node["eventUri"] = _URN + ":".join(quote(part, safe="") for part in parts)
             return None
 
         def put(target: Json, base: Json, comps: Comps, scope: Scope) -> None:
-            coding = target.get("eventCoding")
-            if same(coding, base.get("eventCoding")) or not isinstance(coding, dict):
-                return
-            parts = str(coding.get("display", "")).split("^")
-            if len(parts) < 2 or parts[1] != coding.get("code"):
-                parts = ["ADT", str(coding.get("code", ""))]
-            comps[:] = [scope.escape(text) for text in parts]
+            names = ("eventCoding", "eventUri")
+            if any(not same(target.get(name), base.get(name)) for name in names):
+                comps[:] = [scope.escape(part) for part in event_parts(target)]
 
         return Bound(
             put, whole=get, reads=frozenset(range(3)), elements=frozenset({"eventCoding", "eventUri"})
         )
+
+
+def event_parts(header: Json) -> list[str]:
+    """MSH-9 as a MessageHeader says it: message code, trigger event, perhaps the structure; [] where it does not."""
+    uri, coding = header.get("eventUri"), header.get("eventCoding")
+    if isinstance(uri, str) and uri.startswith(_URN):
+        return [unquote(part) for part in uri.removeprefix(_URN).split(":")]
+    if not isinstance(coding, dict) or not isinstance(code := coding.get("code"), str):
+        return []
+    parts = str(coding.get("display", "")).split("^")
+    return parts if parts[1:2] == [code] else [code_of(code), code]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +66,7 @@ class Endpoint:
 
     def compile(self, partner: Partner) -> Bound:
         def get(comps: Comps, node: Json, scope: Scope) -> Unsaid | None:
-            oid, kind = (scope.unescape(text) for text in (comps[1:3] + ["", ""])[:2])
+            oid, kind = scope.unescape(comp(comps, 1)), scope.unescape(comp(comps, 2))
             if uri := universal_id(oid, kind):
                 node["endpoint"] = uri
                 return None
@@ -83,6 +96,15 @@ def complete(node: Json, around: Around) -> None:
     absent(node.setdefault("source", {}), "endpoint")
     for destination in node.get("destination", ()):
         absent(destination, "endpoint")
+
+
+def message_key(nodes: list[Json]) -> str:
+    """The sender and the control id, or without one the time; empty where there is neither."""
+    header, bundle = nodes
+    which = bundle.get("identifier", {}).get("value") or bundle.get("timestamp")
+    source, sender = header.get("source", {}), header.get("sender", {})
+    sent_by = (source.get("name", ""), source.get("endpoint", ""), sender.get("reference", ""))
+    return "|".join((*sent_by, which)) if which else ""
 
 
 MSH_BUNDLE = (value("MSH-7", "timestamp", instant), value("MSH-10", "identifier.value"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..across import Indicator
+from ..assembly import canonical
 from ..datatypes.coded import Concept
 from ..datatypes.identifiers import CX_IDENTIFIER
 from ..datatypes.people import XAD_ADDRESS, XPN_HUMANNAME, XTN_CONTACTPOINT
@@ -124,12 +125,18 @@ PID_ACCOUNT = (Field("PID-18", "identifier", CX_IDENTIFIER),)
 
 
 def identity(node: Json, around: Around) -> str:
-    """The patient's medical record number, else the first identifier; without one, the message."""
+    """The patient's medical record number, else the first identifier; without one, the message.
+
+    Where the message has no name of its own either, all that is said of the patient: two who are not told
+    apart by anything else must not become one.
+    """
     identifiers = [one for one in node.get("identifier", ()) if one.get("value")]
     first = next((one for one in identifiers if _type(one) in ("MR", "PI", "PT")), None) or next(
         iter(identifiers), None
     )
-    return f"{first.get('system', '')}|{first['value']}" if first else f"message|{around.message_key}"
+    if first:
+        return f"{first.get('system', '')}|{first['value']}"
+    return f"message|{around.message_key or canonical(node)}"
 
 
 def _type(identifier: Json) -> str:
