@@ -12,9 +12,10 @@ from ..hl7v2.tree import Message, Segment
 from . import backward, forward
 from .assembly import resource_id
 from .compiled import Maps, compile_units
+from .fields import split_at
 from .merge import over_prior
 from .messages.events import event_of, structure_of
-from .messages.units import ADT_ORDER, ORU_ORDER, UNITS
+from .messages.units import UNITS, order_of
 from .partner import Partner
 from .places import Json, without_empties
 from .residue import unsaid
@@ -86,6 +87,8 @@ class Translator:
 
     def _demand_patient(self, said: forward.Forward) -> None:
         units = self.maps.units
+        if said.spoken and any(spoken.seed and spoken.references[0] for spoken in said.spoken):
+            return
         if not any(
             spoken.references[0]
             for spoken in said.spoken
@@ -130,10 +133,13 @@ class Translator:
             start = self._new()
         else:
             start = Message.parse(str(prior)) if isinstance(prior, Message) else Message.parse(prior)
-        order = ORU_ORDER if (event or start.message_code).startswith("ORU") else ADT_ORDER
+        headed = any(resource["resourceType"] == "MessageHeader" for resource in target.resources.values())
+        order = order_of((event or start.message_code).partition("^")[0], headed)
         message = backward.to_v2(start, self.maps, target, order)
-        if prior is None or envelope.event or envelope.control_id:
-            self._address(message, event, envelope, bundle, prior is None)
+        if prior is None:
+            message.msh.set(18, self.outgoing.charset)
+        if envelope.event or envelope.control_id or (prior is None and not headed):
+            self._address(message, event, envelope)
         read = forward.to_fhir(Message.parse(str(message)), self.maps)
         wanted = {
             reference: resource
@@ -149,8 +155,8 @@ class Translator:
         header.set(12, self.outgoing.version)
         return Message([header], d)
 
-    def _address(self, message: Message, event: str, envelope: Envelope, bundle: Json, new: bool) -> None:
-        """MSH and EVN of a message that goes out under a name of its own."""
+    def _address(self, message: Message, event: str, envelope: Envelope) -> None:
+        """MSH and EVN of a message that goes out under a name of its own; one with a MessageHeader has one."""
         msh, d, out = message.msh, message.delimiters, self.outgoing
         facilities = envelope.facilities if any(envelope.facilities) else out.facilities
         for number, text in enumerate(facilities, 3):
@@ -163,9 +169,7 @@ class Translator:
             msh.set(9, d.component.join((code, trigger, structure_of(code, trigger))))
         if envelope.control_id or not msh.field(10):
             msh.set(10, envelope.control_id or resource_id(str(message))[:20])
-        if new:
-            msh.set(11, msh.field(11) or out.processing_id)
-            msh.set(18, out.charset)
+        msh.set(11, msh.field(11) or out.processing_id)
         if event.startswith("ADT") and message.first("EVN") is None:
             message.segments.insert(message.segments.index(msh) + 1, Segment("EVN", d, msh.end or "\r"))
         evn = message.first("EVN")
@@ -174,10 +178,10 @@ class Translator:
         if evn is not None and (envelope.at or not evn.field(2)):
             evn.set(2, envelope.at or msh.field(7))
         for location, text in out.constants.items():
-            name, _, number = location.partition("-")
+            name, number = split_at(location)
             segment = message.first(name)
             if segment is not None:
-                segment.set(int(number), text)
+                segment.set(number, text)
 
 
 def _by_reference(prior: Iterable[Json] | Json) -> dict[str, Json]:
@@ -211,9 +215,9 @@ def _target(bundle: Json) -> backward.Target:
         if url := entry.get("fullUrl"):
             aliases[url] = name
     if bundle["resourceType"] == "Bundle":
-        header = {name: bundle[name] for name in ("identifier", "timestamp") if name in bundle}
+        header: Json = {name: bundle[name] for name in ("identifier", "timestamp") if name in bundle}
         if header:
-            resources["Bundle/this"] = {"resourceType": "Bundle", **header}
+            resources["Bundle/this"] = {"resourceType": "Bundle"} | header
     return backward.Target(_with_names(resources, aliases), frozenset(deleted))
 
 

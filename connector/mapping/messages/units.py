@@ -233,7 +233,7 @@ UNITS = (
 )
 
 # The order of segments by message code: HL7 v2.5.1 ch. 3 (ADT_A01), ch. 7 (ORU_R01).
-ADT_ORDER = (
+_ADT_ORDER = (
     "header",
     "event",
     "patient",
@@ -245,4 +245,15 @@ ADT_ORDER = (
     "procedure",
     "insurance",
 )
-ORU_ORDER = ("header", "patient", "kin", "visit", "order", "observation")
+_ORU_ORDER = ("header", "patient", "kin", "visit", "order", "observation")
+
+
+def order_of(code: str, headed: bool) -> tuple[str, ...]:
+    """The units of a message in the order they are written, by message code.
+
+    ``headed``: FHIR names the message itself, so it may have been a v2 message before; then what its
+    structure does not foresee, and was sent all the same, follows at the end.
+    """
+    standard = _ORU_ORDER if code == "ORU" else _ADT_ORDER
+    others = tuple(unit.name for unit in UNITS if unit.name not in standard)
+    return standard + others if headed else standard
