@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
+from hashlib import blake2b
 from typing import Any
 
 from .places import Json, includes
@@ -11,7 +11,7 @@ from .places import Json, includes
 
 def resource_id(seed: str) -> str:
     """32 hexadecimal digits that follow from the seed alone."""
-    return hashlib.blake2b(seed.encode(), digest_size=16).hexdigest()
+    return blake2b(seed.encode(), digest_size=16).hexdigest()
 
 
 class Assembly:
@@ -26,16 +26,14 @@ class Assembly:
 
     def add(self, kind: str, seed: str, resource: Json) -> str:
         """Take in a resource of a unit; an equal one is the same, another of the same seed is the next one."""
-        count, full = 1, seed
-        while True:
-            reference = self._reference(kind, full)
-            found = self.resources.get(reference)
-            if found is None:
-                return self._keep(reference, resource)
-            if _content(found) == resource:
+        reference = self._reference(kind, seed)
+        count = 1
+        while reference in self.resources:
+            if _content(self.resources[reference]) == resource:
                 return reference
             count += 1
-            full = f"{seed}|{count}"
+            reference = self._reference(kind, f"{seed}|{count}")
+        return self._keep(reference, resource)
 
     def refer(self, kind: str, seed: str, resource: Json, owner: str) -> str:
         """Take in a resource that a row made; what adds nothing to one of the same seed is that one.
@@ -69,7 +67,8 @@ class Assembly:
         return bool(seed) and reference == self._reference(kind, seed)
 
     def _reference(self, kind: str, seed: str) -> str:
-        return f"{kind}/{resource_id(self._prefix + kind + '|' + seed)}"
+        text = f"{self._prefix}{kind}|{seed}"
+        return f"{kind}/{blake2b(text.encode(), digest_size=16).hexdigest()}"
 
     def _keep(self, reference: str, resource: Json) -> str:
         resource["id"] = reference.partition("/")[2]

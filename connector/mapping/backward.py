@@ -59,9 +59,9 @@ def to_v2(prior: Message, maps: Maps, target: Target, order: tuple[str, ...]) ->
     work = _Work(maps, target, before, scope, layout, set())
     for n in before.plan.order:
         _put_instance(work, n)
-    for name in order:
-        unit = next(unit for unit in maps.units if unit.declared.name == name)
-        _put_new(work, unit)
+    for unit in maps.units:
+        if unit.declared.name in order:
+            _put_new(work, unit)
     return layout.message()
 
 
@@ -162,7 +162,10 @@ def _put_slot(work: _Work, unit: BoundUnit, slot: Slot, n: int, target: Json, ba
         return layout.segment(n, bound.segment)
 
     for bound in slot.fields:
-        if isinstance(bound, BoundOne) and (not bound.declared.secondary or _speaks(layout, n, bound)):
+        if isinstance(bound, BoundOne) and not bound.declared.secondary:
+            bound.put(target, base, segment_of(bound), scope)
+    for rivals in slot.rivals:
+        for bound in [one for one in rivals if _speaks(layout, n, one)] or rivals[:1]:
             bound.put(target, base, segment_of(bound), scope)
     for across in slot.across:
         across.put(target, base, layout.segment(n, across.segment), scope)
@@ -174,7 +177,7 @@ def _put_slot(work: _Work, unit: BoundUnit, slot: Slot, n: int, target: Json, ba
 
 
 def _speaks(layout: Layout, n: int, bound: BoundOne) -> bool:
-    """Whether a secondary field already says something, and so has to go on agreeing."""
+    """Whether one of the fields that may say an element does so already, and has to go on."""
     return layout.has(n, bound.segment) and layout.segment(n, bound.segment).field(bound.number) not in (
         "",
         DELETE,

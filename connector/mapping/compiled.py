@@ -26,7 +26,8 @@ class BoundSegments(NamedTuple):
 class Slot:
     """One resource of a unit (or one element attached to another unit's), with its bound rows.
 
-    ``lists``: for each list, the fields that make it, in the order they are read.
+    ``lists``: for each list, the fields that make it, in the order they are read. ``rivals``: the fields
+    any of which may say the same element, the preferred one first.
     """
 
     __slots__ = (
@@ -42,6 +43,7 @@ class Slot:
         "links",
         "lists",
         "needs",
+        "rivals",
         "seed",
         "segments",
     )
@@ -51,6 +53,7 @@ class Slot:
         self.attached = declared if isinstance(declared, Attached) else None
         self.fields: list[Bound] = []
         self.lists: list[list[BoundField]] = []
+        self.rivals: list[list[BoundOne]] = []
         self.segments: list[BoundSegments] = []
         self.across: list[BoundAcross] = []
         resource = declared if isinstance(declared, ResourceMap) else ResourceMap("", ())
@@ -61,7 +64,10 @@ class Slot:
         self.seed = resource.seed
         self.collected = resource.collected
         self.defaults = [(name, copies(value)) for name, value in resource.default.items()]
-        self.links = [(place(path)[1], unit, n) for path, (unit, n) in resource.links.items()]
+        self.links = [
+            (path if "." not in path else "", place(path)[1], unit, n)
+            for path, (unit, n) in resource.links.items()
+        ]
 
 
 Takers = tuple[tuple[int, Any], ...]
@@ -125,7 +131,7 @@ def _rows(found: dict[int, list[tuple[int, Any]]], silent: frozenset[int]) -> li
 
 
 def _order(slots: list[Slot]) -> list[int]:
-    after = {n: {other for _, name, other in slot.links if not name} for n, slot in enumerate(slots)}
+    after = {n: {other for _, _, name, other in slot.links if not name} for n, slot in enumerate(slots)}
     attached = {n for n, slot in enumerate(slots) if slot.attached}
     found: list[int] = []
     while len(found) < len(slots):
@@ -162,6 +168,7 @@ def _slot(declared: ResourceMap | Attached, partner: Partner, read: tuple[str, .
         else:
             slot.across.append(row.compile(partner))
     slot.lists = _lists(slot.fields, read)
+    slot.rivals = _rivals(slot.fields)
     return slot
 
 
@@ -174,6 +181,14 @@ def _lists(fields: list[Bound], read: tuple[str, ...]) -> list[list[BoundField]]
             bound.preference = len(mine)
             mine.append(bound)
     return [sorted(mine, key=lambda one: (read.index(one.segment), one.number)) for mine in found.values()]
+
+
+def _rivals(fields: list[Bound]) -> list[list[BoundOne]]:
+    found: dict[tuple[str, frozenset[str]], list[BoundOne]] = {}
+    for bound in fields:
+        if isinstance(bound, BoundOne) and bound.declared.secondary:
+            found.setdefault((bound.declared.path, bound.lens.elements), []).append(bound)
+    return list(found.values())
 
 
 def declared_rows(unit: Unit) -> list[tuple[int, Any]]:

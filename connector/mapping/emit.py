@@ -58,6 +58,7 @@ class Function:
 def getter(
     leaves: Mapping[int, Leaf],
     inner: Mapping[int, Any],
+    firsts: Mapping[int, Leaf],
     whole: Sequence[Any],
     reads: frozenset[int],
     careful: Any,

@@ -18,12 +18,13 @@ from .units import Attached, Instance, Plan
 class Spoken:
     """What one unit of a message said: by slot the reference and the resource."""
 
-    __slots__ = ("instance", "nodes", "references")
+    __slots__ = ("instance", "nodes", "references", "seed")
 
     def __init__(self, instance: Instance, nodes: list[Json]) -> None:
         self.instance = instance
         self.nodes = nodes
         self.references = [""] * len(nodes)
+        self.seed = ""
 
     def fields(self, message: Message, deleted: bool) -> set[tuple[str, int]]:
         """The fields the unit's segments value; or those they delete (``""``)."""
@@ -109,7 +110,7 @@ def _speak(forward: Forward, unit: BoundUnit, n: int) -> None:
         for at in positions:
             _segment(forward, unit, at, nodes)
         if name == "PID":  # what has no identifier of its own belongs to the patient
-            scope.owner = unit.slots[0].seed(nodes[0], around)
+            scope.owner = spoken.seed = unit.slots[0].seed(nodes[0], around)
     if unit.declared.key is not None:
         forward.key = unit.declared.key(nodes)
     unmade: set[int] = set()
@@ -202,9 +203,16 @@ def view_segment(segment: Segment, rows: BoundSegments, scope: Scope) -> tuple[J
 def _finish(forward: Forward, slot: Slot, n: int, spoken: Spoken, around: Around) -> bool:
     """Make a slot's resource whole and take it in; whether that could be done."""
     node = spoken.nodes[n]
-    for writer, unit, other in slot.links:
-        if reference := around.parent(unit, other) if unit else spoken.references[other]:
-            writer(node, {"reference": reference})
+    around_it, all_spoken = spoken.instance.parents, forward.spoken
+    for name, writer, unit, other in slot.links:
+        if not unit:
+            link = spoken.references[other]
+        else:
+            link = all_spoken[around_it[unit]].references[other] if unit in around_it else ""
+        if link and name:
+            node[name] = {"reference": link}
+        elif link:
+            writer(node, {"reference": link})
     if slot.complete is not None:
         slot.complete(node, around)
     for need in slot.needs:
@@ -213,7 +221,8 @@ def _finish(forward: Forward, slot: Slot, n: int, spoken: Spoken, around: Around
     for name, make in slot.defaults:
         if name not in node and f"_{name}" not in node:
             node[name] = make()
-    spoken.references[n] = reference = forward.assembly.add(slot.kind, slot.seed(node, around), node)
+    seed = spoken.seed if n == 0 and spoken.seed else slot.seed(node, around)
+    spoken.references[n] = reference = forward.assembly.add(slot.kind, seed, node)
     for unit, other, path in slot.collected:
         _collect(forward, around.parent(unit, other), path, reference)
     return True

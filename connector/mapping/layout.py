@@ -28,6 +28,8 @@ class Layout:
             (s, owner.get(at, -1)) for at, s in enumerate(prior.segments)
         ]
         self._blank: dict[tuple[int, str], Segment] = {}
+        self._end = prior.msh.end or "\r"
+        self._last_end = prior.segments[-1].end
 
     # --- what is there
 
@@ -49,7 +51,7 @@ class Layout:
         return blank
 
     def _new(self, name: str) -> Segment:
-        return Segment(name, self._prior.delimiters, self._prior.msh.end or "\r")
+        return Segment(name, self._prior.delimiters, self._end)
 
     def parent(self, n: int, unit: str) -> int | None:
         return self._parents[n].get(unit)
@@ -84,12 +86,12 @@ class Layout:
         """A new instance, under the given one or under those at hand."""
         n = len(self._unit_of)
         around = {
-            name: max(self.instances(name)) for name in unit.under if any(True for _ in self.instances(name))
+            name: max(self.instances(name))
+            for name in unit.under
+            if name != "order" and any(True for _ in self.instances(name))
         }
         if parent is not None:
             around[self._unit_of[parent].name] = parent
-        elif "order" in around and unit.name == "observation" and "order" in self._order:
-            around["order"] = max(self.instances("order"))
         self._unit_of.append(unit)
         self._parents.append(around)
         self._references[n] = reference
@@ -127,14 +129,25 @@ class Layout:
             family = {inner} | {
                 child for child, around in enumerate(self._parents) if around.get("order") == inner
             }
-            return max(at for at, (_, owner) in enumerate(self._rows) if owner in family) + 1
-        rank, last = self._order.get(unit.name, 99), 0
-        if unit.name == "order":
-            return len(self._rows)
+            return self._behind_unknown(
+                max(at for at, (_, owner) in enumerate(self._rows) if owner in family) + 1
+            )
+        rank, last = self._rank(n), 0
         for at, (_, owner) in enumerate(self._rows):
-            if owner >= 0 and self._order.get(self._unit_of[owner].name, 99) <= rank:
+            if owner >= 0 and self._rank(owner) <= rank:
                 last = at
-        return last + 1
+        return self._behind_unknown(last + 1)
+
+    def _rank(self, n: int) -> int:
+        """Where an instance stands among the units of the message; an order's observations stand with it."""
+        name = "order" if "order" in self._parents[n] else self._unit_of[n].name
+        return self._order.get(name, 99)
+
+    def _behind_unknown(self, at: int) -> int:
+        """Segments nobody knows belong to the one before them."""
+        while at < len(self._rows) and self._rows[at][1] < 0 and self._rows[at][0].name:
+            at += 1
+        return at
 
     def _number(self, segment: Segment, n: int) -> None:
         """A set id counts the segments of one name under one parent."""
@@ -152,6 +165,11 @@ class Layout:
         segment.set(1, str(next(count for count, s in enumerate(siblings, 1) if s is segment)))
 
     def message(self) -> Message:
-        """The message as it now stands."""
+        """The message as it now stands; what was its last line may not be that any more."""
         self._keep_blanks()
-        return Message([segment for segment, _ in self._rows], self._prior.delimiters)
+        segments = [segment for segment, _ in self._rows]
+        if not self._last_end and segments[-1] is not self._prior.segments[-1]:
+            segments[-1].end = ""
+        for segment in segments[:-1]:
+            segment.end = segment.end or self._end
+        return Message(segments, self._prior.delimiters)

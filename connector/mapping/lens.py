@@ -61,13 +61,14 @@ class Bound(NamedTuple):
     """A row bound to a partner.
 
     ``leaves``: for a component (from 0), what takes its unescaped text; ``inner``: what takes its raw
-    text, sub-components and all; ``whole``: what looks at the whole repetition, and ``reads``, the
+    text, sub-components and all (``firsts``: what of it takes a text without parts); ``whole``: what looks at the whole repetition, and ``reads``, the
     components it accounts for. ``elements``: the paths of the FHIR elements the row owns.
     """
 
     put: Put
     leaves: Mapping[int, Leaf] = {}
     inner: Mapping[int, Inner] = {}
+    firsts: Mapping[int, Leaf] = {}
     whole: Get | None = None
     reads: frozenset[int] = frozenset()
     elements: frozenset[str] = frozenset()
@@ -225,9 +226,10 @@ class Nested:
         component, _ = leaf(self.at)
         lens = compile_rows(self.rows, partner)
         get, inner_put = lens.get, lens.put
+        first = [row.compile(partner).leaves.get(0) for row in self.rows[:1]]
 
         def inner(sent: str, node: Json, scope: Scope) -> Unsaid | None:
-            return get(sent.split(scope.subcomponent), node, scope)
+            return get(sent.split(scope.subcomponent) if scope.parted else [sent], node, scope)
 
         def put(target: Json, base: Json, comps: Comps, scope: Scope) -> None:
             before = comp(comps, component)
@@ -237,7 +239,8 @@ class Nested:
             if after != before:
                 write_comp(comps, component, after.rstrip(scope.subcomponent))
 
-        return Bound(put, inner={component: inner}, elements=lens.elements)
+        firsts = {component: leaf for leaf in first if leaf is not None}
+        return Bound(put, inner={component: inner}, firsts=firsts, elements=lens.elements)
 
 
 @dataclass(frozen=True, slots=True)
@@ -410,6 +413,7 @@ def compile_rows(rows: tuple[Row, ...], partner: Partner, known: Mapping[str, st
     for text_at, mark in known.items():
         leaves.setdefault(leaf(text_at)[0], Leaf(_mark(mark)))
     inner = {at: get for bound in bounds for at, get in bound.inner.items()}
+    firsts = {at: first for bound in bounds for at, first in bound.firsts.items()}
     whole = [bound.whole for bound in bounds if bound.whole]
     reads: frozenset[int] = frozenset().union(*(bound.reads for bound in bounds))
     puts = [bound.put for bound in bounds]
@@ -419,7 +423,7 @@ def compile_rows(rows: tuple[Row, ...], partner: Partner, known: Mapping[str, st
             each(target, base, comps, scope)
 
     elements: frozenset[str] = frozenset().union(*(bound.elements for bound in bounds))
-    return Lens(_getter(leaves, inner, whole, reads), put, elements)
+    return Lens(_getter(leaves, inner, firsts, whole, reads), put, elements)
 
 
 def _mark(mark: str) -> Take:
@@ -435,13 +439,17 @@ def _both(one: Take, other: Take) -> Take:
 
 
 def _getter(
-    leaves: Mapping[int, Leaf], inner: Mapping[int, Inner], whole: list[Get], reads: frozenset[int]
+    leaves: Mapping[int, Leaf],
+    inner: Mapping[int, Inner],
+    firsts: Mapping[int, Leaf],
+    whole: list[Get],
+    reads: frozenset[int],
 ) -> Get:
     """Every component that is there, through the row that takes it."""
     if not leaves and not inner and len(whole) == 1:
         return _only(whole[0], reads)
     careful = _careful(leaves, inner, reads)
-    get: Get = getter(leaves, inner, whole, reads, _in_turn([careful, *whole]))
+    get: Get = getter(leaves, inner, firsts, whole, reads, _in_turn([careful, *whole]))
     return get
 
 

@@ -232,7 +232,8 @@ UNITS = (
     OBSERVATION,
 )
 
-# The order of segments by message code: HL7 v2.5.1 ch. 3 (ADT_A01), ch. 7 (ORU_R01).
+# The order of segments by message code: HL7 v2.5.1 ch. 3 (ADT_A01), ch. 7 (ORU_R01). An observation that
+# belongs to an order stands with it; the others stand before the first order, or they would seem to belong to it.
 _ADT_ORDER = (
     "header",
     "event",
@@ -245,7 +246,7 @@ _ADT_ORDER = (
     "procedure",
     "insurance",
 )
-_ORU_ORDER = ("header", "patient", "kin", "visit", "order", "observation")
+_ORU_ORDER = ("header", "patient", "kin", "visit", "observation", "order")
 
 
 def order_of(code: str, headed: bool) -> tuple[str, ...]:

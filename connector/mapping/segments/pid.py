@@ -130,10 +130,13 @@ def identity(node: Json, around: Around) -> str:
     Where the message has no name of its own either, all that is said of the patient: two who are not told
     apart by anything else must not become one.
     """
-    identifiers = [one for one in node.get("identifier", ()) if one.get("value")]
-    first = next((one for one in identifiers if _type(one) in ("MR", "PI", "PT")), None) or next(
-        iter(identifiers), None
-    )
+    first: Json | None = None
+    for one in node.get("identifier", ()):
+        if one.get("value"):
+            if _type(one) in ("MR", "PI", "PT"):
+                first = one
+                break
+            first = first or one
     if first:
         return f"{first.get('system', '')}|{first['value']}"
     return f"message|{around.message_key or canonical(node)}"
