@@ -96,14 +96,15 @@ def tm_to_v2(text: str) -> str | None:
 
 
 def _usual(text: str) -> str:
-    """The two forms that most times have, YYYYMMDD and YYYYMMDDHHMMSS+ZZZZ, without a pattern; empty for others."""
+    """The two forms that most times have, YYYYMMDD and YYYYMMDDHHMMSS+ZZZZ, without a pattern; else ""."""
     size = len(text)
-    if not text.isascii() or not (size == 8 and text.isdigit() or size == 19 and text[:14].isdigit()):
+    if not text.isascii() or not ((size == 8 and text.isdigit()) or (size == 19 and text[:14].isdigit())):
         return ""
     try:
         if size == 8:
             return date.fromisoformat(text).isoformat()
-        if text[15:17] < "14" and "0000" < text[15:] and text[17:] < "60" and text[15:].isdigit():
+        known = text[15:].isdigit() and text[8:10] < "24" and text[15:17] < "14" and text[17:] < "60"
+        if known and text[15:] != "0000":  # which has two signs
             return datetime.fromisoformat(f"{text[:8]}T{text[8:]}").isoformat()
     except ValueError:
         return ""
