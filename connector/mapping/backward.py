@@ -185,7 +185,7 @@ def _speaks(layout: Layout, n: int, bound: BoundOne) -> bool:
 
 
 def _put_segments(work: _Work, rows: BoundSegments, n: int, target: Json, base: Json) -> None:
-    """A list whose elements are segments: each over the segment that said the same, else over the next one."""
+    """A list whose elements are segments: each over the one that said the same, else over the next one."""
     wanted = [element for element in rows.reader(target) or () if isinstance(element, dict)]
     if same(wanted, rows.reader(base) or []):
         return
@@ -236,7 +236,7 @@ def _put_new(work: _Work, unit: BoundUnit) -> None:
 
 
 def _elsewhere(work: _Work, unit: BoundUnit, reference: str) -> bool:
-    """Whether another unit speaks of this resource as one of its further ones (an insured's RelatedPerson)."""
+    """Whether another unit speaks of this resource as a further one (an insured's RelatedPerson)."""
     for other in work.maps.units:
         for slot in other.slots[1:]:
             declared = slot.declared
@@ -253,14 +253,21 @@ def _elsewhere(work: _Work, unit: BoundUnit, reference: str) -> bool:
 
 
 def _parent(work: _Work, unit: BoundUnit, reference: str) -> int | None:
-    """The unit whose list refers to the resource (a report to its observations), if there is one."""
+    """The unit whose list refers to the resource (a report to its observations), if there is one.
+
+    Where FHIR speaks of no such list at all, the last of those that are there: it is the one at hand.
+    """
     declared = unit.slots[0].declared
     if not isinstance(declared, ResourceMap):
         return None
-    for name, _, path in declared.collected:
+    for name, slot, path in declared.collected:
         reader, _ = place(path)
-        for n in work.layout.instances(name):
+        instances = list(work.layout.instances(name))
+        for n in instances:
             resource = work.target.resolve({"reference": work.layout.reference(n)})
             if resource and any(forward.reference_of(one) == reference for one in reader(resource) or ()):
                 return n
+        kind = next(other.slots[slot].kind for other in work.maps.units if other.declared.name == name)
+        if not any(resource.get("resourceType") == kind for resource in work.target.resources.values()):
+            return instances[-1] if instances else None
     return None
