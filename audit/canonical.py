@@ -40,6 +40,16 @@ def canonical(value: Any) -> bytes:
         raise NotCanonical("too deep") from None
 
 
+def parsed(written: bytes) -> Any:
+    """The value of JSON text, numbers as RFC 8785 means them: doubles. Raises ``ValueError``."""
+    return json.loads(written, parse_int=_whole)
+
+
+def _whole(digits: str) -> float:
+    value = int(digits) if len(digits) < 18 else float(digits)
+    return value if -GREATEST <= value <= GREATEST else float(digits)
+
+
 def _simple(value: Any, depth: int) -> bool:
     """Whether the fast encoder writes the canonical form."""
     kind = type(value)

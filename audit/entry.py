@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple, Protocol
 
 FORMAT: Final = 1  # of the entry; goes into each one, so that later forms can be told apart
 GRAMMAR: Final = re.compile(r"[a-z]+(:[a-z0-9]+)?:[a-z]+")
-TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")  # RFC 3339, UTC only
+TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", re.ASCII)  # RFC 3339, UTC only
 
 
 class Tag(StrEnum):

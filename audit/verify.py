@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from audit import schema
-from audit.canonical import NotCanonical, canonical
+from audit.canonical import NotCanonical, canonical, parsed
 from audit.entry import FIELDS
 from audit.log import BEFORE_THE_FIRST, leaf_hash
 
@@ -122,7 +121,7 @@ class _Walk:
 
 def _read(leaf: bytes) -> dict[str, Any] | None:
     try:
-        entry = json.loads(leaf)
+        entry = parsed(leaf)
         same = isinstance(entry, dict) and entry.keys() == FIELDS and canonical(entry) == leaf
     except (ValueError, NotCanonical, RecursionError):
         return None
