@@ -37,6 +37,8 @@ class Ledger:
         self.unchanged: Counter[tuple[str, str]] = Counter()  # (key, author) -> writes without effect
         self.waiting: list[Write] = []  # not yet told to the connector, oldest first
         self.told: Counter[str] = Counter()  # accepted, refused
+        self.requests: list[int] = []  # how many resources each write of the connector had, since the start
+        self.notices: list[int] = []  # how many resources each accepted notice had
         self._seq = 0
         self._file: BinaryIO | None = None
         if path is not None:
@@ -50,6 +52,8 @@ class Ledger:
 
     def write(self, effects: list[Effect], author: str, at: str) -> None:
         """Keep what changed, on the disk first."""
+        if author == CONNECTOR:
+            self.requests.append(len(effects))
         changed = tuple(effect.version for effect in effects if effect.version and effect.changed)
         for effect in effects:
             if effect.version and not effect.changed:
@@ -79,8 +83,10 @@ class Ledger:
             self.waiting.append(write)
 
     def _heard(self, seq: int, status: int) -> None:
-        self.waiting = [write for write in self.waiting if write.seq != seq]
         self.told["accepted" if status < 300 else "refused"] += 1
+        if status < 300:
+            self.notices += [len(write.versions) for write in self.waiting if write.seq == seq]
+        self.waiting = [write for write in self.waiting if write.seq != seq]
 
     def _recall(self, path: Path) -> None:
         """Read the file back; half a line at its end, from a kill, was never answered for and goes."""

@@ -41,11 +41,11 @@ def _to_v2(received: list[Line], sandbox: dict[str, Any], own: Counted) -> Balan
     notices = sandbox["notices"]
     accepted, refused = notices.get("accepted", 0), notices.get("refused", 0)
     arrived = sum(not line["repeat"] for line in received)
-    side = Balance("to_v2", accepted + refused, arrived, 0, refused)
+    side = Balance("to_v2", accepted + refused, own.delivered, 0, refused)
     side.faults = _faults(own) + _differences(
         ("changes were not told to the connector", notices["waiting"] == 0),
         ("nothing came back to the hospital", arrived > 0),
-        ("the connector counts other deliveries than the hospital", own.delivered == arrived),
+        ("the connector counts other deliveries than the hospital", own.sent == arrived),
         ("a control id came with two contents", not any(line["conflict"] for line in received)),
     )
     return side

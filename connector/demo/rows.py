@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Final
 
@@ -50,31 +51,41 @@ def _record_number(message: str) -> str:
     return pid.split("|")[3].split("^")[0]
 
 
-def rows_to_fhir(sent: list[Line], listed: Sequence[Listed]) -> Iterator[Row]:
-    """What the hospital sent; the k-th new message that was taken is the k-th that the connector lists."""
-    taken = iter([one for one in listed if one.direction == "to_fhir"])
+def rows_to_fhir(sent: list[Line], listed: Sequence[Listed], sizes: Sequence[int] = ()) -> Iterator[Row]:
+    """What the hospital sent; the k-th new message that was taken is the k-th that the connector lists.
+
+    ``sizes``: how many resources the k-th delivery to the FHIR side had.
+    """
+    taken = _taken(listed, "to_fhir", sizes)
     kinds = {name: kind(split(content)[0]) for name, content in day()}
     known: set[str] = set()
     for line in sent:
-        good, repeat = line["ack"] in ("AA", "CA"), line["control_id"] in known
+        new = line["ack"] in ("AA", "CA") and line["control_id"] not in known
         known.add(line["control_id"])
-        held = next(taken, None) if good and not repeat else None
-        name = line["file"].removesuffix(".hl7")
-        note = _NOTES.get(name, "") or " ".join(line["errors"])
-        yield _row(line, "to_fhir", kinds.get(line["file"], ""), line["ack"], note, held)
+        row = Row(line["at"], "to_fhir", kinds.get(line["file"], ""), line["control_id"], line["ack"])
+        row.note = _NOTES.get(line["file"].removesuffix(".hl7"), "") or " ".join(line["errors"])
+        yield _completed(row, next(taken, None) if new else None)
 
 
-def rows_to_v2(received: list[Line], listed: Sequence[Listed]) -> Iterator[Row]:
+def rows_to_v2(received: list[Line], listed: Sequence[Listed], sizes: Sequence[int] = ()) -> Iterator[Row]:
     """What the hospital received, in its order."""
-    taken = iter([one for one in listed if one.direction == "to_v2"])
+    taken = _taken(listed, "to_v2", sizes)
     for line in received:
-        held = None if line["repeat"] else next(taken, None)
-        note = "sent again" if line["repeat"] else ""
-        yield _row(line, "to_v2", kind(line["message"].encode()), "AA", note, held)
+        message = kind(line["message"].encode())
+        row = Row(
+            line["at"], "to_v2", message, line["control_id"], "AA", "sent again" if line["repeat"] else ""
+        )
+        yield _completed(row, None if line["repeat"] else next(taken, None))
 
 
-def _row(line: Line, way: str, message: str, ack: str, note: str, held: Listed | None) -> Row:
-    row = Row(line["at"], way, message, line["control_id"], ack, note)
-    if held is not None:
-        row.resources, row.lost, row.delivered = held.resources, held.lost, held.state == "delivered"
+def _taken(
+    listed: Sequence[Listed], direction: str, sizes: Sequence[int]
+) -> Iterator[tuple[Listed, int | None]]:
+    return zip_longest((one for one in listed if one.direction == direction), sizes)
+
+
+def _completed(row: Row, taken: tuple[Listed, int | None] | None) -> Row:
+    if taken is not None and taken[0] is not None:
+        row.resources = taken[1]
+        row.lost, row.delivered = taken[0].lost, taken[0].state == "delivered"
     return row

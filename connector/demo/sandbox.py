@@ -75,6 +75,7 @@ def statistics(ledger: Ledger) -> dict[str, Any]:
         "writes": _by_author(ledger.writes),
         "unchanged": _by_author(ledger.unchanged),
         "notices": {"waiting": len(ledger.waiting), **ledger.told},
+        "sizes": {"to_fhir": ledger.requests, "to_v2": ledger.notices},
     }
 
 

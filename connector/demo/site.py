@@ -17,6 +17,7 @@ from typing import Final
 
 from connector.demo import tokens
 from connector.demo.certificates import Authority, fingerprint, write_private
+from connector.demo.configuration import write_configuration
 from connector.errors import ConfigurationError
 
 SERVERS: Final = ("connector", "hospital", "fhir")
@@ -116,6 +117,7 @@ def make_site(folder: Path, ports: Ports | None = None) -> Site:
     write_private(folder / "kek.key", base64.b64encode(os.urandom(32)) + b"\n")
     for name in ("issuer", "client", "sandbox"):
         tokens.write_key(folder, name)
+    write_configuration(folder, **asdict(site.ports))
     return site
 
 

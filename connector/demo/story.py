@@ -19,21 +19,20 @@ from connector.demo.reckoning import reckon
 from connector.demo.rows import day, lines, rows_to_fhir, rows_to_v2, said_before
 from connector.demo.show import Row, balances, how_to_play, marked, table
 from connector.demo.site import Site
-from connector.demo.status import Status
+from connector.demo.status import Status, StoreStatus
 from connector.errors import ConnectorError
 
 _PATIENCE: Final = 60.0  # seconds until what should happen is taken for lost
 _STEP: Final = 0.1
 _PACE: Final = 0.4  # seconds between two messages: a person can follow
-OpenStatus = Callable[[Site], Awaitable[Status]]
 
 
-def run_demo(site: Site, open_status: OpenStatus, *, once: bool, console: Console | None = None) -> int:
+def run_demo(site: Site, *, once: bool, console: Console | None = None) -> int:
     """Run the demo on a made site; 0 where everything reconciles, 1 where not.
 
     ``once``: return at the end; otherwise stay until Ctrl-C. The processes end in any case.
     """
-    return asyncio.run(_until_told_to_end(Demo(site, open_status, console or Console()), once))
+    return asyncio.run(_until_told_to_end(Demo(site, console or Console()), once))
 
 
 async def _until_told_to_end(demo: Demo, once: bool) -> int:
@@ -52,8 +51,8 @@ async def _until_told_to_end(demo: Demo, once: bool) -> int:
 class Demo:
     """One run: what was seen so far, and what is asked next."""
 
-    def __init__(self, site: Site, open_status: OpenStatus, console: Console) -> None:
-        self.site, self.console, self._open_status = site, console, open_status
+    def __init__(self, site: Site, console: Console) -> None:
+        self.site, self.console = site, console
         self.rows: list[Row] = []
         self.verdict = 1  # until everything reconciles
         self._processes = Processes(site)
@@ -81,7 +80,7 @@ class Demo:
                 await self._processes.sandbox()
                 await self._processes.connector()
                 await self._processes.hospital(_PACE)
-            status = await self._open_status(self.site)
+            status = StoreStatus(self.site)
             try:
                 yield status
             finally:
@@ -141,7 +140,11 @@ class Demo:
     async def _look(self, status: Status, live: Live) -> None:
         listed = await status.recent(1000)
         sent, received = lines(self.site.sent), lines(self.site.received)
-        self.rows = [*rows_to_fhir(sent, listed), *rows_to_v2(received, listed)]
+        sizes = (await self._people.statistics())["sizes"]
+        self.rows = [
+            *rows_to_fhir(sent, listed, sizes["to_fhir"]),
+            *rows_to_v2(received, listed, sizes["to_v2"]),
+        ]
         live.update(table(self.rows))
 
     async def _wait(self, condition: Callable[[], Awaitable[bool]]) -> bool:

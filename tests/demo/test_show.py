@@ -77,19 +77,19 @@ def received(control_id: str, repeat: bool = False) -> dict[str, Any]:
 
 SENT = [sent(1, "a"), sent(2, "b"), sent(3, "a"), sent(4, "c", "AE"), sent(5, "d")]
 LISTED = [
-    Listed(1, "to_fhir", "", "ADT^A01", "delivered", 9, 2),
-    Listed(2, "to_fhir", "", "ADT^A04", "delivered", 4, 0),
-    Listed(3, "to_v2", "", "Patient", "delivered", 1, 3),
-    Listed(4, "to_fhir", "", "ADT^A08", "waiting", 5, 1),
+    Listed("to_fhir", "delivered", 2),
+    Listed("to_fhir", "delivered", 0),
+    Listed("to_v2", "delivered", 3),
+    Listed("to_fhir", "waiting", 1),
 ]
 
 
 def test_each_row_finds_its_message_and_repeats_and_refusals_have_none() -> None:
-    rows = list(rows_to_fhir(SENT, LISTED))
-    assert [row.resources for row in rows] == [9, 4, None, None, 5]
+    rows = list(rows_to_fhir(SENT, LISTED, [9, 4]))
+    assert [row.resources for row in rows] == [9, 4, None, None, None]
     assert [row.delivered for row in rows] == [True, True, None, None, False]
     assert rows[3].note == "100 PID"
-    back = list(rows_to_v2([received("x"), received("x", repeat=True)], LISTED))
+    back = list(rows_to_v2([received("x"), received("x", repeat=True)], LISTED, [1]))
     assert [(row.message, row.lost, row.note) for row in back] == [
         ("ADT^A08", 3, ""),
         ("ADT^A08", None, "sent again"),
@@ -103,7 +103,7 @@ def sandbox(**notices: int) -> dict[str, Any]:
 
 GOOD = {
     "to_fhir": Counted(received=3, duplicates=1, refused=1, delivered=3),
-    "to_v2": Counted(received=1, delivered=1),
+    "to_v2": Counted(received=1, delivered=1, sent=1),
 }
 
 
@@ -120,7 +120,7 @@ def test_a_good_run_reconciles() -> None:
         ("to_fhir", Counted(received=3, duplicates=1, refused=1, delivered=2, dead=1)),
         ("to_fhir", Counted(received=3, duplicates=0, refused=1, delivered=3)),
         ("to_fhir", Counted(received=3, duplicates=1, refused=0, delivered=3)),
-        ("to_v2", Counted(received=2, delivered=2)),
+        ("to_v2", Counted(received=1, delivered=1, sent=2)),
         ("to_v2", Counted()),
     ],
 )

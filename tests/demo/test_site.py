@@ -15,6 +15,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from connector.demo import tokens
 from connector.demo.site import Ports, Site, make_site, peer
 from connector.errors import ConfigurationError
+from connector.settings import load
 
 LEAVES = ("connector", "hospital", "fhir", "analyst", "revoked")
 
@@ -89,3 +90,30 @@ def test_a_folder_that_is_no_site_is_never_touched(tmp_path: Path) -> None:
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
     with pytest.raises(ConfigurationError):
         Site.open(tmp_path)
+
+
+def test_the_settings_and_the_profile_of_a_site_are_valid_and_name_its_ports_and_partners(site: Site) -> None:
+    settings, (profile,) = load(site.config)
+    ports = site.ports
+    assert (settings.mllp.port, settings.https.port) == (ports.mllp, ports.https)
+    assert (settings.store, settings.https.url) == (site.store, f"{site.connector_url}/fhir")
+    assert settings.tls.certificate == site.folder / "connector.pem"
+    assert profile.path == site.profile
+    assert profile.v2.sender is not None
+    assert profile.v2.sender.certificates == (peer(site, "hospital"),)
+    assert profile.v2.receiver is not None
+    assert profile.v2.receiver.port == ports.hospital
+    assert profile.fhir.base == f"{site.sandbox_url}/fhir"
+
+
+def test_the_profile_trusts_the_sites_own_tokens_and_certificates_alone(site: Site) -> None:
+    _, (profile,) = load(site.config)
+    caller, token = profile.fhir.caller, profile.fhir.token
+    assert caller is not None
+    assert caller.certificates == (peer(site, "fhir"), peer(site, "analyst"))
+    assert (caller.issuer, caller.audience) == (tokens.ISSUER, tokens.CONNECTOR_AUDIENCE)
+    assert caller.jwks.samefile(site.folder / "issuer.jwks.json")
+    assert caller.certificate_bound
+    assert token is not None
+    assert (token.url, token.client_id) == (f"{site.sandbox_url}/token", "connector")
+    assert token.key.samefile(site.folder / "client.key.json")
