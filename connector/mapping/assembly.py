@@ -66,6 +66,10 @@ class Assembly:
         """Whether a reference follows from the seed alone."""
         return bool(seed) and reference == self._reference(kind, seed)
 
+    def apart(self) -> Assembly:
+        """An empty one that gives the same references."""
+        return Assembly(self._prefix[:-1])
+
     def _reference(self, kind: str, seed: str) -> str:
         text = f"{self._prefix}{kind}|{seed}"
         return f"{kind}/{blake2b(text.encode(), digest_size=16).hexdigest()}"

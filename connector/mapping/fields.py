@@ -11,7 +11,7 @@ from .emit import Leaf, field_taker, one_taker
 from .known import remembering
 from .lens import Lens, Row, Unsaid, compile_rows
 from .partner import Partner
-from .places import Json, Reader, Writer, copies, includes, place, same
+from .places import Json, Reader, Writer, copies, head, includes, place, same
 from .scope import Scope
 
 DELETE = '""'
@@ -202,18 +202,24 @@ class BoundOne:
         return others or None
 
     def _say(self, comps: list[str], node: Json, scope: Scope) -> Unsaid | None:
+        said = self.reader(node) or {}
+        if self.declared.secondary and any(head(path) in said for path in self.lens.elements):
+            return self._agree(comps, said, scope)
         if self.writer is None:
             return self.get(comps, node, scope)
-        found = self.reader(node)
-        if found and self.declared.secondary:
-            again: Json = {}
-            unsaid = self.get(comps, again, scope)
-            return unsaid if same(again, found) else [str(n) for n, text in enumerate(comps, 1) if text]
-        element: Json = found or {}
+        element: Json = said
         unsaid = self.get(comps, element, scope)
         if element:
             self.writer(node, element)
         return unsaid
+
+    def _agree(self, comps: list[str], said: Json, scope: Scope) -> Unsaid | None:
+        """Nothing is said twice: what differs from what another field said stays unsaid."""
+        apart, again = scope.apart(), dict[str, Any]()
+        unsaid = self.get(comps, again, apart)
+        if all(_agrees(value, said.get(name), apart, scope) for name, value in again.items()):
+            return unsaid
+        return [str(n) for n, text in enumerate(comps, 1) if text and text != DELETE]
 
     def put(self, target: Json, base: Json, segment: Segment, scope: Scope) -> None:
         """Write the element over the first repetition."""
@@ -227,6 +233,12 @@ class BoundOne:
         )
         if comps != kept:
             write_field(segment, self.number, [joined(comps, scope), *more], scope)
+
+
+def _agrees(value: Any, said: Any, apart: Scope, scope: Scope) -> bool:
+    """Whether a value is said already, with what it refers to."""
+    referred, known = apart.base.resolve(value), scope.base.resolve(said)
+    return same(value, said) and (referred is None or includes(known, referred))
 
 
 def shorten(unsaid: Unsaid, comps: Sequence[str], rep: str, said: bool) -> Unsaid:

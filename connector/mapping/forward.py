@@ -119,7 +119,9 @@ def _speak(forward: Forward, unit: BoundUnit, n: int) -> None:
         if slot.attached is not None:
             if node and not _attach(forward, slot.attached, node, spoken, around):
                 unmade.add(at)
-        elif (len(node) > 1 or slot.always) and not _finish(forward, slot, at, spoken, around):
+        elif (len(node) > 1 or slot.always or _carries(slot, at, spoken)) and not _finish(
+            forward, slot, at, spoken, around
+        ):
             unmade.add(at)
     if unmade:
         _unmade(forward, unit, spoken, unmade)
@@ -198,6 +200,11 @@ def view_segment(segment: Segment, rows: BoundSegments, scope: Scope) -> tuple[J
     element: Json = {}
     scope.beware()
     return element, rows.lens.get(segment.texts[1:], element, scope) or []
+
+
+def _carries(slot: Slot, n: int, spoken: Spoken) -> bool:
+    """Whether a unit's first resource has another of the unit to refer to."""
+    return not n and any(spoken.references[other] for *_, unit, other in slot.links if not unit)
 
 
 def _finish(forward: Forward, slot: Slot, n: int, spoken: Spoken, around: Around) -> bool:

@@ -30,6 +30,8 @@ class Gathered(Resources, Protocol):
 
     def plainly(self, kind: str, seed: str, reference: str) -> bool: ...
 
+    def apart(self) -> Gathered: ...
+
 
 class Scope:
     """One translation's surroundings.
@@ -48,6 +50,7 @@ class Scope:
         "delimiters",
         "escape",
         "escapes",
+        "gathered",
         "owner",
         "parted",
         "plain",
@@ -71,6 +74,7 @@ class Scope:
         self.subcomponent = delimiters.subcomponent
         self.unescape = delimiters.unescape
         self.escape = delimiters.escape_text
+        self.gathered = gathered
         self.refer = gathered.refer
         self.again = gathered.again
         self.plainly = gathered.plainly
@@ -79,6 +83,13 @@ class Scope:
         self.owner = ""
         self.plain = self.clean = False
         self.parted = True
+
+    def apart(self) -> Scope:
+        """The same surroundings, but what is referred to there is not taken in here."""
+        gathered = self.gathered.apart()
+        found = Scope(self.delimiters, gathered, self.target, gathered)
+        found.owner = self.owner
+        return found
 
     def look_at(self, text: str) -> None:
         """Note what a field's text holds."""

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..hl7v2.tree import Segment
-from .assembly import Assembly
 from .fields import DELETE, BoundField, joined, write_field
 from .places import Json, same
 from .scope import Scope
@@ -168,9 +167,8 @@ def _alike(bound: BoundField, priors: list[_Prior], element: Json) -> _Prior | N
 
 def _says(bound: BoundField, element: Json, prior: _Prior | None, scope: Scope) -> bool:
     """Whether the field, written and read again, says the element and nothing else."""
-    apart = Scope(scope.delimiters, Assembly(""), scope.target, scope.base)
-    apart.owner = scope.owner
-    text = _over(bound, element, prior, apart)
+    text = _over(bound, element, prior, scope)
+    apart = scope.apart()
     apart.look_at(text)
     return _means_same(bound.view(text.split(apart.component), apart)[0], element)
 
@@ -196,23 +194,16 @@ def _put_field(
     segment: Segment,
     scope: Scope,
 ) -> None:
-    mine = _in_prior_order(mine, priors)
-    after: list[tuple[_Prior | None, str]] = [(p, _over(bound, element, p, scope)) for element, p in mine]
-    for at, prior in enumerate(priors):
-        if not prior.view and prior.text:  # nothing in it is said in FHIR: it stays where it was
-            before = next((n for n, (p, _) in enumerate(after) if p is not None and p in priors[:at]), -1)
-            after.insert(before + 1 if at else 0, (prior, prior.text))
-    after = [(prior, text) for prior, text in after if text or prior]
-    if [text for _, text in after] != [prior.text for prior in priors]:
-        write_field(segment, bound.number, [text for _, text in after], scope)
+    """FHIR gives the order of a list no meaning: repetitions stay where they were, and new ones follow.
 
-
-def _in_prior_order(
-    mine: list[tuple[Json, _Prior | None]], priors: list[_Prior]
-) -> list[tuple[Json, _Prior | None]]:
-    """FHIR gives the order of a list no meaning, so repetitions stay where they were and new ones follow."""
-    place_of = {id(prior): at for at, prior in enumerate(priors)}
-    return sorted(mine, key=lambda pair: place_of[id(pair[1])] if pair[1] else len(priors))
+    A repetition of which nothing is said in FHIR stays too.
+    """
+    over = {id(prior): _over(bound, element, prior, scope) for element, prior in mine if prior}
+    kept = [over.get(id(prior), prior.text) for prior in priors if id(prior) in over or not prior.view]
+    new = [_over(bound, element, None, scope) for element, prior in mine if prior is None]
+    after = kept + [text for text in new if text]
+    if after != [prior.text for prior in priors]:
+        write_field(segment, bound.number, after, scope)
 
 
 def _over(bound: BoundField, element: Json, prior: _Prior | None, scope: Scope) -> str:
