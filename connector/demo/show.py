@@ -77,7 +77,8 @@ def table(rows: Iterable[Row]) -> Table:
 
 
 def marked(message: str, before: str | None) -> Text:
-    """The message, a segment a line, with every field marked that ``before`` says otherwise.
+    """The message, a segment a line, with every field marked (of a repeated one: the repetitions) that
+    ``before`` says otherwise.
 
     ``before`` is the last message about the same patient, or None: then nothing is marked.
     """
@@ -88,8 +89,8 @@ def marked(message: str, before: str | None) -> Text:
         compared = before is not None and name not in _NOT_COMPARED and bool(known)
         for position, content in enumerate(fields):
             shown.append("|" if position else "")
-            differs = compared and content != (known[position] if position < len(known) else "")
-            shown.append(f"»{content}«" if differs else content, _MARK if differs else "")
+            was = known[position] if position < len(known) else ""
+            shown.append_text(_field(content, was) if compared else Text(content))
         shown.append("\n")
     return shown
 
@@ -131,6 +132,15 @@ See what the sandbox holds; what you PUT there comes back to the hospital, in re
 
 def _number(value: int | None) -> str:
     return "" if value is None else str(value)
+
+
+def _field(content: str, was: str) -> Text:
+    before = was.split("~")
+    repetitions = []
+    for number, repetition in enumerate(content.split("~")):
+        differs = repetition != (before[number] if number < len(before) else "") or (content == "" != was)
+        repetitions.append(Text(f"»{repetition}«", _MARK) if differs else Text(repetition))
+    return Text("~").join(repetitions)
 
 
 def _segments(message: str) -> dict[tuple[str, int], list[str]]:

@@ -42,6 +42,13 @@ def test_only_changed_fields_are_marked() -> None:
     assert "»" not in text(marked(after, None))
 
 
+def test_of_a_repeated_field_only_the_repetitions_that_differ_are_marked() -> None:
+    before = PRIOR.replace("Old street", "A~B")
+    assert "|A~»C«|" in text(marked(PRIOR.replace("Old street", "A~C"), before))
+    assert "|A~B~»C«|" in text(marked(PRIOR.replace("Old street", "A~B~C"), before))
+    assert "|»«|x" in text(marked(PRIOR.replace("Old street", ""), before))
+
+
 def test_a_field_more_is_marked_and_a_new_segment_is_not_compared() -> None:
     after = PRIOR.replace("|x\r", "|x|y\r") + "ZZZ|1\r"
     assert "|»y«" in text(marked(after, PRIOR))
