@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -111,23 +112,27 @@ def balances(sides: Sequence[Balance]) -> Table:
 
 def how_to_play(site: Site) -> str:
     """Where everything is, and what to try next."""
-    folder = site.folder.relative_to(Path.cwd()) if site.folder.is_relative_to(Path.cwd()) else site.folder
-    day = DAY.relative_to(Path.cwd()) if DAY.is_relative_to(Path.cwd()) else DAY
+    folder, day, bin_ = _near(site.folder), _near(DAY), _near(Path(sys.executable).parent)
     tls = f"--cacert {folder}/ca.pem --cert {folder}/fhir.pem --key {folder}/fhir.key"
     return f"""
-store  {folder}/store.db    logs  {folder}/log/    audit log  python -m audit verify {folder}/store.db
+store  {folder}/store.db    logs  {folder}/log/    audit log  {bin_}/python -m audit verify {folder}/store.db
 API  {site.connector_url}/fhir    MLLP  localhost:{site.ports.mllp}    sandbox  {site.sandbox_url}/fhir
 
 Send a message, or drop a file ending in .hl7 into {folder}/hospital/out/ and see sent.jsonl beside it:
-  connector send {day}/03-update-phone.hl7 --to mllps://localhost:{site.ports.mllp} \\
+  {bin_}/connector send {day}/03-update-phone.hl7 --to mllps://localhost:{site.ports.mllp} \\
     --cert {folder}/hospital.pem --key {folder}/hospital.key --ca {folder}/ca.pem
 Ask the API (a token lives five minutes):
   curl {tls} \\
-    -H "Authorization: Bearer $(python -m connector.demo.tokens --site {folder} --as fhir)" \\
+    -H "Authorization: Bearer $({bin_}/python -m connector.demo.tokens --site {folder} --as fhir)" \\
     {site.connector_url}/fhir/metadata
 See what the sandbox holds; what you PUT there comes back to the hospital, in received.jsonl:
   curl {tls} {site.sandbox_url}/admin/Patient
 """
+
+
+def _near(path: Path) -> Path:
+    """The path as seen from here, where it lies below."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def _number(value: int | None) -> str:

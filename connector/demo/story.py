@@ -134,6 +134,7 @@ class Demo:
             await status.counts(),
         )
         self.verdict = 0 if all(side.holds for side in sides) else 1
+        self.console.print()
         self.console.print(balances(sides))
         self.console.print(how_to_play(self.site), highlight=False, markup=False, soft_wrap=True)
 
