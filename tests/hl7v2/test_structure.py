@@ -290,7 +290,7 @@ def outline(group: Group) -> list[Any]:
 
 # --- against hl7apy, and over the samples -------------------------------------------------------------
 
-# hl7apy errs with a second ORC in ORU and OML, a second PID in ORU, and TQ1 behind RXE: those are not compared.
+# hl7apy errs with a second ORC in ORU and OML, a second PID in ORU, and TQ1 behind RXE: not compared.
 WELL_FORMED = [
     ("2.5.1", "ADT^A01^ADT_A01", "EVN PID PD1 NK1 NK1 PV1 PV2 OBX AL1 DG1 PR1 PR1 GT1 IN1 IN2 IN1"),
     ("2.5", "ORU^R01^ORU_R01", "PID PV1 ORC OBR NTE OBX NTE OBX OBR OBX SPM"),
