@@ -142,6 +142,7 @@ class GroupCommit:
         except Exception as error:
             for job in batch:
                 job.error = database.failure(error, StoreUnavailable("the database refuses"))
+                job.error.__cause__ = error
 
     def _transaction(self, batch: list[_Job]) -> None:
         connection = self._connected()
@@ -150,11 +151,23 @@ class GroupCommit:
             units = [unit for job in batch if (unit := _savepoint(connection, job))]
             self._append(connection, [draft for unit in units for draft in unit.drafts])
             _tally(connection, units)
-            connection.exec_driver_sql("COMMIT")
+            self._durable(connection)
         except BaseException as error:
             self._roll_back(connection)
             if database.full(error):
                 raise _Refused from database.failure(error, StoreUnavailable("no room"))
+            raise
+
+    def _durable(self, connection: Connection) -> None:
+        """Commit. One that fails may yet lie whole in the log of SQLite, where the next start would find
+        it and take it for done: so something else is written over it before anybody hears of it."""
+        try:
+            connection.exec_driver_sql("COMMIT")
+        except SQLAlchemyError:
+            self._roll_back(connection)
+            with contextlib.suppress(SQLAlchemyError):  # the disk is unwell: what counts is the attempt
+                version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+                connection.exec_driver_sql(f"PRAGMA user_version = {(version + 1) % 2**31}")
             raise
 
     def _append(self, connection: Connection, drafts: list[Any]) -> None:
