@@ -21,7 +21,6 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.parametrize(
     "fault",
     [
-        "fdatasync:error=EIO:when=3",
         "fdatasync:error=EIO:when=2+2",
         "fdatasync:error=EIO:when=4+1",
         "pwrite64:error=EIO:when=90",

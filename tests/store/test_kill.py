@@ -16,7 +16,7 @@ import pytest
 from audit import verify
 from tests.store.site import LINK, NOW, TO_FHIR, open_store, take
 
-ROUNDS = 8
+ROUNDS = 6
 
 
 def _written_by(folder: Path, seconds: float, start: int) -> set[str]:
