@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from connector.errors import (
     AnswerNotUnderstood,
@@ -13,6 +15,7 @@ from connector.errors import (
 from connector.hl7v2 import ack
 from connector.hl7v2.ack import Ack, Fault, read_ack
 from connector.hl7v2.tree import Message
+from tests.hl7v2.texts import corpus, corpus_texts, messages, needs_corpus
 
 ERRORS: list[ConnectorError] = [
     RequiredFieldMissing("the patient has no identifier", location="PID-3(2).4.1", fix="send PID-3 | PID-4"),
@@ -122,3 +125,25 @@ def test_a_control_id_with_delimiters_in_it_is_still_one_id() -> None:
 def test_what_is_no_acknowledgment_is_not_understood(text: str) -> None:
     with pytest.raises(AnswerNotUnderstood):
         read_ack(text)
+
+
+@given(messages(), st.sampled_from(sorted(ack.CODES)))
+def test_every_readable_message_gets_an_answer_that_reads_back(text: str, code: str) -> None:
+    message = Message.parse(text)
+    sent = answer(message, code, ERRORS)
+    assert not any(char in sent for char in "\n\x0b\x1c")
+    found = read_ack(sent)
+    assert (found.code, found.control_id) == (code, message.control_id)
+    assert [fault.condition for fault in found.errors] == ["101", "100", "103", "102"]
+
+
+@corpus
+@needs_corpus
+def test_every_sample_gets_an_answer_that_reads_back() -> None:
+    for name, text in corpus_texts():
+        message = Message.parse(text)
+        found = read_ack(answer(message, "AE", ERRORS))
+        assert found.control_id == message.control_id, name
+        assert found.errors[0].location == (
+            "PID-3(2).4.1" if message.version >= "2.5" else found.errors[0].location
+        )

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from connector.errors import UndecodableText, UnreadableMessage
 from connector.hl7v2 import charset
@@ -127,3 +130,21 @@ def test_a_text_that_does_not_fit_is_refused_without_showing_it() -> None:
 def test_every_name_of_the_table_has_a_codec(name: str) -> None:
     assert encode("PID|1\r", name).decode(charset.CODECS[name]) == "PID|1\r"
     assert charset.known(name) == name
+
+
+@given(st.binary(max_size=80), st.sampled_from(["8859/1", "UNICODE UTF-8", "", "KLINGON"]))
+def test_any_bytes_are_refused_or_come_back_the_same(tail: bytes, name: str) -> None:
+    raw = message(name, "A").encode("ascii") + tail
+    try:
+        found = decode(raw, profile_charset=None)
+    except UndecodableText:
+        assert Message.parse(raw.decode("latin-1")).control_id == "1"  # so that it can be answered
+    else:
+        assert encode(found.text, found.charset) == raw
+        assert str(Message.parse(found.text)) == found.text
+
+
+@given(st.binary(max_size=60))
+def test_any_bytes_at_all_give_text_or_a_typed_error(raw: bytes) -> None:
+    with contextlib.suppress(UndecodableText, UnreadableMessage):
+        Message.parse(decode(raw, profile_charset="8859/1").text)
