@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..hl7v2.tree import Segment
+from .datatypes.primitives import ends_before
 from .fields import DELETE, write_field
 from .lens import Binder, Codec
 from .partner import Partner
@@ -83,7 +84,9 @@ class _Indicator:
         if same(target.get(d.other), base.get(d.other)) and same(target.get(d.boolean), base.get(d.boolean)):
             return
         more = self.codec.to_v2(target[d.other]) if d.other in target else None
-        flag = {True: "Y", False: "N"}.get(target.get(d.boolean), "") if more is None else "Y"
+        flag = "Y" if more is not None or target.get(d.boolean) is True else ""
+        if not flag and target.get(d.boolean) is False:
+            flag = "N"
         write_field(segment, d.flag, [flag], scope)
         write_field(segment, d.value, [scope.escape(more or "")], scope)
 
@@ -121,6 +124,8 @@ class _Moment:
             return None
         unsaid += rest
         first, last = (self.codec.to_fhir(text) if text else None for text in (start, end))
+        if first and last and ends_before(first, last):
+            last = None
         unsaid += [
             str(n) for n, text, value in ((d.start, start, first), (d.end, end, last)) if text and not value
         ]

@@ -8,18 +8,32 @@ its original says nothing new; one that stands alone goes through the table's ar
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..codes import CodeTable
 from ..lens import Bound, Unsaid
-from ..partner import V2, Partner
-from ..places import Comps, Json, same
+from ..partner import V2, Partner, is_oid
+from ..places import Comps, Json, comp, same, write_comp
 from ..scope import Scope
 from .primitives import code_text
 
-# code, text, coding system, version: CWE.1-3+7, 4-6+8, 10-13
-_TRIPLES = ((0, 1, 2, 6), (3, 4, 5, 7), (9, 10, 11, 12))
-_ROOM = 13
+_ROOM = 20  # CWE.15, CWE.16 and the value sets of the alternates have no place in a coding
+
+
+class _At(NamedTuple):
+    """The components of one of the three codings of a CWE, counted from 0."""
+
+    code: int
+    text: int
+    system: int
+    version: int
+    oid: int
+
+
+_TRIPLES = (_At(0, 1, 2, 6, 13), _At(3, 4, 5, 7, 16), _At(9, 10, 11, 12, 19))
+_TEXT = 8
+_BEYOND_ONE = (*_TRIPLES[1], *_TRIPLES[2], _TEXT)
+_MOST_NAMES = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +71,17 @@ class OneCoding:
         def get(comps: Comps, node: Json, scope: Scope) -> Unsaid | None:
             concept: Json = {}
             unsaid = words.get(comps, concept, scope) or []
-            codings = concept.get("coding", ())
-            if codings:
+            if codings := concept.get("coding"):
                 node.update(words.mapped(codings))
             elif "text" in concept:
                 node["display"] = concept["text"]
-            others = [str(at + 1) for at in range(3, min(len(comps), _ROOM)) if at not in (6,) and comps[at]]
-            return unsaid + [at for at in others if at not in unsaid]
+            kept = {"display": "2", "version": "7"}
+            beyond = [
+                at for name, at in kept.items() if codings and codings[0].get(name, "") != node.get(name, "")
+            ]
+            beyond = [at for at in beyond if comp(comps, int(at) - 1)]
+            beyond += [str(at + 1) for at in _BEYOND_ONE if comp(comps, at)]
+            return unsaid + [at for at in beyond if at not in unsaid]
 
         def put(target: Json, base: Json, comps: Comps, scope: Scope) -> None:
             if not same(target, base):
@@ -88,69 +106,65 @@ class _Words:
         unsaid: Unsaid | None = None
         if not scope.plain:
             comps, unsaid = _cared_for(comps, scope)
-        count = len(comps)
+        said: list[int] = []
         codings: list[Json] = []
-        self._triple(comps, count, _TRIPLES[0], codings, node)
-        if count > 3:
-            for triple in _TRIPLES[1:]:
-                if count > triple[0]:
-                    self._triple(comps, count, triple, codings, node)
-            if count > 8 and comps[8] and not comps[8].isspace():
-                node["text"] = comps[8]
-        if codings:
+        count = len(comps)
+        for at in _TRIPLES if count > 3 else _TRIPLES[:1]:
+            if coding := self._coding(comps, count, at, said):
+                codings.append(coding)
+                if self.table is not None and "code" in coding:
+                    self._beside(coding, codings)
+        if count > _TEXT and comps[_TEXT] and not comps[_TEXT].isspace():
+            node["text"] = comps[_TEXT]
+            said.append(_TEXT)
+        if codings and (len(said) > 1 or "code" in codings[0] or node):
             node["coding"] = codings
-            return unsaid
-        return self._nothing(comps, node, unsaid)
+        elif codings:  # words alone are the text
+            node["text"] = codings[0]["display"]
+        rest = [str(n + 1) for n, sent in enumerate(comps[:_ROOM]) if sent and n not in said]
+        return (unsaid or []) + rest if rest else unsaid
 
-    def _nothing(self, comps: Comps, node: Json, unsaid: Unsaid | None) -> Unsaid | None:
-        spoken = {1} if node.get("text") else set()
-        rest = [str(at + 1) for at, sent in enumerate(comps[:_ROOM]) if sent and at not in spoken and at != 8]
-        return (unsaid or []) + rest or None
-
-    def _triple(
-        self, comps: Comps, count: int, at: tuple[int, int, int, int], codings: list[Json], node: Json
-    ) -> None:
-        code_at, text_at, system_at, version_at = at
-        code = comps[code_at]
-        display = comps[text_at] if count > text_at else ""
-        if not code:
-            if display and not display.isspace():
-                self._text_only(display, comps, count, at, codings, node)
-            return
-        name = comps[system_at] if count > system_at else ""
+    def _coding(self, comps: Comps, count: int, at: _At, said: list[int]) -> Json | None:
+        """One of the codings; ``said`` gets the components it says."""
+        if count <= at.code:
+            return None
+        code = comps[at.code]
+        display = comps[at.text] if count > at.text else ""
         coding: Json = {}
-        if name:
-            uri = self.uris.get(name)
-            if uri is None:
-                uri = self.uris[name] = self.partner.system_uri(name)
-            coding["system"] = uri
-        if not (code.isascii() and code.isalnum()):
-            code = code_text(code) or "-".join(code.split())
-        coding["code"] = code
-        if display:
+        if code:
+            if not (code.isascii() and code.isalnum()) and code_text(code) is None:
+                code = code.strip() if code_text(code.strip()) else ""
+            if code:
+                coding["code"] = code
+                said.append(at.code)
+        if display and not display.isspace():
             coding["display"] = display
-        if count > version_at and comps[version_at]:
-            coding["version"] = comps[version_at]
-        codings.append(coding)
-        if self.table is not None:
-            self._beside(coding, codings)
+            said.append(at.text)
+        if not coding:
+            return None
+        if uri := self._uri(comps, count, at, said):
+            coding["system"] = uri
+        if count > at.version and comps[at.version] and not comps[at.version].isspace():
+            coding["version"] = comps[at.version]
+            said.append(at.version)
+        return coding
 
-    def _text_only(
-        self,
-        display: str,
-        comps: Comps,
-        count: int,
-        at: tuple[int, int, int, int],
-        codings: list[Json],
-        node: Json,
-    ) -> None:
-        if at[0] or (count > 8 and comps[8]) or any(comps[3:]) or (count > 2 and comps[2]):
-            coding: Json = {"display": display}
-            if count > at[2] and comps[at[2]]:
-                coding["system"] = self.partner.system_uri(comps[at[2]])
-            codings.append(coding)
+    def _uri(self, comps: Comps, count: int, at: _At, said: list[int]) -> str:
+        """The system by its name, else by its OID (CWE.14)."""
+        name = comps[at.system] if count > at.system else ""
+        if name and not name.isspace():
+            said.append(at.system)
+        elif count > at.oid and is_oid(comps[at.oid]):
+            name = comps[at.oid]
+            said.append(at.oid)
         else:
-            node["text"] = display
+            return ""
+        uri = self.uris.get(name)
+        if uri is None:
+            if len(self.uris) >= _MOST_NAMES:
+                self.uris.clear()
+            uri = self.uris[name] = self.partner.system_uri(name)
+        return uri
 
     def _beside(self, coding: Json, codings: list[Json]) -> None:
         """The mapped coding beside the sender's own."""
@@ -181,35 +195,47 @@ class _Words:
         return image or first
 
     def put(self, target: Json, comps: Comps, scope: Scope, by_table: bool = False) -> None:
-        """Write codings; ``by_table``: a mapped one goes back through the table even where v2 has a name for its system."""
+        """Write codings; what one of them says already stays in the sender's words.
+
+        ``by_table``: a mapped one goes back through the table even where v2 has a name for its system.
+        """
         said = [coding for coding in target.get("coding") or () if isinstance(coding, dict)]
         own = [str(coding.get("code")) for coding in said if coding.get("system") == self.v2_system]
         images = [image for code in own if (image := self.image(code)) and image["system"] != self.v2_system]
         originals = [coding for coding in said if not any(_says(coding, image) for image in images)]
-        texts = [""] * _ROOM
-        for coding, triple in zip(originals, _TRIPLES):
-            for at, text in zip(triple, self._parts(coding, by_table)):
-                texts[at] = text
-        if text := target.get("text"):
-            texts[8 if originals else 1] = text
-        tail = comps[_ROOM:]
-        while texts and not texts[-1] and not tail:
-            texts.pop()
-        comps[:] = [scope.escape(text) for text in texts] + tail
+        before = _cared_for(comps, scope)[0]
+        for coding, at in zip([*originals, {}, {}, {}], _TRIPLES):
+            self._write(coding, before, at, comps, scope, by_table)
+        text = target.get("text") or ""
+        write_comp(comps, _TEXT, scope.escape(text) if originals else "")
+        if text and not originals:
+            write_comp(comps, _TRIPLES[0].text, scope.escape(text))
+
+    def _write(
+        self, coding: Json, before: Comps, at: _At, comps: Comps, scope: Scope, by_table: bool
+    ) -> None:
+        now = self._coding(before, len(before), at, []) or {}
+        if self.table is not None and "code" in now:
+            self._beside(now, [])
+        if coding and same(coding, now):
+            return
+        parts = self._parts(coding, by_table) if coding else ("", "", "", "")
+        for component, text in zip(at, (*parts, "")):
+            write_comp(comps, component, scope.escape(text))
 
     def _parts(self, coding: Json, by_table: bool) -> tuple[str, str, str, str]:
         system, code, display = coding.get("system", ""), coding.get("code", ""), coding.get("display", "")
         mapped = system not in ("", self.v2_system) and (by_table or not self.partner.has_name(system))
         if self.table and mapped:
-            v2 = self.table.v2_code(system, code)
-            if v2 is not None:
-                return v2, "", "", ""
+            known = self.table.v2_code(system, code)
+            if known is not None:
+                return known, "", "", ""
         name = self.partner.system_name(system) if system and (display or system != self.v2_system) else ""
         return code, display, name, coding.get("version", "")
 
 
 def _says(coding: Json, image: Json) -> bool:
-    return coding.get("system") == image["system"] and coding.get("code") == image["code"]
+    return (coding.get("system"), coding.get("code")) == (image["system"], image["code"])
 
 
 def _cared_for(comps: Comps, scope: Scope) -> tuple[Comps, Unsaid | None]:

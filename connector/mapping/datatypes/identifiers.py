@@ -10,7 +10,7 @@ from ..lens import At, Bound, Item, Nested, Row, Unsaid
 from ..partner import Partner, is_oid, local_name, local_uri
 from ..places import Comps, Json, same, write_comp
 from ..scope import Scope
-from .primitives import IdentifierType, date, text_code
+from .primitives import End, IdentifierType, date, text_code
 
 CHECK_DIGIT = "http://hl7.org/fhir/StructureDefinition/identifier-checkDigit"
 CHECK_SCHEME = "http://terminology.hl7.org/StructureDefinition/identifier-checkDigitScheme"
@@ -19,7 +19,7 @@ _URN = {"ISO": "urn:oid:", "UUID": "urn:uuid:", "GUID": "urn:uuid:"}
 
 @dataclass(frozen=True, slots=True)
 class Authority:
-    """The parts of an HD <-> ``system``, and its name in ``assigner.display`` where the system does not tell it.
+    """An HD <-> ``system``, and its name in ``assigner.display`` where the system does not say it.
 
     The system is the profile's for HD.1, else the universal id as a URN, else ``urn:id:`` and HD.1.
     """
@@ -148,13 +148,13 @@ CX_IDENTIFIER: tuple[Row, ...] = (
     Extension("3", CHECK_SCHEME),
     Nested("4", (Authority(),)),
     Item("5", "type", IdentifierType()),
-    At("period", (Item("7", "start", date), Item("8", "end", date))),
+    At("period", (Item("7", "start", date), End("8", date))),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class FlatAuthority:
-    """An HD laid out as three components, from ``first`` (counted from 0) on: EI.2 to EI.4, CNN.9 to CNN.11."""
+    """An HD laid out as three components from ``first`` (counted from 0): EI.2 to EI.4, CNN.9 to CNN.11."""
 
     first: int
 

@@ -19,7 +19,7 @@ from ..partner import Partner
 from ..places import Json, same
 from ..scope import Scope
 from .coded import Concept
-from .primitives import date_time, decimal, number_text, time
+from .primitives import date_time, decimal, ends_before, number_text, time
 
 _TEXT = ("ST", "TX", "FT", "VR")
 _CODED = ("CE", "CWE", "CNE", "CF", "IS", "ID")
@@ -86,7 +86,7 @@ class _ObservedValue:
     def _typed(
         self, kind: str, text: str, units: str, node: Json, scope: Scope, unsaid: list[str]
     ) -> bool | None:
-        """Say the value in the form of its type; whether the units were said with it, ``None``: not that form."""
+        """Say the value in the form of its type; whether that said the units, ``None``: not that form."""
         if kind in ("NM", "SN"):
             return self._number(kind, text, units, node, scope, unsaid)
         comps = text.split(scope.component)
@@ -121,6 +121,8 @@ class _ObservedValue:
         said = {end: codec(text) for end, text in zip(ends, comps) if text}
         if not said or len(comps) > 2 or any(value is None for value in said.values()):
             return None
+        if name == "valuePeriod" and len(said) > 1 and ends_before(said["start"], said["end"]):
+            return None
         node[name] = said
         return False
 
@@ -143,7 +145,7 @@ class _ObservedValue:
             quantity = self._quantity(comps[0]) if len(comps) == 1 else None
             return ("valueQuantity", quantity, [quantity]) if quantity else None
         comparator, first, separator, second = (
-            (comps + ["", "", ""])[:4] if len(comps) < 5 else ("?", "", "", "")
+            [*comps, "", "", ""][:4] if len(comps) < 5 else ("?", "", "", "")
         )
         one, two = self._quantity(first), self._quantity(second)
         if comparator in ("", "=", *_COMPARATORS) and one and not separator and not second:

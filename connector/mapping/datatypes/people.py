@@ -9,7 +9,7 @@ from ..partner import Partner
 from ..places import Comps, Json, comp, same
 from ..scope import Scope
 from .identifiers import CHECK_DIGIT, CHECK_SCHEME, Authority, Extension
-from .primitives import Code, IdentifierType, date_time, positive, raw_code
+from .primitives import Code, End, IdentifierType, date_time, ends_before, positive, raw_code
 
 _SD = "http://hl7.org/fhir/StructureDefinition/"
 
@@ -45,10 +45,12 @@ class ValidityRange:
                 for end, text in zip(("start", "end"), sent.split(scope.subcomponent))
             ]
             period = {end: value for end, value, _ in ends if value}
+            if len(period) > 1 and ends_before(period["start"], period["end"]):
+                del period["end"]
             if period:
                 node["period"] = period
             return [
-                f"{self.at}.{n}" for n, (_, value, text) in enumerate(ends, 1) if text and not value
+                f"{self.at}.{n}" for n, (end, _, text) in enumerate(ends, 1) if text and end not in period
             ] or None
 
         def put(target: Json, base: Json, comps: Comps, scope: Scope) -> None:
@@ -59,7 +61,7 @@ class ValidityRange:
 
 
 def _period(start: str, end: str) -> At:
-    return At("period", (Item(start, "start", date_time), Item(end, "end", date_time)))
+    return At("period", (Item(start, "start", date_time), End(end, date_time)))
 
 
 XPN_HUMANNAME: tuple[Row, ...] = (

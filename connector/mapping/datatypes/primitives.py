@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from ...hl7v2 import times
-from ..lens import Codec
+from ..emit import Leaf
+from ..lens import Binder, Bound, Codec
 from ..partner import Partner
+from ..places import Comps, Json, leaf, place, same, write_sub
+from ..scope import Scope
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)\Z", re.ASCII)
 _CODE = re.compile(r"\S+( \S+)*\Z")
@@ -31,7 +35,7 @@ class Code:
     def __call__(self, partner: Partner) -> Codec:
         table = partner.table(self.table)
         to_fhir = {v2: coded.code for v2, coded in table.to_fhir.items()}
-        to_v2 = {code: v2 for v2, code in reversed(to_fhir.items())} | table.codes_to_v2
+        to_v2 = {code: v2 for v2, code in reversed(to_fhir.items())} | dict(table.codes_to_v2)
 
         def back(value: Any) -> str | None:
             return to_v2.get(value) if isinstance(value, str) else None
@@ -153,3 +157,45 @@ def _first_code(value: Any) -> str | None:
 def text_code(_: Partner) -> Codec:
     """ST, ID, IS <-> string."""
     return Codec(lambda sent: None if sent.isspace() else sent, _text_only)
+
+
+def ends_before(start: str, end: str) -> bool:
+    """Whether an end lies before its start, as far as their precisions tell (FHIR R4 invariant per-1)."""
+    if "T" in start and "T" in end:
+        if start[-6:] == end[-6:]:
+            return end < start
+        return datetime.fromisoformat(end) < datetime.fromisoformat(start)
+    shared = min(len(start), len(end), len("2024-01-01"))
+    return end[:shared] < start[:shared]
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The end of a period whose start another row says first; one before the start stays unsaid."""
+
+    at: str
+    codec: Binder
+    path: str = ""  # of the period; empty: the node itself
+
+    def compile(self, partner: Partner) -> Bound:
+        component, sub = leaf(self.at)
+        codec = self.codec(partner)
+        to_fhir, to_v2 = codec.to_fhir, codec.to_v2
+        path = f"{self.path}." if self.path else ""
+        start_of, (end_of, write_end) = place(path + "start")[0], place(path + "end")
+
+        def get(sent: str, node: Json) -> bool:
+            end, start = to_fhir(sent), start_of(node)
+            if end is None or (start and ends_before(start, end)):
+                return False
+            write_end(node, end)
+            return True
+
+        def put(target: Json, base: Json, comps: Comps, scope: Scope) -> None:
+            end = end_of(target)
+            hidden = end is None and not same(start_of(target), start_of(base))
+            if hidden or not same(end, end_of(base)):
+                said = to_v2(end) or "" if end is not None else ""
+                write_sub(comps, component, sub, scope.escape(said), scope.subcomponent)
+
+        return Bound(put, leaves={component: Leaf(get)}, elements=frozenset({path + "end"}))

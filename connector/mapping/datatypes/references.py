@@ -31,7 +31,7 @@ def identified(resource: Json) -> str:
 
 
 def reference_place(path: str) -> tuple[Reader, Callable[[Json, str], None]]:
-    """A reader of the Reference at a path and a writer of its ``reference``; an empty path is the node itself."""
+    """Reader of the Reference at a path, writer of its ``reference``; an empty path is the node itself."""
     if not path:
         return (lambda node: node), (lambda node, reference: node.__setitem__("reference", reference))
     reader, writer = place(path)

@@ -27,7 +27,7 @@ EVN_PROVENANCE = (
 
 
 def complete(node: Json, around: Around) -> None:
-    """``recorded`` and ``agent`` are required: without an operator the sender is the agent, unknown at worst."""
+    """``recorded`` and ``agent`` are required; without an operator the agent is unknown."""
     absent(node, "recorded")
     if "agent" not in node:
         node["agent"] = [{"who": dict(UNKNOWN)}]

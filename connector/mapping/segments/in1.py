@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..datatypes.identifiers import CX_IDENTIFIER
 from ..datatypes.people import XAD_ADDRESS, XPN_HUMANNAME, XTN_CONTACTPOINT
-from ..datatypes.primitives import Code, date, date_time
+from ..datatypes.primitives import Code, End, date, date_time
 from ..fields import Field, One
 from ..lens import Item
 from ..places import Json
@@ -15,7 +15,7 @@ IN1_COVERAGE = (
     One("IN1-2", "", (Item("1", "identifier.0.value"),)),
     value("IN1-8", "class.0.value"),
     value("IN1-12", "period.start", date_time),
-    value("IN1-13", "period.end", date_time),
+    One("IN1-13", "", (End("1", date_time, "period"),)),
     concept("IN1-15", "type", "HL70086"),
     concept("IN1-17", "relationship", "HL70063-subscriber"),
     value("IN1-36", "subscriberId"),

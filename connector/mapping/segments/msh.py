@@ -50,7 +50,7 @@ class MessageType:
 
 
 def event_parts(header: Json) -> list[str]:
-    """MSH-9 as a MessageHeader says it: message code, trigger event, perhaps the structure; [] where it does not."""
+    """MSH-9 as a MessageHeader says it: message code, trigger event, perhaps the structure; or nothing."""
     uri, coding = header.get("eventUri"), header.get("eventCoding")
     if isinstance(uri, str) and uri.startswith(_URN):
         return [unquote(part) for part in uri.removeprefix(_URN).split(":")]
@@ -92,7 +92,7 @@ def processing_id(_: Partner) -> Codec:
 
 
 def complete(node: Json, around: Around) -> None:
-    """``source.endpoint`` and ``destination.endpoint`` are required; without an address they are absent with a reason."""
+    """``endpoint`` is required of source and destination: without an address, absent for a reason."""
     absent(node.setdefault("source", {}), "endpoint")
     for destination in node.get("destination", ()):
         absent(destination, "endpoint")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from ..datatypes.coded import Concept, first_coding
 from ..datatypes.identifiers import CX_IDENTIFIER
 from ..datatypes.people import XAD_ADDRESS, XPN_HUMANNAME, XTN_CONTACTPOINT
-from ..datatypes.primitives import Code, date, date_time
-from ..fields import Field
+from ..datatypes.primitives import Code, End, date, date_time
+from ..fields import Field, One
 from ..lens import At, Item
 from ..places import Json
 from ..units import Around
@@ -22,7 +22,7 @@ NK1_RELATEDPERSON = (
     Field("NK1-40", "telecom", XTN_CONTACTPOINT, key=("system", "use")),
     concepts("NK1-7", "relationship", "HL70131", only=coded_in(V2 + "0131")),
     value("NK1-8", "period.start", date_time),
-    value("NK1-9", "period.end", date_time),
+    One("NK1-9", "", (End("1", date_time, "period"),)),
     Field("NK1-33", "identifier", CX_IDENTIFIER, rest=True, key=("system", "type")),
     Field("NK1-12", "identifier", CX_IDENTIFIER, key=("system", "type")),
     value("NK1-15", "gender", Code("HL70001")),

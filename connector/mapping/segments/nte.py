@@ -1,4 +1,4 @@
-"""NTE <-> Annotation (guide: NTE[Observation], NTE[ServiceRequest]); the segment's fields are its components."""
+"""NTE <-> Annotation (guide: NTE[Observation], NTE[ServiceRequest]); its fields are the components."""
 
 from __future__ import annotations
 

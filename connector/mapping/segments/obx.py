@@ -40,7 +40,7 @@ def complete(node: Json, around: Around) -> None:
 
 
 def identity(node: Json, around: Around) -> str:
-    """The instance identifier (OBX-21), else the report, the code and the sub-id; without a report, the time."""
+    """The instance identifier (OBX-21), else report, code and sub-id; without a report, the time."""
     for one in node.get("identifier", ()):
         if value := one.get("value"):
             return f"{one.get('system', '')}|{value}"

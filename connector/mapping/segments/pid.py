@@ -10,8 +10,8 @@ from ..datatypes.coded import Concept
 from ..datatypes.identifiers import CX_IDENTIFIER
 from ..datatypes.people import XAD_ADDRESS, XPN_HUMANNAME, XTN_CONTACTPOINT
 from ..datatypes.primitives import Code, date, date_time, positive
-from ..fields import Field, One
 from ..emit import Leaf
+from ..fields import Field, One
 from ..lens import At, Bound, Item, Nested
 from ..partner import Partner
 from ..places import Comps, Json, same, write_comp

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..datatypes.coded import Concept, OneCoding
 from ..datatypes.identifiers import CX_IDENTIFIER
-from ..datatypes.primitives import date_time
+from ..datatypes.primitives import End, date_time
 from ..datatypes.references import Place, Refer, dld_location, practitioner
 from ..fields import Field, One
 from ..places import Json
@@ -52,7 +52,7 @@ PV1_ENCOUNTER = (
     One("PV1-37", "", (Refer("Location", *dld_location("hospitalization.destination")),)),
     concepts("PV1-38", "hospitalization.dietPreference", "HL70114"),
     value("PV1-44", "period.start", date_time),
-    value("PV1-45", "period.end", date_time),
+    One("PV1-45", "", (End("1", date_time, "period"),)),
     Field("PV1-50", "identifier", CX_IDENTIFIER, key=("system", "type")),
     participant("PV1-52", "PART", "Participation"),
 )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ..datatypes.primitives import date_time, integer
-from ..fields import One
 from ..emit import Leaf
+from ..fields import One
 from ..lens import Bound, Item
 from ..partner import Partner
 from ..places import Comps, Json, same, write_comp

@@ -32,8 +32,8 @@ def concepts(at: str, path: str, table: str = "", only: Callable[[Json], bool] |
 
 
 def extension(at: str, url: str, value: str, *rows: Row) -> Field:
-    """A field <-> an extension with a complex value."""
-    return Field(at, "extension", (At(value, rows),), tag={"url": url}, most=1)
+    """A field <-> an extension with a complex value, or with parts of its own (``value`` empty)."""
+    return Field(at, "extension", (At(value, rows),) if value else rows, tag={"url": url}, most=1)
 
 
 def extension_value(at: str, url: str, value: str, codec: Binder = text) -> Field:

@@ -1,0 +1,41 @@
+"""The ADT and ORU messages of the sample corpus, where that folder is there (beside the repository)."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from connector.errors import ConnectorError
+from connector.hl7v2 import batch
+from connector.hl7v2.tree import Message
+
+FOLDER = Path(__file__).parents[3] / "shared" / "samples"
+WITHOUT = f"the sample corpus is not there ({FOLDER.parent.name}/{FOLDER.name} beside the repository)"
+
+
+@cache
+def found() -> tuple[tuple[str, str], ...]:
+    """(file name, message text), each text once; unreadable ones too where they name a message at all."""
+    if not FOLDER.is_dir():
+        return ()
+    seen: dict[str, str] = {}
+    for path in sorted(path for path in FOLDER.rglob("*") if path.is_file()):
+        for raw in batch.split(path.read_bytes()):
+            seen.setdefault(raw.decode("utf-8", "replace"), path.name)
+    return tuple((name, text) for text, name in seen.items() if _is_ours(text))
+
+
+def _is_ours(text: str) -> bool:
+    try:
+        return Message.parse(text).message_code in ("ADT", "ORU")
+    except ConnectorError:
+        return "ADT" in text[:200] or "ORU" in text[:200]
+
+
+def messages() -> tuple[tuple[str, str], ...]:
+    """The same, or the test is skipped."""
+    if not found():
+        pytest.skip(WITHOUT)
+    return found()
