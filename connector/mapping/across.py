@@ -53,13 +53,14 @@ class Indicator:
 
 
 class _Indicator:
-    __slots__ = ("codec", "declared", "numbers", "segment")
+    __slots__ = ("codec", "declared", "elements", "numbers", "segment")
 
     def __init__(self, declared: Indicator, codec: Codec) -> None:
         self.declared = declared
         self.codec = codec
         self.segment = declared.segment
         self.numbers = (declared.flag, declared.value)
+        self.elements = frozenset({declared.boolean, declared.other})
 
     def get(self, segment: Segment, node: Json, scope: Scope) -> list[str] | None:
         d = self.declared
@@ -106,13 +107,14 @@ class Moment:
 
 
 class _Moment:
-    __slots__ = ("codec", "declared", "moment", "numbers", "period", "segment")
+    __slots__ = ("codec", "declared", "elements", "moment", "numbers", "period", "segment")
 
     def __init__(self, declared: Moment, codec: Codec) -> None:
         self.declared = declared
         self.codec = codec
         self.segment = declared.segment
         self.numbers = (declared.start, declared.end)
+        self.elements = frozenset({declared.path + "DateTime", declared.path + "Period"})
         self.moment: tuple[Reader, Writer] = place(declared.path + "DateTime")
         self.period: tuple[Reader, Writer] = place(declared.path + "Period")
 

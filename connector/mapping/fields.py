@@ -22,9 +22,10 @@ class Field:
     """A field whose repetitions become the elements of the list at ``path``.
 
     ``tag``: constants that every element from this field carries, and by which the way back knows
-    them. ``default``: the same, but only where no row said the element. ``rest``: takes the elements that no other field claims. ``only``: which elements this field may take at all. ``most``:
-    how many (0: any number). ``key``: the paths by which a changed element finds its prior repetition.
+    them. ``default``: the same, but only where no row said the element. ``rest``: takes the elements that no
+    other field claims. ``only``: which elements this field may take at all. ``most``: how many (0: any). ``key``: the paths by which a changed element finds its prior repetition.
     ``shared``: reference data that says the same in many messages (see ``known``); nothing of the patient.
+    ``never``: marks of elements that another place says.
     """
 
     at: str
@@ -37,6 +38,7 @@ class Field:
     most: int = 0
     key: tuple[str, ...] = ()
     shared: bool = False
+    never: tuple[Mapping[str, Any], ...] = ()
 
     def compile(self, partner: Partner) -> BoundField:
         return BoundField(self, compile_rows(self.rows, partner))
@@ -74,10 +76,16 @@ class Across(Protocol):
 
 
 class BoundAcross(Protocol):
-    """``numbers``: the fields it accounts for, by segment name."""
+    """``numbers``: the fields it accounts for; ``elements``: the paths of the FHIR elements it owns."""
 
-    segment: str
-    numbers: tuple[int, ...]
+    @property
+    def segment(self) -> str: ...
+
+    @property
+    def numbers(self) -> tuple[int, ...]: ...
+
+    @property
+    def elements(self) -> frozenset[str]: ...
 
     def get(self, segment: Segment, node: Json, scope: Scope) -> list[str] | None:
         """What of these fields is unsaid, as ``"5(2).1"``."""
@@ -161,7 +169,7 @@ class BoundField:
     def claims(self, element: Json) -> int:
         """How strongly an element belongs here: 0 not at all, 2 as the rest, 3 by default, 4 by tag."""
         d = self.declared
-        if d.only and not d.only(element):
+        if (d.only and not d.only(element)) or any(includes(element, mark) for mark in d.never):
             return 0
         if d.only or d.tag:
             return 4 if includes(element, d.tag) else 0

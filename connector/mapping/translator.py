@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ..errors import InvalidResource, SegmentSequence
@@ -12,7 +12,7 @@ from ..hl7v2.tree import Message, Segment
 from . import backward, forward
 from .assembly import resource_id
 from .compiled import Maps, compile_units
-from .fields import split_at
+from .filling import Filling, take_back
 from .merge import over_prior
 from .messages.events import event_of, structure_of
 from .messages.units import UNITS, order_of
@@ -22,7 +22,7 @@ from .residue import unsaid
 
 
 class Translation(NamedTuple):
-    """A translated message: ``bundle`` to FHIR, ``message`` to v2; ``lost``: the locations the other side does not say."""
+    """A translated message: ``bundle`` to FHIR, ``message`` to v2; ``lost``: where the other side is silent."""
 
     bundle: Json
     message: str
@@ -45,21 +45,21 @@ class Envelope:
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """How new messages are written: the profile's ``[v2.to]``, its constants, and the event of a change."""
+    """How new messages are written: the profile's ``[v2.to]``."""
 
     version: str = "2.5.1"
     processing_id: str = "P"
     charset: str = "UNICODE UTF-8"
     facilities: tuple[str, str, str, str] = ("", "", "", "")
-    constants: Mapping[str, str] = field(default_factory=dict)
 
 
 class Translator:
     """Translates for one partner. Stateless between calls and pure: equal input gives equal output."""
 
-    def __init__(self, maps: Maps, outgoing: Outgoing = Outgoing()) -> None:
+    def __init__(self, maps: Maps, outgoing: Outgoing | None = None, filling: Filling | None = None) -> None:
         self.maps = maps
-        self.outgoing = outgoing
+        self.outgoing = outgoing or Outgoing()
+        self.filling = filling or Filling()
 
     @classmethod
     def default(cls) -> Translator:
@@ -78,12 +78,32 @@ class Translator:
         ``SegmentSequence`` where a message about a patient has no PID.
         """
         tree = message if isinstance(message, Message) else Message.parse(message)
-        said = forward.to_fhir(tree, self.maps)
+        said = self._said(tree)
         self._demand_patient(said)
         resources = said.assembly.resources
         if prior is not None:
-            resources = over_prior(said, self.maps, _by_reference(prior))
+            resources = self._over(tree, said, _by_reference(prior))
         return Translation(self._bundle(resources), "", said.lost)
+
+    def _said(self, tree: Message, fields: bool = True) -> forward.Forward:
+        """What a message says, with what the profile assumes; ``fields``: also of fields not sent."""
+        if self.filling:
+            tree = tree.copy()
+            self.filling.assume(tree, fields)
+        return forward.to_fhir(tree, self.maps)
+
+    def _over(self, tree: Message, said: forward.Forward, prior: Mapping[str, Json]) -> dict[str, Json]:
+        """The resources over the prior ones; the profile's word on fields not sent overrides nothing."""
+        if not self.filling.fields:
+            return over_prior(said, self.maps, prior)
+        sent = self._said(tree, fields=False)
+        assumed = said.assembly.resources
+        if sent.assembly.resources.keys() != assumed.keys():  # the ids follow from what is assumed
+            return over_prior(said, self.maps, prior)
+        merged = over_prior(sent, self.maps, prior)
+        for reference, resource in assumed.items():
+            merged[reference] = {**resource, **merged[reference]} if reference in prior else resource
+        return merged
 
     def _demand_patient(self, said: forward.Forward) -> None:
         units = self.maps.units
@@ -135,12 +155,15 @@ class Translator:
             start = Message.parse(str(prior)) if isinstance(prior, Message) else Message.parse(prior)
         headed = any(resource["resourceType"] == "MessageHeader" for resource in target.resources.values())
         order = order_of((event or start.message_code).partition("^")[0], headed)
+        assumed = self.filling.assume(start)
         message = backward.to_v2(start, self.maps, target, order)
+        take_back(assumed, start.delimiters)
         if prior is None:
             message.msh.set(18, self.outgoing.charset)
         if envelope.event or envelope.control_id or (prior is None and not headed):
             self._address(message, event, envelope)
-        read = forward.to_fhir(Message.parse(str(message)), self.maps)
+        self.filling.write(message)
+        read = self._said(Message.parse(str(message)))
         wanted = {
             reference: resource
             for reference, resource in target.resources.items()
@@ -177,11 +200,6 @@ class Translator:
             evn.set(1, event.partition("^")[2])
         if evn is not None and (envelope.at or not evn.field(2)):
             evn.set(2, envelope.at or msh.field(7))
-        for location, text in out.constants.items():
-            name, number = split_at(location)
-            segment = message.first(name)
-            if segment is not None:
-                segment.set(number, text)
 
 
 def _by_reference(prior: Iterable[Json] | Json) -> dict[str, Json]:

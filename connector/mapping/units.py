@@ -167,7 +167,9 @@ class Planner:
 
     def _adopt(self, instances: list[Instance]) -> None:
         """Feeds that send a segment before the only PID (or PV1) of the message mean that one all the same."""
-        for n, unit in enumerate(self.units[:3]):
+        for n, unit in enumerate(self.units):
+            if unit.name not in ("patient", "visit"):
+                continue
             mine = [at for at, instance in enumerate(instances) if instance.unit == n]
             if len(mine) == 1:
                 for at, instance in enumerate(instances):

@@ -25,6 +25,7 @@ _TEXT = ("ST", "TX", "FT", "VR")
 _CODED = ("CE", "CWE", "CNE", "CF", "IS", "ID")
 _COMPARATORS = ("<", "<=", ">", ">=")
 _VALUE = "value"
+_FORMS = ("Quantity", "String", "CodeableConcept", "DateTime", "Time", "Period", "Range", "Ratio")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +39,12 @@ class ObservedValue:
 
 
 class _ObservedValue:
-    __slots__ = ("coded", "instants", "number", "numbers", "partner", "segment", "times")
+    __slots__ = ("coded", "elements", "instants", "number", "numbers", "partner", "segment", "times")
 
     def __init__(self, partner: Partner) -> None:
         self.segment = "OBX"
         self.numbers = (2, 5, 6)
+        self.elements = frozenset({"component", *(_VALUE + form for form in _FORMS)})
         self.partner = partner
         self.coded = Concept().compile(partner)
         self.instants: Codec = date_time(partner)

@@ -29,6 +29,11 @@ def structure_of(code: str, event: str) -> str:
     return _STRUCTURE_OF.get((code, event), f"{code}_{event}")
 
 
+def known_messages() -> frozenset[str]:
+    """The messages that have a map: ``ADT^A01``."""
+    return frozenset(f"{code}^{event}" for code, event in _STRUCTURE_OF)
+
+
 def code_of(event: str) -> str:
     """The message code (MSH-9.1) of a trigger event: ``ORU`` for ``R01``."""
     return next((code for code, named in _STRUCTURE_OF if named == event), "ADT")
