@@ -82,10 +82,10 @@ def _put_instance(work: _Work, n: int) -> None:
 
 def _owner(work: _Work, n: int) -> str:
     """Under whom things without an identifier are told apart, as on the way to FHIR."""
-    parent = work.before.plan.instances[n].parents.get("patient", -1)
-    if parent >= 0 and work.before.spoken[parent].references[0]:
-        return str(work.before.spoken[parent].references[0])
-    return str(work.before.scope.owner)
+    before = work.before
+    parent = before.plan.instances[n].parents.get("patient", -1)
+    mine = before.spoken[parent].references[0] if parent >= 0 else before.spoken[n].seed
+    return str(mine or before.key)
 
 
 def _now(work: _Work, unit: BoundUnit, references: list[str]) -> list[Json]:

@@ -21,6 +21,7 @@ class BoundSegments(NamedTuple):
     lens: Lens
     reader: Reader
     writer: Writer
+    needs: tuple[str, ...]
 
 
 class Slot:
@@ -162,7 +163,8 @@ def _slot(declared: ResourceMap | Attached, partner: Partner, read: tuple[str, .
     slot = Slot(declared)
     for row in declared.rows:
         if isinstance(row, Segments):
-            slot.segments.append(BoundSegments(row.name, compile_rows(row.rows, partner), *place(row.path)))
+            lens = compile_rows(row.rows, partner)
+            slot.segments.append(BoundSegments(row.name, lens, *place(row.path), row.needs))
         elif isinstance(row, (Field, One)):
             slot.fields.append(row.compile(partner))
         else:

@@ -23,7 +23,7 @@ class Field:
 
     ``tag``: constants that every element from this field carries, and by which the way back knows
     them. ``default``: the same, but only where no row said the element. ``rest``: takes the elements that no
-    other field claims. ``only``: which elements this field may take at all. ``most``: how many (0: any). ``key``: the paths by which a changed element finds its prior repetition.
+    other field claims. ``only``: which elements this field may take at all; ``prefers``: which it takes before others. ``most``: how many (0: any). ``key``: the paths by which a changed element finds its prior repetition.
     ``shared``: reference data that says the same in many messages (see ``known``); nothing of the patient.
     ``never``: marks of elements that another place says.
     """
@@ -35,6 +35,7 @@ class Field:
     default: Mapping[str, Any] = field(default_factory=dict)
     rest: bool = False
     only: Callable[[Json], bool] | None = None
+    prefers: Callable[[Json], bool] | None = None
     most: int = 0
     key: tuple[str, ...] = ()
     shared: bool = False
@@ -173,6 +174,8 @@ class BoundField:
             return 0
         if d.only or d.tag:
             return 4 if includes(element, d.tag) else 0
+        if d.prefers and d.prefers(element):
+            return 4
         if d.default and includes(element, d.default):
             return 3
         return 2 if d.rest else 1

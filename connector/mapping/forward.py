@@ -199,7 +199,10 @@ def view_segment(segment: Segment, rows: BoundSegments, scope: Scope) -> tuple[J
     """The element a whole segment says; its fields stand where components do."""
     element: Json = {}
     scope.beware()
-    return element, rows.lens.get(segment.texts[1:], element, scope) or []
+    unsaid = rows.lens.get(segment.texts[1:], element, scope) or []
+    if all(need in element for need in rows.needs):
+        return element, unsaid
+    return {}, [str(n) for n, text in enumerate(segment.texts[1:], 1) if text and text != DELETE]
 
 
 def _carries(slot: Slot, n: int, spoken: Spoken) -> bool:

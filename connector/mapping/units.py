@@ -20,11 +20,15 @@ from .places import Json
 
 @dataclass(frozen=True, slots=True)
 class Segments:
-    """A segment that repeats: each one becomes an element of the list at ``path``; rows see its fields as components."""
+    """A segment that repeats: each one becomes an element of the list at ``path``; rows see its fields as components.
+
+    ``needs``: only made where all of these elements are there.
+    """
 
     name: str
     path: str
     rows: tuple[Row, ...]
+    needs: tuple[str, ...] = ()
 
 
 class Around(Protocol):

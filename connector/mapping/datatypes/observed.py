@@ -62,13 +62,7 @@ class _ObservedValue:
         if kind in _TEXT or scope.delimiters.repetition not in text:
             self._say(kind, text, units, node, scope, unsaid)
         else:
-            parts: list[Json] = []
-            for repetition in text.split(scope.delimiters.repetition):
-                if repetition:
-                    part: Json = {}
-                    self._say(kind, repetition, units, part, scope, unsaid)
-                    parts.append(part)
-            node["component"] = parts
+            self._say_each(kind, text, units, node, scope, unsaid)
         return list(dict.fromkeys(unsaid))
 
     def _say(self, kind: str, text: str, units: str, node: Json, scope: Scope, unsaid: list[str]) -> None:
@@ -84,6 +78,22 @@ class _ObservedValue:
             used = False
         if units and not used:
             unsaid.append("6")
+
+    def _say_each(
+        self, kind: str, text: str, units: str, node: Json, scope: Scope, unsaid: list[str]
+    ) -> None:
+        """Several values as components; as text, if not all of them have the form of their type."""
+        parts: list[Json] = []
+        rest: list[str] = []
+        for repetition in text.split(scope.delimiters.repetition):
+            part: Json = {}
+            if repetition and self._typed(kind, repetition, units, part, scope, rest) is None:
+                self._say("", text, units, node, scope, unsaid)
+                unsaid += ["2"] if kind else []
+                return
+            parts += [part] if part else []
+        node["component"] = parts
+        unsaid += rest + (["6"] if units and "valueQuantity" not in parts[0] else [])
 
     def _typed(
         self, kind: str, text: str, units: str, node: Json, scope: Scope, unsaid: list[str]
@@ -169,6 +179,7 @@ class _ObservedValue:
         rest = [f"6.{n}" for n, comp in enumerate(comps[3:], 4) if comp] + [
             f"6({n})" for n, _ in enumerate(others, 2)
         ]
+        code, words = code.strip() and code, words.strip() and words
         if code and system:
             return {"unit": words or code, "system": self.partner.system_uri(system), "code": code}, rest
         if code and words:
@@ -176,7 +187,7 @@ class _ObservedValue:
         if system:
             rest.append("6.3")
         unit = code or words
-        return ({"unit": unit} if unit.strip() else {}), rest
+        return {"unit": unit}, rest
 
     # --- to v2
 

@@ -20,7 +20,7 @@ NK1_RELATEDPERSON = (
     Field("NK1-5", "telecom", XTN_CONTACTPOINT, rest=True, key=("system", "use")),
     Field("NK1-6", "telecom", XTN_CONTACTPOINT, default={"use": "work"}, key=("system", "use")),
     Field("NK1-40", "telecom", XTN_CONTACTPOINT, key=("system", "use")),
-    concepts("NK1-7", "relationship", "HL70131", only=coded_in(V2 + "0131")),
+    concepts("NK1-7", "relationship", "HL70131", prefers=coded_in(V2 + "0131")),
     value("NK1-8", "period.start", date_time),
     One("NK1-9", "", (End("1", date_time, "period"),)),
     Field("NK1-33", "identifier", CX_IDENTIFIER, rest=True, key=("system", "type")),

@@ -12,4 +12,4 @@ NTE_ANNOTATION = (FreeText("3", "text"), Item("6", "time", date_time))
 
 def notes(path: str = "note") -> Segments:
     """Every NTE as an element of the list at ``path``."""
-    return Segments("NTE", path, NTE_ANNOTATION)
+    return Segments("NTE", path, NTE_ANNOTATION, needs=("text",))

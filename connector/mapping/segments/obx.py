@@ -11,7 +11,7 @@ from ..fields import Field
 from ..lens import Item
 from ..places import Json
 from ..units import Around
-from .rows import SD, concept, concepts, extension_value, refers_to, value
+from .rows import SD, UNKNOWN, concept, concepts, extension_value, refers_to, value
 
 _SUB_ID = SD + "observation-v2-subid"
 
@@ -35,8 +35,7 @@ OBX_OBSERVATION = (
 def complete(node: Json, around: Around) -> None:
     """A component has the code of its observation: the same question with several answers."""
     for part in node.get("component", ()):
-        if "code" in node:
-            part["code"] = node["code"]
+        part["code"] = node.get("code") or dict(UNKNOWN)
 
 
 def identity(node: Json, around: Around) -> str:

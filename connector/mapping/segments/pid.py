@@ -65,13 +65,13 @@ class BirthDate:
 
 def _country(at: str, url: str) -> Field:
     """An extension whose code stands in an extension of its own (citizenship, nationality)."""
-    inner = At("extension.0", (Code0("code"), At("valueCodeableConcept", (Concept(),))))
+    inner = At("extension.0", (At("valueCodeableConcept", (Concept(),)), Code0("code")))
     return Field(at, "extension", (inner,), tag={"url": url})
 
 
 @dataclass(frozen=True, slots=True)
 class Code0:
-    """A constant ``url`` inside a nested extension; said with whatever else the node says."""
+    """A constant ``url`` inside a nested extension, said behind whatever else the node says."""
 
     url: str
 
@@ -79,7 +79,8 @@ class Code0:
         url = self.url
 
         def get(comps: Comps, node: Json, scope: Scope) -> None:
-            node["url"] = url
+            if node:
+                node["url"] = url
 
         return Bound(lambda target, base, comps, scope: None, whole=get, elements=frozenset({"url"}))
 
@@ -115,8 +116,8 @@ PID_PATIENT = (
         "PID-28",
         SD + "patient-nationality",
         "extension.0",
-        Code0("code"),
         At("valueCodeableConcept", (Concept(),)),
+        Code0("code"),
     ),
     Indicator("PID", 30, 29, "deceasedBoolean", "deceasedDateTime", date_time),
 )

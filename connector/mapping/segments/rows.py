@@ -26,9 +26,9 @@ def concept(at: str, path: str, table: str = "", secondary: bool = False) -> One
     return One(at, path, (Concept(table),), secondary, shared=True)
 
 
-def concepts(at: str, path: str, table: str = "", only: Callable[[Json], bool] | None = None) -> Field:
+def concepts(at: str, path: str, table: str = "", prefers: Callable[[Json], bool] | None = None) -> Field:
     """A coded field that repeats <-> a list of CodeableConcepts."""
-    return Field(at, path, (Concept(table),), only=only, shared=True)
+    return Field(at, path, (Concept(table),), prefers=prefers, shared=True)
 
 
 def extension(at: str, url: str, value: str, *rows: Row) -> Field:
