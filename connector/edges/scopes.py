@@ -65,3 +65,15 @@ def allows(scopes: Iterable[Scope], type_name: str, verb: str) -> bool:
     if verb not in VERBS or len(verb) != 1:
         return False
     return any(verb in scope.verbs and scope.type in (ANY, type_name) for scope in scopes)
+
+
+def within(scopes: Iterable[Scope], ceiling: Iterable[Scope]) -> frozenset[Scope]:
+    """What both grant: a token's scopes, and at most those that its client was given here."""
+    most = list(ceiling)
+    found = set()
+    for scope in scopes:
+        for other in most:
+            verbs = scope.verbs & other.verbs
+            if verbs and (scope.type == other.type or ANY in (scope.type, other.type)):
+                found.add(Scope(other.type if scope.type == ANY else scope.type, verbs))
+    return frozenset(found)

@@ -1,0 +1,282 @@
+"""The composition root: the one place that builds everything from the settings, and runs it."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import signal
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from audit import AuditLog
+from connector import log, settings
+from connector.edges import tls
+from connector.edges.acceptor import listen
+from connector.edges.fhir_client import FhirClient
+from connector.edges.http_api import Limits, create_app
+from connector.edges.http_outgoing import transport
+from connector.edges.http_server import HttpServer
+from connector.edges.judge import Judge
+from connector.edges.mllp_client import MllpClient, MllpTimeouts
+from connector.edges.mllp_server import MllpLimits, MllpServer
+from connector.edges.oauth import Issuer, TokenGuard
+from connector.edges.oauth_client import Credentials, TokenSource
+from connector.edges.partners import Caller, Callers, FhirSide, HospitalSide, Intake
+from connector.errors import ConfigurationError, ConnectorError
+from connector.pipeline.deliver import Delivering, Pauses, ToFhir, ToV2
+from connector.pipeline.entries import instant
+from connector.pipeline.links import Accepts, Link, Links, Rule
+from connector.pipeline.ports import Entry
+from connector.pipeline.receive import V2Receiver
+from connector.pipeline.submit import FhirReceiver
+from connector.pipeline.supervise import Lane, Supervisor
+from connector.pipeline.translate import Translating
+from connector.profile import Profile
+from connector.profile.translator import Translator
+from connector.settings import Configuration, Settings, Tls
+from connector.store import Direction, FileKeyProvider, Store
+
+_log: Final = structlog.get_logger(__name__)
+
+REFUSALS: Final = 20  # refused handshakes audited one by one in a second; of the others the number is
+
+
+def now() -> dt.datetime:
+    """The clock of the service."""
+    return dt.datetime.now(dt.UTC)
+
+
+def fresh() -> str:
+    """A correlation id: 32 hexadecimal digits."""
+    return uuid.uuid4().hex
+
+
+def open_store(chosen: Settings, *, read_only: bool = False) -> Store:
+    """The store of the settings. Raises ``KeyUnavailable``, ``StoreUnavailable``, ``AuditRefused``."""
+    return Store.open(chosen.store, FileKeyProvider(chosen.kek), AuditLog(), read_only=read_only)
+
+
+def tls_files(chosen: Tls) -> tls.TlsFiles:
+    """The files of one listener, or of the connections we make."""
+    return tls.TlsFiles(chosen.certificate, chosen.key, chosen.trust, chosen.crl, chosen.minimum)
+
+
+def link_of(profile: Profile) -> Link:
+    """A profile as the cycle needs it."""
+    sender, receiver = profile.v2.sender, profile.v2.receiver
+    return Link(
+        name=profile.name,
+        translator=Translator.of(profile),
+        peers=frozenset((*sender.certificates, *sender.subjects)) if sender else frozenset(),
+        clients=frozenset(profile.fhir.caller.clients) if profile.fhir.caller else frozenset(),
+        accepts=Accepts(
+            messages=frozenset(profile.v2.messages),
+            versions=frozenset(profile.v2.versions),
+            processing_ids=frozenset(profile.v2.processing_ids),
+            applications=frozenset(sender.applications) if sender else frozenset(),
+            facilities=frozenset(sender.facilities) if sender else frozenset(),
+        ),
+        rules=tuple(
+            Rule(one.resource, one.on, one.event, one.status, entering=bool(one.status), moved=one.moved)
+            for one in profile.rules
+        ),
+        charset=profile.v2.charset or None,
+        strict=profile.v2.conformance == "strict",
+        models=profile.fhir.conformance == "models",
+        on_unreadable=profile.v2.unreadable,
+        base=profile.fhir.base or Link.base,
+        sends_charset=receiver.charset if receiver else Link.sends_charset,
+        facts={"sha256": profile.sha256},
+    )
+
+
+class Refused:
+    """Audits refused handshakes: one by one up to ``REFUSALS`` a second, beyond that their number."""
+
+    def __init__(self, store: Store, where: str) -> None:
+        self._store, self._where = store, where
+        self._second, self._count = 0, 0
+
+    async def __call__(self, reason: str, address: str) -> None:
+        """A peer was not let in."""
+        second = int(time.monotonic())
+        if second != self._second:
+            self._second, unsaid, self._count = second, max(0, self._count - REFUSALS), 0
+            if unsaid:
+                await self._record({"count": unsaid}, {}, "more than could be listed")
+        self._count += 1
+        if self._count <= REFUSALS:
+            _log.warning("handshake refused", address=address, code=reason)
+            await self._record({}, {"address": address}, reason)
+
+    async def _record(self, what: dict[str, object], actor: dict[str, object], reason: str) -> None:
+        target = {"listener": self._where, **what}
+        entry = Entry(instant(now()), "tls:handshake:refused", actor, target, "refused", reason, "")
+        await self._store.record([entry])
+
+
+class Service:
+    """Everything that runs, built from a configuration; ``start`` and ``stop`` it once."""
+
+    def __init__(self, configuration: Configuration, store: Store) -> None:
+        chosen, profiles = configuration
+        self._settings, self._profiles, self._store = chosen, profiles, store
+        self._links = Links(link_of(profile) for profile in profiles)
+        self._closing: list[Callable[[], Awaitable[None]]] = []
+        lanes = [lane for profile in profiles for lane in self._lanes(profile)]
+        self._supervisor = Supervisor(lanes)
+        judge = Judge() if any(link.strict for link in self._links.all) else None
+        arrived = self._supervisor.arrived
+        self._v2 = V2Receiver(self._links, store, now, fresh, judge, arrived)
+        self._fhir = FhirReceiver(self._links, store, now, fresh, arrived)
+        if judge is not None:
+            self._closing.append(judge.close)
+        self._mllp = self._mllp_server()
+        self._https = self._https_server()
+
+    def _lanes(self, profile: Profile) -> list[Lane]:
+        link = self._links.named(profile.name)
+        pauses = Pauses(profile.retry.first_seconds, profile.retry.factor, profile.retry.most_seconds)
+        ways = {"to_fhir": self._fhir_side, "to_v2": self._v2_side}
+        found = []
+        for name in profile.directions:
+            direction = Direction(name)
+            delivering = Delivering(link.name, direction, self._store, now, ways[name](profile), pauses)
+            found.append(Lane(Translating(link, direction, self._store, now), delivering, now))
+        return found
+
+    def _fhir_side(self, profile: Profile) -> ToFhir:
+        context = tls.client_context(tls_files(self._settings.tls))
+        token, fhir = profile.fhir.token, profile.fhir
+        tokens = None
+        if token is not None:
+            asked = Credentials(token.url, token.client_id, token.key, token.scope, fhir.base, token.audience)
+            wire = transport(context)
+            tokens = TokenSource(asked, wire)
+            self._closing += [tokens.aclose, wire.aclose]
+        client = FhirClient(fhir.base, context, tokens, timeout=fhir.answer_seconds)
+        side = FhirSide(client, each=fhir.delivery == "each", omit=frozenset(fhir.omit))
+        self._closing.append(side.close)
+        return ToFhir(side)
+
+    def _v2_side(self, profile: Profile) -> ToV2:
+        partner = profile.v2.receiver
+        if partner is None:
+            raise ConfigurationError("FHIR comes in, but there is nowhere to deliver it", fix="add [v2.to]")
+        context = tls.client_context(tls_files(self._settings.tls))
+        seconds = MllpTimeouts(connect=partner.connect_seconds, answer=partner.acknowledgment_seconds)
+        side = HospitalSide(MllpClient(partner.host, partner.port, context, partner.server_name, seconds))
+        self._closing.append(side.close)
+        return ToV2(side)
+
+    def _mllp_server(self) -> MllpServer:
+        chosen = self._settings.mllp
+        frame = max((profile.limits.frame_bytes for profile in self._profiles), default=chosen.frame_bytes)
+        limits = MllpLimits(
+            frame_bytes=min(chosen.frame_bytes, frame),
+            connections=chosen.max_connections,
+            idle_timeout=chosen.idle_seconds,
+            frame_timeout=chosen.frame_seconds,
+            write_timeout=chosen.write_seconds,
+            handshake_timeout=chosen.handshake_seconds,
+        )
+        return MllpServer(
+            listen(chosen.host, chosen.port),
+            tls.server_context(tls_files(self._settings.mllp_tls)),
+            self._v2.receive,
+            fault=self._v2.fault,
+            limits=limits,
+            on_refused=Refused(self._store, "mllp"),
+        )
+
+    def _https_server(self) -> HttpServer:
+        chosen = self._settings.https
+        callers = [
+            Caller(
+                TokenGuard(
+                    Issuer(
+                        issuer=caller.issuer,
+                        audience=caller.audience,
+                        jwks=caller.jwks,
+                        clients=frozenset(caller.clients),
+                        algorithms=caller.algorithms,
+                        bound=caller.certificate_bound,
+                    )
+                ),
+                caller,
+            )
+            for profile in self._profiles
+            if (caller := profile.fhir.caller) is not None
+        ]
+        app = create_app(
+            Intake(self._fhir, self._supervisor),
+            Callers(callers),
+            base=chosen.base or chosen.url,
+            limits=Limits(chosen.body_bytes, chosen.body_seconds, chosen.in_hand),
+        )
+        return HttpServer(
+            app,
+            listen(chosen.host, chosen.port),
+            tls.server_context(tls_files(self._settings.https_tls)),
+            on_refused=Refused(self._store, "https"),
+            limit=chosen.max_connections,
+            keep_alive=chosen.idle_seconds,
+            handshake_timeout=chosen.handshake_seconds,
+        )
+
+    async def start(self) -> None:
+        """Record the start, take up what waits, and listen."""
+        facts = [{"link": link.name, **link.facts} for link in self._links.all]
+        await self._store.record(
+            [_entry("service:started", {})] + [_entry("profile:loaded", fact) for fact in facts]
+        )
+        self._supervisor.start()
+        await self._mllp.start()
+        await self._https.start()
+        _log.info("ready", port=self._mllp.address[1])
+
+    async def stop(self) -> bool:
+        """Take nothing new, finish what is in hand; whether all of it ended in time."""
+        seconds = self._settings.drain_seconds
+        self._v2.accepting = self._fhir.accepting = False
+        await asyncio.gather(self._mllp.close(seconds), self._https.close(seconds))
+        drained = await self._supervisor.drain(seconds)
+        for close in self._closing:
+            await close()
+        await self._store.record([_entry("service:stopped", {"drained": drained})])
+        await self._store.close()
+        return drained
+
+
+def _entry(tag: str, what: dict[str, object]) -> Entry:
+    return Entry(instant(now()), tag, {"role": "connector"}, what, "success", "", "")
+
+
+async def serve(config: Path) -> int:
+    """Run the service until SIGTERM or SIGINT; the exit code. Raises ``ConnectorError`` where it cannot start."""
+    configuration = settings.load(config)
+    log.setup(configuration.settings.log.level)
+    store = open_store(configuration.settings)
+    try:
+        service = Service(configuration, store)
+    except OSError as error:
+        await store.close()
+        raise ConfigurationError(
+            f"a port cannot be listened on ({type(error).__name__})",
+            fix="see what uses it, or choose another",
+        ) from None
+    except ConnectorError:
+        await store.close()
+        raise
+    ended = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    await service.start()
+    await ended.wait()
+    _log.info("draining")
+    return 0 if await service.stop() else 1

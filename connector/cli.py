@@ -1,0 +1,70 @@
+"""The command line. Each command lives in ``connector.commands`` and is imported only when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import Any, Final
+
+import click
+
+from connector.errors import ConfigurationError, ConnectorError
+
+FAILED: Final = 1  # what was asked for could not be done
+MISUSED: Final = 2  # a wrong option or configuration; click's own code for usage errors
+
+COMMANDS: Final = {
+    "demo": "Show a day at a hospital: both systems, real TLS, one command.",
+    "serve": "Run the connector.",
+    "translate": "Translate HL7 v2 to FHIR, or FHIR to HL7 v2.",
+    "send": "Send HL7 v2 over MLLP with mutual TLS and print the acknowledgments.",
+    "status": "Show what was received, delivered and what waits.",
+    "replay": "Put a dead letter, or what was delivered, back into its lane.",
+    "profile": "Check partner profiles; print their JSON Schema.",
+}
+
+
+class LazyGroup(click.Group):
+    """Knows its commands by name and imports one when it is called."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        """In the order in which a newcomer needs them."""
+        return list(COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        """The command, imported; None for a name that there is not."""
+        if name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"connector.commands.{name}").command
+        return command
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """The listing of ``--help``, without importing anything."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def main(self, args: Sequence[str] | None = None, *rest: Any, **options: Any) -> Any:
+        """Run; an error of ours becomes one line on stderr and an exit code, never a traceback."""
+        try:
+            return super().main(args, *rest, **options)
+        except ConnectorError as error:
+            failure = error
+        click.echo(f"connector: {failure}", err=True)
+        sys.exit(MISUSED if isinstance(failure, ConfigurationError) else FAILED)
+
+
+@click.group(
+    cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+@click.version_option(package_name="connector", message="%(prog)s %(version)s")
+def main() -> None:
+    """Connects one HL7 v2 system (MLLP) and one FHIR R4 system (HTTPS), both ways.
+
+    It never loses a message it acknowledged, never changes what was meant without saying so, and proves
+    afterwards what it did. Begin with "connector demo".
+    """
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""The partners as the cycle sees them: what sends v2, who may send FHIR, and what is told of a submission."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from connector.edges import scopes
+from connector.edges.fhir_client import FhirClient, Stored
+from connector.edges.http_ports import Accepted, Peer, Submission
+from connector.edges.mllp_client import MllpClient
+from connector.edges.oauth import Principal, TokenGuard
+from connector.errors import (
+    AnswerNotUnderstood,
+    ConnectorError,
+    Forbidden,
+    PartnerBusy,
+    Unauthenticated,
+    VersionConflict,
+)
+from connector.hl7v2.ack import Ack, read_ack
+from connector.pipeline.submit import FhirReceiver
+from connector.pipeline.supervise import Supervisor
+from connector.profile.endpoint import FhirCaller
+
+
+class HospitalSide:
+    """Sends v2 messages and reads the whole answer, with the errors it names."""
+
+    def __init__(self, client: MllpClient) -> None:
+        self._client = client
+
+    async def send(self, payload: bytes, control_id: str) -> Ack:
+        """The acknowledgment, whatever its code. Raises ``DeliveryError``."""
+        answer = await self._client.send(payload, control_id)
+        try:
+            return read_ack(answer.payload.decode("utf-8", "replace"))
+        except ConnectorError as error:
+            raise AnswerNotUnderstood("the answer is no acknowledgment", location=error.location) from None
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._client.close()
+
+
+class FhirSide:
+    """Delivers bundles as the profile asks: as one transaction or entry by entry, without what is not wanted."""
+
+    def __init__(self, client: FhirClient, *, each: bool, omit: frozenset[str]) -> None:
+        self._client, self._each, self._omit = client, each, omit
+
+    async def send(self, bundle: dict[str, Any]) -> Mapping[str, str]:
+        """``Type/id`` to the version it has now. Raises ``DeliveryError``."""
+        entries = [one for one in bundle.get("entry", ()) if self._wanted(one)]
+        if not entries:
+            return {}
+        try:
+            if not self._each:
+                return await self._client.send({**bundle, "entry": entries})
+            stored = [await self._one(entry) for entry in entries]
+        except VersionConflict:
+            raise PartnerBusy("somebody else is changing the same resource") from None
+        return {one.location: one.version for one in stored if one.location}
+
+    def _wanted(self, entry: dict[str, Any]) -> bool:
+        return str(entry["request"]["url"]).partition("/")[0] not in self._omit
+
+    async def _one(self, entry: dict[str, Any]) -> Stored:
+        if entry["request"]["method"] == "DELETE":
+            return await self._client.delete(entry["request"]["url"])
+        return await self._client.put(entry["resource"])
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Caller:
+    """One link's FHIR side: whose tokens count, what its clients may at most, and from which certificates."""
+
+    guard: TokenGuard
+    settings: FhirCaller
+
+    def check(self, authorization: Sequence[str], fingerprint: str) -> Principal:
+        """Who asks, with no more than the profile grants. Raises ``Unauthenticated``, ``Forbidden``."""
+        principal = self.guard.check(authorization, fingerprint)
+        if self.settings.certificates and fingerprint not in self.settings.certificates:
+            raise Forbidden(
+                "this certificate may not speak for the client",
+                fix="name its fingerprint under [fhir.from] in the profile",
+                location="http.connection",
+            )
+        ceiling = scopes.parse(" ".join(self.settings.clients[principal.client_id]))
+        return dataclasses.replace(principal, scopes=scopes.within(principal.scopes, ceiling))
+
+
+class Callers:
+    """The guards of all links; each token is one of theirs or nobody's."""
+
+    def __init__(self, callers: Sequence[Caller]) -> None:
+        self._callers = callers
+
+    def check(self, authorization: Sequence[str], fingerprint: str) -> Principal:
+        """Raises what the last guard says where no guard takes the token."""
+        refusal: ConnectorError = Unauthenticated(
+            "no profile lets anybody send FHIR",
+            fix="add [fhir.from] to a profile",
+            location="http.authorization",
+        )
+        for caller in self._callers:
+            try:
+                return caller.check(authorization, fingerprint)
+            except ConnectorError as error:
+                refusal = error
+        raise refusal
+
+
+class Intake:
+    """What the HTTP edge hands its requests to."""
+
+    def __init__(self, receiver: FhirReceiver, supervisor: Supervisor) -> None:
+        self._receiver, self._supervisor = receiver, supervisor
+
+    async def submit(self, submission: Submission) -> Accepted:
+        """Durable and audited when this returns; raises a ``ConnectorError`` when nothing was taken."""
+        taken = await self._receiver.submit(submission)
+        return Accepted(taken.correlation_id, taken.duplicate)
+
+    async def refused(self, principal: Principal | None, peer: Peer | None, error: ConnectorError) -> None:
+        """Audits a refusal."""
+        await self._receiver.refused(principal, peer, error)
+
+    async def ready(self) -> Mapping[str, bool | str]:
+        """The lanes, by name."""
+        return self._supervisor.ready()

@@ -1,0 +1,168 @@
+"""What was translated is delivered, strictly in order, one lane for each link and direction.
+
+The intent is on the disk before a message is sent and its outcome after; a crash between the two sends
+it again, under the same control id or to the same resource ids, which changes nothing at the partner.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from connector.errors import (
+    AnswerNotUnderstood,
+    ConnectorError,
+    PartnerBusy,
+    PartnerRefusedMessage,
+    Retry,
+)
+from connector.fhir import json as fjson
+from connector.pipeline.entries import Trail, reason
+from connector.pipeline.ports import Acknowledgment, Clock, FhirSender, V2Sender
+from connector.store import Direction, OutboxItem, Store
+
+
+_TAKEN: Final = frozenset({"AA", "CA"})
+_REJECTED: Final = frozenset({"AR", "CR"})
+_PASSING: Final = frozenset({"206", "207"})  # ERR-3, table 0357: record locked, internal error
+
+
+@dataclass(frozen=True, slots=True)
+class Pauses:
+    """Seconds between attempts: after the first failure, by how much each is longer, and the longest."""
+
+    first: float = 0.5
+    factor: float = 2.0
+    most: float = 300.0
+
+    def after(self, attempt: int, error: ConnectorError) -> float:
+        """What the partner asked for, else the next longer pause."""
+        asked = getattr(error, "after", None)
+        return (
+            float(asked)
+            if asked is not None
+            else min(self.first * self.factor ** min(attempt - 1, 40), self.most)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the partner said: facts for the audit trail, and the versions it gave to resources."""
+
+    facts: Mapping[str, Any]
+    versions: Mapping[str, str]
+
+
+class ToV2:
+    """Sends by MLLP and reads the acknowledgment."""
+
+    def __init__(self, sender: V2Sender) -> None:
+        self._sender = sender
+
+    async def send(self, item: OutboxItem) -> Told:
+        """Raises ``DeliveryError`` for every answer but AA and CA."""
+        answer = await self._sender.send(item.payload, str(item.meta.get("control_id", "")))
+        if answer.code not in _TAKEN:
+            raise refusal(answer)
+        return Told({"acknowledgment": answer.code}, {})
+
+
+class ToFhir:
+    """Sends the transaction."""
+
+    def __init__(self, sender: FhirSender) -> None:
+        self._sender = sender
+
+    async def send(self, item: OutboxItem) -> Told:
+        """Raises ``DeliveryError``."""
+        versions = await self._sender.send(fjson.loads(item.payload))
+        return Told({"resources": len(versions)}, versions)
+
+
+def refusal(answer: Acknowledgment) -> ConnectorError:
+    """A negative acknowledgment as an error: the partner may take it later, or never will.
+
+    AE and CE are final, since the same message would meet the same fault, unless ERR-3 says that the
+    partner was busy or unwell.
+    """
+    conditions = {condition_of(error) for error in answer.errors}
+    if answer.code in ("AE", "CE") and conditions & _PASSING:
+        return PartnerBusy("the partner cannot take the message now")
+    if answer.code in ("AE", "CE") or answer.code in _REJECTED:
+        return PartnerRefusedMessage(
+            "the partner does not take the message", fix="see the partner's log; replay it when it is mended"
+        )
+    return AnswerNotUnderstood("the partner's answer has no acknowledgment code of table 0008")
+
+
+def condition_of(error: Any) -> str:
+    """ERR-3.1 of what an acknowledgment lists."""
+    return str(getattr(error, "condition", getattr(error, "code", error)))
+
+
+class Delivering:
+    """One lane of delivery."""
+
+    def __init__(
+        self,
+        link: str,
+        direction: Direction,
+        store: Store,
+        clock: Clock,
+        way: ToV2 | ToFhir,
+        pauses: Pauses = Pauses(),
+    ) -> None:
+        self.link, self.direction = link, direction
+        self._store, self._clock, self._way = store, clock, way
+        self._pauses = pauses
+        self._trail = Trail(clock, link, direction)
+        self._tag = "delivery:fhir" if direction is Direction.TO_FHIR else "delivery:v2"
+        self.held: ConnectorError | None = None
+        self.again_at: dt.datetime | None = None  # when the head of the lane is tried again
+
+    async def step(self) -> bool:
+        """Deliver the head of the lane, if it is due; whether there was one and it is out of the way.
+
+        After an error that a person must mend the lane is ``held``: nothing is sent until ``resume``.
+        """
+        if self.held is not None:
+            return False
+        now = self._clock()
+        item = await self._store.due(self.link, self.direction, now)
+        if item is None:
+            return False
+        return await self._deliver(item, now)
+
+    def resume(self) -> None:
+        """Try again after an error that a person has mended."""
+        self.held = None
+
+    async def _deliver(self, item: OutboxItem, now: dt.datetime) -> bool:
+        self.again_at = None
+        correlation = str(item.meta.get("correlation", ""))
+        attempt = item.attempts + 1
+        sending = self._trail.did(f"{self._tag}:intended", correlation, attempt=attempt)
+        await self._store.intent(item.id, attempt, now, [sending])
+        try:
+            told = await self._way.send(item)
+        except ConnectorError as error:
+            return await self._failed(item, error, attempt, correlation)
+        done = self._trail.did(f"{self._tag}:acknowledged", correlation, attempt=attempt, **told.facts)
+        await self._store.delivered(item.id, self._clock(), [], [done])
+        return True
+
+    async def _failed(self, item: OutboxItem, error: ConnectorError, attempt: int, correlation: str) -> bool:
+        way = error.answer.retry
+        verb = "refused" if way is Retry.NEVER else "deferred"
+        entry = self._trail.failed(f"{self._tag}:{verb}", error, correlation, attempt=attempt)
+        if way is Retry.NEVER:
+            await self._store.dead(item.id, reason(error), [entry])
+            return True
+        if way is Retry.HOLD:
+            self.held = error
+        at = self._clock() + dt.timedelta(seconds=0 if self.held else self._pauses.after(attempt, error))
+        self.again_at = at
+        await self._store.retry(item.id, at, reason(error), [entry])
+        return False

@@ -1,0 +1,78 @@
+"""The words in which the cycle tells the audit trail what happened."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any, Final
+
+from connector.errors import ConnectorError
+from connector.pipeline.ports import Clock, Entry, Peer
+
+
+def instant(at: dt.datetime) -> str:
+    """RFC 3339 in UTC with milliseconds, as FHIR ``instant`` asks for it."""
+    return at.astimezone(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def dtm(at: dt.datetime) -> str:
+    """HL7 v2 DTM in UTC with its offset: ``20261123101500+0000``."""
+    return at.astimezone(dt.UTC).strftime("%Y%m%d%H%M%S+0000")
+
+
+def seen(peer: Peer) -> dict[str, str]:
+    """The other end of a connection, as an actor."""
+    return {"certificate": peer.fingerprint, "subject": peer.subject, "address": peer.address}
+
+
+_SELF: Final = {"role": "connector"}
+
+
+class Trail:
+    """Makes the entries of one link and direction; the connector acts unless another ``actor`` is named."""
+
+    def __init__(self, clock: Clock, link: str, direction: str) -> None:
+        self._clock, self._link, self._direction = clock, link, direction
+
+    def did(
+        self, tag: str, correlation: str = "", *, actor: Mapping[str, Any] | None = None, **what: Any
+    ) -> Entry:
+        """Something was done."""
+        return self._entry(tag, "success", "", correlation, actor, what)
+
+    def refused(
+        self,
+        tag: str,
+        error: ConnectorError,
+        correlation: str = "",
+        *,
+        actor: Mapping[str, Any] | None = None,
+        **what: Any,
+    ) -> Entry:
+        """We said no, or somebody said no to us."""
+        return self._entry(tag, "refused", reason(error), correlation, actor, _where(error, what))
+
+    def failed(self, tag: str, error: ConnectorError, correlation: str = "", **what: Any) -> Entry:
+        """It did not work."""
+        return self._entry(tag, "failure", reason(error), correlation, None, _where(error, what))
+
+    def _entry(
+        self,
+        tag: str,
+        outcome: str,
+        why: str,
+        correlation: str,
+        actor: Mapping[str, Any] | None,
+        what: dict[str, Any],
+    ) -> Entry:
+        target = {"link": self._link, "direction": self._direction, **what}
+        return Entry(instant(self._clock()), tag, actor or _SELF, target, outcome, why, correlation)
+
+
+def reason(error: ConnectorError) -> str:
+    """The name of an error: a closed set of words, so it can be counted and holds no value."""
+    return type(error).__name__
+
+
+def _where(error: ConnectorError, what: dict[str, Any]) -> dict[str, Any]:
+    return {**what, "location": error.location} if error.location else what

@@ -1,0 +1,95 @@
+"""A link: one partner's two sides as the cycle needs them, and finding it by who is calling."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from connector.errors import ConfigurationError
+from connector.pipeline.ports import Peer, Translator
+
+OnUnreadable = Literal["close", "nack"]
+
+
+@dataclass(frozen=True, slots=True)
+class Accepts:
+    """What may come in by v2; an empty set accepts every value."""
+
+    messages: frozenset[str] = frozenset()  # MSH-9.1 and 9.2: ``ADT^A01``; ``ADT^*`` is every event
+    versions: frozenset[str] = frozenset()  # MSH-12.1
+    processing_ids: frozenset[str] = frozenset()  # MSH-11.1
+    applications: frozenset[str] = frozenset()  # MSH-3.1
+    facilities: frozenset[str] = frozenset()  # MSH-4.1
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Which v2 message one kind of FHIR change becomes.
+
+    ``on``: ``create``, ``update`` or ``delete``. ``status``: the resource's status after the change, ``""``
+    for any. ``entering``: only where the status was another before. ``event``: ``ADT^A08``; ``""`` says
+    that the change makes no message. ``moved``: only where the change moves a visit to another location.
+    """
+
+    resource: str
+    on: str
+    event: str
+    status: str = ""
+    entering: bool = False
+    moved: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One partner, point to point."""
+
+    name: str
+    translator: Translator
+    peers: frozenset[str] = frozenset()  # fingerprints and subjects that may send v2
+    clients: frozenset[str] = frozenset()  # OAuth client ids that may send FHIR
+    accepts: Accepts = Accepts()
+    rules: tuple[Rule, ...] = ()
+    charset: str | None = None  # for v2 that names none in MSH-18
+    strict: bool = False  # an independent implementation judges incoming v2
+    models: bool = False  # fhir.resources judges incoming FHIR
+    on_unreadable: OnUnreadable = "nack"
+    base: str = "https://connector.invalid/fhir"  # of fullUrl
+    sends_charset: str = "UNICODE UTF-8"  # of v2 messages that have no prior and so no MSH-18
+    facts: Mapping[str, str] = field(default_factory=dict)  # for the audit trail: the profile's sha256
+
+
+NOBODY: Final = "(nobody)"
+
+
+class Links:
+    """All links of the connector. Two links that claim one certificate are a ``ConfigurationError``."""
+
+    def __init__(self, links: Iterable[Link]) -> None:
+        self.all = tuple(links)
+        self._by_name = _unique(((link.name, link) for link in self.all), "name")
+        self._by_client = _unique(((one, link) for link in self.all for one in link.clients), "client id")
+        self._by_peer = _unique(((peer, link) for link in self.all for peer in link.peers), "certificate")
+
+    def named(self, name: str) -> Link:
+        """The link of this name; ``KeyError`` if there is none."""
+        return self._by_name[name]
+
+    def of_peer(self, peer: Peer) -> Link | None:
+        """The link whose partner shows this certificate."""
+        return self._by_peer.get(peer.fingerprint) or self._by_peer.get(peer.subject)
+
+    def of_client(self, client_id: str) -> Link | None:
+        """The link whose FHIR side has this OAuth client."""
+        return self._by_client.get(client_id)
+
+
+def _unique(pairs: Iterable[tuple[str, Link]], what: str) -> dict[str, Link]:
+    found: dict[str, Link] = {}
+    for key, link in pairs:
+        if found.setdefault(key, link) is not link:
+            raise ConfigurationError(
+                f"the links {found[key].name} and {link.name} have the same {what}",
+                fix="give each partner its own",
+            )
+    return found

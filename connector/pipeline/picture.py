@@ -1,0 +1,100 @@
+"""What the FHIR side looks like as far as we know: read from the journal of one link.
+
+The journal holds, per resource, its latest FHIR content and the latest v2 message that spoke of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from connector.fhir import bundle as bundles
+from connector.fhir import json as fjson
+from connector.pipeline.changes import Planned, referred
+from connector.pipeline.links import Link
+from connector.store import JournalEntry, Store
+
+Json = dict[str, Any]
+
+_DEPTH: Final = 2  # references followed from what a message says: report -> visit -> patient
+_KEEPS_MESSAGE: Final = {
+    "ADT": frozenset({"Patient", "Encounter"}),
+    "ORU": frozenset({"DiagnosticReport", "Observation"}),
+}
+_KEEPS_ANY: Final = frozenset({"Patient", "Encounter", "DiagnosticReport", "Observation", "Appointment"})
+
+
+async def known(store: Store, link: str, keys: Iterable[str]) -> dict[str, Json]:
+    """The resources as last known, by key; a key that is not known, or was deleted, is absent."""
+    asked = list(dict.fromkeys(keys))
+    found = await store.resources(link, asked) if asked else {}
+    return {key: fjson.loads(content) for key, content in found.items() if content}
+
+
+async def prior_message(store: Store, link: str, planned: Planned) -> str | None:
+    """The v2 message whose words the new one keeps: the last of its family about its focus.
+
+    What has no messages of its own (an allergy) is said in those of its patient. A new visit keeps
+    nothing of the patient's earlier visits.
+    """
+    found = await store.prior_message(link, planned.focus, planned.family)
+    if found is None and planned.focus.partition("/")[0] not in _KEEPS_ANY:
+        focus = next(change for change in planned.changes if change.key == planned.focus)
+        for key in referred(focus.resource or {}):
+            if key.startswith("Patient/"):
+                found = found or await store.prior_message(link, key, planned.family)
+    return found.decode("utf-8") if found else None
+
+
+async def around(store: Store, link: Link, planned: Planned, prior: str | None) -> Json:
+    """The Bundle that one message is made from.
+
+    In it stand the changed resources; everything else that the prior message said, as it is now known;
+    and what these refer to (the patient of a report).
+    """
+    said = _spoken(link, prior)
+    resources = said | await known(store, link.name, said)
+    for change in planned.changes:
+        resources.pop(change.key, None)
+        if change.resource is not None:
+            resources[change.key] = change.resource
+    gone = {change.key for change in planned.changes if change.resource is None}
+    if planned.focus in gone:
+        resources |= await known(store, link.name, [planned.focus])
+    for _ in range(_DEPTH):
+        wanted = {key for resource in resources.values() for key in referred(resource)}
+        resources |= await known(store, link.name, sorted(wanted - resources.keys() - gone))
+    return _bundle(link, resources)
+
+
+def _spoken(link: Link, prior: str | None) -> dict[str, Json]:
+    if prior is None:
+        return {}
+    return by_key(link.translator.to_fhir(prior).bundle)
+
+
+def by_key(bundle: Json) -> dict[str, Json]:
+    """The resources of a Bundle by ``Type/id``."""
+    return {f"{one['resourceType']}/{one['id']}": one for one in bundles.resources(bundle)}
+
+
+def _bundle(link: Link, resources: dict[str, Json]) -> Json:
+    return bundles.transaction(link.base, (("PUT", resource) for resource in resources.values()))
+
+
+def remembered(link: str, resources: dict[str, Json], message: str, family: str) -> list[JournalEntry]:
+    """The journal's rows after ``message`` spoke of ``resources``.
+
+    The text is kept with the resources by which a later message of its family is looked up.
+    """
+    keeps, text = _KEEPS_MESSAGE.get(family, _KEEPS_ANY), message.encode("utf-8")
+    return [
+        JournalEntry(
+            link=link,
+            resource=key,
+            content=fjson.dumps(resource),
+            message=text if resource["resourceType"] in keeps else None,
+            family=family if resource["resourceType"] in keeps else "",
+        )
+        for key, resource in resources.items()
+    ]

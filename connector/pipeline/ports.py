@@ -1,0 +1,172 @@
+"""What the cycle asks of the world: protocols that the composition root fills.
+
+The cycle itself opens no socket, knows no database and reads no clock. Times are aware UTC datetimes;
+``ids`` gives a fresh correlation id (32 hexadecimal digits) for each message that arrives.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from connector.errors import MessageError
+
+Clock = Callable[[], dt.datetime]
+Ids = Callable[[], str]
+Json = dict[str, Any]
+
+
+class Peer(Protocol):
+    """Who is at the other end, as TLS has proved it."""
+
+    @property
+    def fingerprint(self) -> str:
+        """``sha256:`` and the hexadecimal digest of the certificate."""
+        ...
+
+    @property
+    def subject(self) -> str:
+        """The subject's distinguished name, RFC 4514."""
+        ...
+
+    @property
+    def address(self) -> str:
+        """Host and port."""
+        ...
+
+
+class Translation(Protocol):
+    """What a translation returns: the other side's words and the locations that it cannot say."""
+
+    @property
+    def bundle(self) -> Any:
+        """FHIR transaction Bundle, of ``to_fhir``."""
+        ...
+
+    @property
+    def message(self) -> Any:
+        """v2 text, of ``to_v2``."""
+        ...
+
+    @property
+    def lost(self) -> list[str]:
+        """Locations, never values."""
+        ...
+
+
+class Translator(Protocol):
+    """One partner's maps, both ways."""
+
+    def to_fhir(self, message: Any, prior: Any = None) -> Translation:
+        """v2 text to a transaction Bundle; ``prior``: the resources as the FHIR side has them."""
+        ...
+
+    def to_v2(self, bundle: Json, prior: str | None = None, *, envelope: Any = None) -> Translation:
+        """A Bundle to v2 text over the words of ``prior``."""
+        ...
+
+
+class Acknowledgment(Protocol):
+    """The partner's answer to a v2 message."""
+
+    @property
+    def code(self) -> str:
+        """MSA-1, table 0008."""
+        ...
+
+    @property
+    def errors(self) -> Sequence[Any]:
+        """What the ERR segments say."""
+        ...
+
+
+class V2Sender(Protocol):
+    """Sends one v2 message and waits for its acknowledgment; raises ``DeliveryError``."""
+
+    async def send(self, payload: bytes, control_id: str) -> Acknowledgment:
+        """The acknowledgment, whatever its code."""
+        ...
+
+
+class FhirSender(Protocol):
+    """Delivers one transaction Bundle; raises ``DeliveryError``."""
+
+    async def send(self, bundle: Json) -> Mapping[str, str]:
+        """``Type/id`` to the version that the FHIR side gave it."""
+        ...
+
+
+class Judge(Protocol):
+    """Strict conformance: what an independent implementation finds wrong in a v2 message."""
+
+    async def __call__(self, text: str) -> Iterable[MessageError]:
+        """The findings; none for a message that conforms."""
+        ...
+
+
+class Entry(NamedTuple):
+    """One thing that happened, for the audit trail; the composition root hands it to the audit log."""
+
+    time: str  # RFC 3339, UTC
+    tag: str  # ``message:v2:received``
+    actor: Mapping[str, Any]  # who did it
+    object: Mapping[str, Any]  # what it was done to; never a value of a message
+    outcome: str  # success, refused, failure
+    reason: str  # the name of the error, or ""
+    correlation: str  # ties together everything that happened to one message
+
+
+class Principal(Protocol):
+    """The OAuth client behind a request."""
+
+    @property
+    def client_id(self) -> str:
+        """As the token names it."""
+        ...
+
+
+class Submission(Protocol):
+    """One authorised and valid FHIR request."""
+
+    @property
+    def kind(self) -> str:
+        """transaction, batch, message, create or update."""
+        ...
+
+    @property
+    def resource(self) -> Json:
+        """The bundle, or the one resource."""
+        ...
+
+    @property
+    def raw(self) -> bytes:
+        """The body as sent."""
+        ...
+
+    @property
+    def resource_type(self) -> str:
+        """Of the address; ``Bundle`` for bundles."""
+        ...
+
+    @property
+    def resource_id(self) -> str:
+        """Of the address of an update; "" otherwise."""
+        ...
+
+    @property
+    def principal(self) -> Principal:
+        """Who asks."""
+        ...
+
+    @property
+    def peer(self) -> Peer:
+        """Over which connection."""
+        ...
+
+
+class Taken(NamedTuple):
+    """The submission is on the disk."""
+
+    correlation_id: str
+    duplicate: bool = False

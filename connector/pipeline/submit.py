@@ -1,0 +1,143 @@
+"""FHIR comes in: an authorised, valid request is committed once and then accepted.
+
+Whether the profile names a v2 message for the change is found out before it is accepted, by the same
+pure function that plans the messages later: a request that could never be delivered is refused at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Final
+
+from connector.errors import ConnectorError, Forbidden, ShuttingDown
+from connector.fhir import bundle as bundles
+from connector.pipeline import changes
+from connector.pipeline.entries import Trail, reason, seen
+from connector.pipeline.links import NOBODY, Link, Links
+from connector.pipeline.picture import known
+from connector.pipeline.ports import Clock, Ids, Json, Peer, Principal, Submission, Taken
+from connector.store import Direction, InboxKey, Received, Store
+
+_IN: Final = Direction.TO_V2
+
+
+class FhirReceiver:
+    """Takes submissions of all links. ``arrived`` is called after each commit, with link and direction."""
+
+    def __init__(
+        self,
+        links: Links,
+        store: Store,
+        clock: Clock,
+        ids: Ids,
+        arrived: Callable[[str, Direction], None] = lambda link, direction: None,
+    ) -> None:
+        self._links, self._store, self._clock, self._ids = links, store, clock, ids
+        self._arrived = arrived
+        self.accepting = True
+
+    async def submit(self, submission: Submission) -> Taken:
+        """Durable and audited when this returns.
+
+        Raises ``NotTranslatable``, ``Forbidden``, ``ShuttingDown``, ``StoreUnavailable``,
+        ``AuditRefused``: then nothing was taken.
+        """
+        if not self.accepting:
+            raise ShuttingDown("the connector is stopping", fix="send it again")
+        link = self._links.of_client(submission.principal.client_id)
+        if link is None:
+            raise Forbidden("no profile names this client")
+        correlation = self._ids()
+        await self._would_translate(link, submission, correlation)
+        return await self._commit(link, submission, correlation)
+
+    async def refused(self, principal: Principal | None, peer: Peer | None, error: ConnectorError) -> None:
+        """Audit a request that was answered with an error. Raises ``StoreUnavailable``, ``AuditRefused``."""
+        link = self._links.of_client(principal.client_id) if principal else None
+        name = link.name if link else NOBODY
+        entry = Trail(self._clock, name, _IN).refused(
+            "message:fhir:refused", error, actor=_actor(principal, peer)
+        )
+        await self._store.refuse(name, _IN, reason(error), self._clock(), [entry])
+
+    async def _would_translate(self, link: Link, submission: Submission, correlation: str) -> None:
+        asked = changes.read(submission.resource, *_address(submission), correlation)
+        before = await known(self._store, link.name, [change.key for change in asked])
+        event = changes.message_event(submission.resource, link.rules)
+        changes.plan(asked, before, link.rules, event)
+
+    async def _commit(self, link: Link, submission: Submission, correlation: str) -> Taken:
+        verb, key = _address(submission)
+        received = Received(
+            link=link.name,
+            direction=_IN,
+            key=_key(link, submission, correlation),
+            payload=submission.raw,
+            meta={"correlation": correlation, "kind": submission.kind, "verb": verb, "key": key},
+            received_at=self._clock(),
+            uid=correlation,
+        )
+        entry, again = (
+            Trail(self._clock, link.name, _IN).did(
+                f"message:fhir:{verb}",
+                correlation,
+                actor=_actor(submission.principal, submission.peer),
+                interaction=str(submission.kind),
+                resource=submission.resource_type,
+                size=len(submission.raw),
+            )
+            for verb in ("received", "duplicate")
+        )
+        accepted = await self._store.accept(
+            received, correlation.encode("ascii"), [entry], if_duplicate=[again]
+        )
+        self._arrived(link.name, _IN)
+        return Taken(accepted.answer.decode("ascii"), accepted.duplicate)
+
+
+def _address(submission: Submission) -> tuple[str, str]:
+    """Verb and ``Type/id``; for a bundle its entries say what they ask for."""
+    if submission.resource_type == "Bundle":
+        return "", ""
+    verb = changes.UPDATE if submission.resource_id else changes.CREATE
+    return verb, f"{submission.resource_type}/{submission.resource_id}"
+
+
+def _key(link: Link, submission: Submission, correlation: str) -> InboxKey:
+    digest = hashlib.sha256(submission.raw).hexdigest()
+    if not _once(submission.resource):
+        digest = hashlib.sha256(f"{digest}{correlation}".encode("ascii")).hexdigest()
+    return InboxKey(
+        partner=link.name,
+        application=submission.principal.client_id,
+        facility="",
+        control_id=f"{submission.resource_type}/{_identity(submission)}",
+        digest=digest,
+    )
+
+
+def _identity(submission: Submission) -> str:
+    identifier = submission.resource.get("identifier")
+    value = identifier.get("value") if isinstance(identifier, dict) else None
+    return str(submission.resource_id or value or submission.resource.get("id") or "")
+
+
+def _once(content: Json) -> bool:
+    """Whether equal content can only be the same request again.
+
+    An update back to an earlier content (A, B, A) is a change of its own, so content alone is no key
+    for it: it is one if the content carries a version, a time of change or the identity of its bundle.
+    A plain update that is really repeated changes nothing and is found to be an echo later.
+    """
+    if content.get("resourceType") == "Bundle":
+        named = any(content.get(name) for name in ("identifier", "id", "timestamp"))
+        return named or all(_once(resource) for resource in bundles.resources(content))
+    meta = content.get("meta")
+    stamped = isinstance(meta, dict) and bool(meta.get("versionId") or meta.get("lastUpdated"))
+    return stamped or not content.get("id")
+
+
+def _actor(principal: Principal | None, peer: Peer | None) -> dict[str, str]:
+    client = {"client": principal.client_id} if principal else {}
+    return {**client, **(seen(peer) if peer else {})}

@@ -1,0 +1,126 @@
+"""Keeps the lanes running: wakes them, restarts what fails with a growing pause, drains them at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+import structlog
+
+from connector.errors import ConnectorError
+from connector.pipeline.deliver import Delivering
+from connector.pipeline.entries import reason
+from connector.pipeline.ports import Clock
+from connector.pipeline.translate import BATCH, Translating
+from connector.store import Direction
+
+FIRST_PAUSE: Final = 0.1  # seconds before a lane that failed starts again; doubled up to LONGEST_PAUSE
+LONGEST_PAUSE: Final = 10.0
+LOOK: Final = 2.0  # seconds after which a lane looks into the store although nobody woke it
+
+_log: Final = structlog.get_logger(__name__)
+
+
+class Lane:
+    """One link in one direction: its translation and its delivery, each a task of its own."""
+
+    def __init__(self, translating: Translating, delivering: Delivering, clock: Clock) -> None:
+        self.translating, self.delivering, self._clock = translating, delivering, clock
+        self.arrived, self.translated, self.ending = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self.failed: dict[str, BaseException] = {}  # by task
+
+    @property
+    def name(self) -> str:
+        """``demo to_fhir``."""
+        return f"{self.translating.link.name} {self.translating.direction.value}"
+
+    async def translate(self) -> None:
+        """Translate what arrives, until the end."""
+        while not self.ending.is_set():
+            self.arrived.clear()
+            count = await self.translating.step()
+            self.failed.pop("translate", None)
+            if count:
+                self.translated.set()
+            if count < BATCH:
+                await _woken(self.arrived, LOOK)
+
+    async def deliver(self) -> None:
+        """Deliver what is translated, until the end."""
+        while not self.ending.is_set():
+            self.translated.clear()
+            gone = await self.delivering.step()
+            self.failed.pop("deliver", None)
+            if not gone:
+                await _woken(self.translated, self._until_next())
+
+    def end(self) -> None:
+        """Finish what is in hand and take up nothing new."""
+        self.ending.set()
+        self.arrived.set()
+        self.translated.set()
+
+    def state(self) -> bool | str:
+        """True, or why nothing moves: the name of the error."""
+        stopped = self.delivering.held or next(iter(self.failed.values()), None)
+        if stopped is None:
+            return True
+        return reason(stopped) if isinstance(stopped, ConnectorError) else type(stopped).__name__
+
+    def _until_next(self) -> float:
+        again = self.delivering.again_at
+        if again is None:
+            return LOOK
+        return min(max((again - self._clock()).total_seconds(), 0.01), LOOK)
+
+
+class Supervisor:
+    """Runs the lanes of all links."""
+
+    def __init__(self, lanes: Sequence[Lane]) -> None:
+        self.lanes = {(lane.translating.link.name, lane.translating.direction): lane for lane in lanes}
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def arrived(self, link: str, direction: Direction) -> None:
+        """Something was accepted for this lane."""
+        self.lanes[link, direction].arrived.set()
+
+    def start(self) -> None:
+        """Start every lane."""
+        for lane in self.lanes.values():
+            for name, work in (("translate", lane.translate), ("deliver", lane.deliver)):
+                self._tasks.append(asyncio.create_task(self._keep(lane, name, work)))
+
+    async def drain(self, seconds: float) -> bool:
+        """End every lane after the work in hand; whether all ended within ``seconds``."""
+        for lane in self.lanes.values():
+            lane.end()
+        if not self._tasks:
+            return True
+        _, late = await asyncio.wait(self._tasks, timeout=seconds)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        return not late
+
+    def ready(self) -> dict[str, bool | str]:
+        """The state of every lane by its name."""
+        return {lane.name: lane.state() for lane in self.lanes.values()}
+
+    async def _keep(self, lane: Lane, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        pause = FIRST_PAUSE
+        while not lane.ending.is_set():
+            try:
+                await work()
+            except Exception as error:
+                pause = min(pause * 2, LONGEST_PAUSE) if name in lane.failed else FIRST_PAUSE
+                lane.failed[name] = error
+                _log.error("lane failed", task=f"{name} {lane.name}", exc=error, seconds=pause)
+                await _woken(lane.ending, pause)
+
+
+async def _woken(event: asyncio.Event, seconds: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), seconds)

@@ -1,0 +1,166 @@
+"""What was accepted is translated, in order, one lane for each link and direction.
+
+Outbox row, journal, audit entry and the list of what could not be said are committed in one transaction
+with the mark on the inbox row: a crash repeats the translation or it does not, never half of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from connector.errors import ConnectorError, MessageError, ResourceError, Retry
+from connector.fhir import json as fjson
+from connector.hl7v2 import charset
+from connector.hl7v2.tree import Message
+from connector.mapping.translator import Envelope
+from connector.pipeline import changes, picture
+from connector.pipeline.entries import Trail, dtm, reason
+from connector.pipeline.links import Link
+from connector.pipeline.ports import Clock
+from connector.store import Direction, InboxItem, JournalEntry, Outgoing, Store
+
+BATCH: Final = 64
+_CONTROL_ID: Final = 20  # MSH-10 has 20 characters in v2.1 to v2.6
+
+
+@dataclass(frozen=True, slots=True)
+class Worked:
+    """One inbox item in the other side's words."""
+
+    outgoing: list[Outgoing]
+    lost: list[str]
+    journal: list[JournalEntry]
+    verb: str = "translated"
+
+
+class Translating:
+    """One lane of translation."""
+
+    def __init__(self, link: Link, direction: Direction, store: Store, clock: Clock) -> None:
+        self.link, self.direction = link, direction
+        self._store, self._clock = store, clock
+        self._trail = Trail(clock, link.name, direction)
+        self._tag = "message:v2" if direction is Direction.TO_FHIR else "message:fhir"
+
+    async def step(self) -> int:
+        """Translate what is pending, at most ``BATCH`` items; how many there were.
+
+        Raises what is no fault of a message (``StoreUnavailable``): the items stay pending.
+        """
+        items = await self._store.pending(self.link.name, self.direction, BATCH)
+        for item in items:
+            await self._one(item)
+            await asyncio.sleep(0)
+        return len(items)
+
+    async def _one(self, item: InboxItem) -> None:
+        correlation = item.uid
+        try:
+            worked = await self._work(item, correlation)
+        except ConnectorError as error:
+            if error.answer.retry is not Retry.NEVER:
+                raise
+            entry = self._trail.failed(f"{self._tag}:untranslatable", error, correlation)
+            await self._store.untranslatable(item.id, reason(error), [entry])
+            return
+        entry = self._trail.did(
+            f"{self._tag}:{worked.verb}", correlation, made=len(worked.outgoing), lost=worked.lost
+        )
+        await self._store.translated(item.id, worked.outgoing, worked.lost, worked.journal, [entry])
+
+    async def _work(self, item: InboxItem, correlation: str) -> Worked:
+        try:
+            if self.direction is Direction.TO_FHIR:
+                return await self._to_fhir(item, correlation)
+            return await self._to_v2(item, correlation)
+        except (ConnectorError, asyncio.CancelledError):
+            raise
+        except Exception as error:
+            fault = type(error).__name__
+        kind = MessageError if self.direction is Direction.TO_FHIR else ResourceError
+        raise kind(f"the translation failed ({fault})", fix="report this as a fault of the maps")
+
+    async def _to_fhir(self, item: InboxItem, correlation: str) -> Worked:
+        text = charset.decode(item.payload, profile_charset=self.link.charset).text
+        message = Message.parse(text)
+        made = self.link.translator.to_fhir(message)
+        before = await picture.known(self._store, self.link.name, picture.by_key(made.bundle))
+        if before:
+            made = self.link.translator.to_fhir(message, prior=list(before.values()))
+        resources = picture.by_key(made.bundle)
+        meta = {"correlation": correlation, "kind": item.meta.get("kind", ""), "resources": len(resources)}
+        outgoing = [Outgoing(fjson.dumps(made.bundle), meta)] if resources else []
+        journal = picture.remembered(self.link.name, resources, text, message.message_code)
+        return Worked(outgoing, made.lost, journal)
+
+    async def _to_v2(self, item: InboxItem, correlation: str) -> Worked:
+        content = fjson.loads(item.payload)
+        verb, key = str(item.meta.get("verb", "")), str(item.meta.get("key", ""))
+        asked = changes.read(content, verb, key, correlation)
+        before = await picture.known(self._store, self.link.name, [change.key for change in asked])
+        event = changes.message_event(content, self.link.rules)
+        planned = changes.plan(asked, before, self.link.rules, event)
+        if not planned:
+            return Worked([], [], [], "unchanged")
+        return await self._messages(item, planned, asked, correlation)
+
+    async def _messages(
+        self,
+        item: InboxItem,
+        planned: Sequence[changes.Planned],
+        asked: Sequence[changes.Change],
+        correlation: str,
+    ) -> Worked:
+        worked = Worked([], [], [])
+        for number, one in enumerate(planned, start=1):
+            if not one.event:
+                continue
+            identity = control_id(correlation, number)
+            message, lost, resources = await self._message(one, item, identity)
+            meta = {"correlation": correlation, "kind": one.event, "control_id": identity}
+            worked.outgoing.append(Outgoing(charset.encode(message, charset_of(message, self.link)), meta))
+            worked.lost.extend(lost)
+            worked.journal.extend(picture.remembered(self.link.name, resources, message, one.family))
+        worked.journal.extend(self._rest(worked.journal, asked))
+        return worked
+
+    async def _message(
+        self, planned: changes.Planned, item: InboxItem, identity: str
+    ) -> tuple[str, list[str], dict[str, Any]]:
+        prior = await picture.prior_message(self._store, self.link.name, planned)
+        bundle = await picture.around(self._store, self.link, planned, prior)
+        envelope = Envelope(event=planned.event, control_id=identity, at=dtm(item.received_at))
+        made = self.link.translator.to_v2(bundle, prior, envelope=envelope)
+        return str(made.message), made.lost, picture.by_key(bundle)
+
+    def _rest(self, journal: Sequence[JournalEntry], asked: Sequence[changes.Change]) -> list[JournalEntry]:
+        """What was changed without standing in a message: remembered, or forgotten after a delete."""
+        said = {entry.resource for entry in journal}
+        return [
+            JournalEntry(
+                link=self.link.name,
+                resource=change.key,
+                content=fjson.dumps(change.resource) if change.resource is not None else None,
+                message=None,
+                family="",
+            )
+            for change in asked
+            if change.key not in said or change.resource is None
+        ]
+
+
+def control_id(correlation: str, number: int) -> str:
+    """MSH-10 of the ``number``-th message made of one submission: the same again after a crash."""
+    digest = hashlib.sha256(f"{correlation}/{number}".encode()).digest()
+    return base64.b32encode(digest).decode("ascii")[:_CONTROL_ID]
+
+
+def charset_of(message: str, link: Link) -> str:
+    """What MSH-18 names; a message without one goes out in the character set of the profile."""
+    named = Message.parse(message).msh.value(18)
+    return named or link.charset or link.sends_charset
