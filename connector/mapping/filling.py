@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ..hl7v2.delimiters import STANDARD, Delimiters
 from ..hl7v2.tree import Message, Segment
@@ -15,8 +16,16 @@ from .places import write_comp, write_sub
 from .verbs import Place
 
 _DELETE = '""'
-Filled = list[tuple[Segment, int, str, str]]
-"""A segment, a field's number, its text before and after."""
+
+
+class Filled(NamedTuple):
+    """A field's text before and after, and how many texts its segment had."""
+
+    segment: Segment
+    number: int
+    before: str
+    after: str
+    length: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +50,7 @@ class Filling:
     def __bool__(self) -> bool:
         return bool(self.parts or self.fields or self.constants)
 
-    def assume(self, message: Message, fields: bool = True) -> Filled:
+    def assume(self, message: Message, fields: bool = True) -> list[Filled]:
         """Fill what is empty; what was filled. ``fields``: also whole fields."""
         places = {**self.parts, **(self.fields if fields else {})}
         return [one for place, text in places.items() for one in _fill(message, place, text, False)]
@@ -53,9 +62,9 @@ class Filling:
                 pass
 
 
-def take_back(filled: Filled, delimiters: Delimiters) -> None:
+def take_back(filled: list[Filled], delimiters: Delimiters) -> None:
     """Undo what was assumed, where it still stands as it was assumed."""
-    for segment, number, before, after in reversed(filled):
+    for segment, number, before, after, length in reversed(filled):
         now = segment.field(number)
         if now == after:
             segment.set(number, before)
@@ -63,7 +72,7 @@ def take_back(filled: Filled, delimiters: Delimiters) -> None:
             assumed = dict(zip(after.split(delimiters.repetition), before.split(delimiters.repetition)))
             parts = [assumed.get(one, one) for one in now.split(delimiters.repetition)]
             segment.set(number, delimiters.repetition.join(parts))
-        while len(segment.texts) > number and not any(segment.texts[number:]) and not before:
+        while len(segment.texts) > length and not segment.texts[-1]:
             segment.texts.pop()
 
 
@@ -79,14 +88,15 @@ def respelled(text: str, delimiters: Delimiters) -> str:
     return delimiters.escape_text(STANDARD.unescape(text))
 
 
-def _fill(message: Message, place: str, text: str, always: bool) -> Iterator[tuple[Segment, int, str, str]]:
+def _fill(message: Message, place: str, text: str, always: bool) -> Iterator[Filled]:
     at, said = Place.of(place), respelled(text, message.delimiters)
     for segment in message.all(at.segment):
         before = segment.field(at.number)
         after = _with(before, at, said, message.delimiters, always) if at.component else said
         if after != before and (always or at.component or not before):
+            length = len(segment.texts)
             segment.set(at.number, after)
-            yield segment, at.number, before, after
+            yield Filled(segment, at.number, before, after, length)
 
 
 def _with(text: str, at: Place, said: str, d: Delimiters, always: bool) -> str:

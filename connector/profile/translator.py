@@ -7,12 +7,13 @@ from typing import NoReturn, Self
 
 from connector.errors import ProfileError
 from connector.mapping import Outgoing, translator
+from connector.mapping.changing import changed
 from connector.mapping.compiled import compile_units
 from connector.mapping.filling import Filling
 from connector.mapping.messages.events import known_messages
 from connector.mapping.messages.units import UNITS
 from connector.mapping.partner import Partner, local_uri
-from connector.mapping.verbs import Added, Refused, Verbs, changed, extended_tables, known_rows, known_tables
+from connector.mapping.verbs import Added, Refused, Verbs, extended_tables, known_rows, known_tables
 from connector.profile.check import check
 from connector.profile.load import load
 from connector.profile.model import Profile
