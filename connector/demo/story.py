@@ -24,6 +24,7 @@ from connector.errors import ConnectorError
 
 _PATIENCE: Final = 60.0  # seconds until what should happen is taken for lost
 _STEP: Final = 0.1
+_FILE_WIDTH: Final = 150  # columns
 _PACE: Final = 0.4  # seconds between two messages: a person can follow
 
 
@@ -32,7 +33,13 @@ def run_demo(site: Site, *, once: bool, console: Console | None = None) -> int:
 
     ``once``: return at the end; otherwise stay until Ctrl-C. The processes end in any case.
     """
-    return asyncio.run(_until_told_to_end(Demo(site, console or Console()), once))
+    return asyncio.run(_until_told_to_end(Demo(site, console or _console()), once))
+
+
+def _console() -> Console:
+    """The terminal; a file or pipe has no width of its own, and gets one that the table fits."""
+    console = Console()
+    return console if console.is_terminal else Console(width=_FILE_WIDTH)
 
 
 async def _until_told_to_end(demo: Demo, once: bool) -> int:
