@@ -44,7 +44,7 @@ def _challenge(status: int, token_sent: bool) -> dict[str, str]:
 
 
 def _patience(status: int, error: ConnectorError) -> dict[str, str]:
-    seconds = getattr(error, "retry_after", None)
+    seconds = getattr(error, "after", None)
     return {"retry-after": str(max(1, int(seconds or 5)))} if status in (429, 503) else {}
 
 

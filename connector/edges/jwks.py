@@ -45,14 +45,14 @@ class VerifyingKeys:
             if not isinstance(kid, str) or not kid or kid in keys:
                 raise _fault(path, "a key has no kid, or one that occurs twice")
             keys[kid] = entry, _public(path, entry)
-        if not any(_fits(entry, key, name) for entry, key in keys.values() for name in algorithms):
+        if not any(fits(entry, key, name) for entry, key in keys.values() for name in algorithms):
             raise _fault(path, "no key fits the accepted algorithms")
         return cls(keys)
 
     def find(self, kid: object, algorithm: str) -> SigningKey | None:
         """The key of that id, if it may verify signatures of this algorithm."""
         entry, key = self._keys.get(kid, (None, None)) if isinstance(kid, str) else (None, None)
-        return key if entry is not None and key is not None and _fits(entry, key, algorithm) else None
+        return key if entry is not None and key is not None and fits(entry, key, algorithm) else None
 
 
 def _entries(path: Path) -> list[dict[str, Any]]:
@@ -90,7 +90,8 @@ def _imported(path: Path, entry: dict[str, Any]) -> SigningKey:
     return key
 
 
-def _fits(entry: dict[str, Any], key: SigningKey, algorithm: str) -> bool:
+def fits(entry: dict[str, Any], key: SigningKey, algorithm: str) -> bool:
+    """Whether this key, by its kind, curve, ``use`` and ``alg``, is one for this algorithm."""
     if entry.get("use", "sig") != "sig" or entry.get("alg", algorithm) != algorithm:
         return False
     if isinstance(key, ECKey):
@@ -98,10 +99,10 @@ def _fits(entry: dict[str, Any], key: SigningKey, algorithm: str) -> bool:
     return algorithm in _RSA
 
 
-def private_key(path: Path) -> tuple[SigningKey, str]:
-    """Our own signing key and its kid, from a JWK file that only we can read.
+def private_key(path: Path, algorithm: str) -> tuple[SigningKey, str]:
+    """Our own key for signing with this algorithm, and its kid, from a JWK file that only we can read.
 
-    Raises ``KeyUnavailable`` when others may read it, ``ConfigurationError`` when it is no private key.
+    Raises ``KeyUnavailable`` when others may read it, ``ConfigurationError`` when it is no such key.
     """
     if path.exists() and stat.S_IMODE(os.stat(path).st_mode) & 0o077:
         raise KeyUnavailable("the client key may be read by others", fix=f"chmod 600 {path}")
@@ -109,7 +110,10 @@ def private_key(path: Path) -> tuple[SigningKey, str]:
     kid = entry.get("kid")
     if "d" not in entry or not isinstance(kid, str) or not kid:
         raise _fault(path, "it holds no private JWK with a kid")
-    return _imported(path, entry), kid
+    key = _imported(path, entry)
+    if not fits(entry, key, algorithm):
+        raise _fault(path, f"its key is not one for {algorithm}")
+    return key, kid
 
 
 def _fault(path: Path, what: str) -> ConfigurationError:

@@ -33,6 +33,23 @@ def test_a_verb_is_allowed_exactly_when_the_table_says_so(
     assert scopes.allows(scopes.parse(text), type_name, verb) is expected
 
 
+def spelled(granted: list[tuple[str, str]]) -> frozenset[scopes.Scope]:
+    return scopes.parse(" ".join(f"system/{kind}.{suffix}" for kind, suffix in granted))
+
+
+@given(
+    st.lists(one_scope, max_size=4),
+    st.lists(one_scope, max_size=4),
+    st.sampled_from(TYPES),
+    st.sampled_from("cruds"),
+)
+def test_within_a_ceiling_exactly_what_both_grant_is_allowed(
+    asked: list[tuple[str, str]], most: list[tuple[str, str]], type_name: str, verb: str
+) -> None:
+    both = scopes.allows(spelled(asked), type_name, verb) and scopes.allows(spelled(most), type_name, verb)
+    assert scopes.allows(scopes.within(spelled(asked), spelled(most)), type_name, verb) is both
+
+
 def test_there_are_thirty_one_v2_suffixes() -> None:
     assert len(V2) == 31
 
