@@ -490,6 +490,6 @@ def _with_care(take: Take, sent: str, node: Json, scope: Scope) -> Unsaid:
     """A leaf whose text may hold escapes or sub-components nobody reads; returns what is unsaid of it."""
     first, *others = sent.split(scope.subcomponent)
     rest = [f".{n}" for n, sub in enumerate(others, 2) if sub]
-    if first and not take(scope.unescape(first), node):
+    if first and first != '""' and not take(scope.unescape(first), node):
         rest.insert(0, ".1" if others else "")
     return rest

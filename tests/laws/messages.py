@@ -15,7 +15,17 @@ from connector.hl7v2.delimiters import Delimiters
 
 FAMILIES = ("Larsen", "Okafor", "d'Ambrosio", "van den Berg", "Núñez", "O^Shea", "Li", "Smith & Sons")
 GIVENS = ("Anna", "Bo", "Chidi", "J.", "Zoë", "Mary Ann", "K|M")
-WORDS = ("Fever", "Main St 5", "Ward\\8", "two  blanks", "Oslo", "~tilde~", " padded ", "naïve", "line one\nline two")
+WORDS = (
+    "Fever",
+    "Main St 5",
+    "Ward\\8",
+    "two  blanks",
+    "Oslo",
+    "~tilde~",
+    " padded ",
+    "naïve",
+    "line one\nline two",
+)
 TIMES = (
     "20240818", "202408", "2024", "20240818093000", "202408180930", "2024081809", "20240818093000.1234",
     "20240818093000+0200", "20240818093000-0730", "19991231235959Z", "20241301", "20240230", "yesterday", "00000000",
@@ -23,7 +33,16 @@ TIMES = (
 NUMBERS = ("1", "0.40", "-3.5", "+7", "1e5", ".5", "120", "007", "twelve")
 CODES = ("A", "F", "M", "U", "O", "I", "E", "Y", "N", "H", "L", "C", "MTH", "SPO", "W", "final", "zz", "12-3")
 SYSTEMS = ("", "LN", "SCT", "HL70001", "L", "99LAB", "2.16.840.1.113883.6.1", "ICD-10")
-AUTHORITIES = ("", "HOSP", "HOSP&1.2.3.4&ISO", "&1.2.3.4&ISO", "A B", "LAB&lab.example&DNS", "X&&ISO", "N&5b9c&UUID")
+AUTHORITIES = (
+    "",
+    "HOSP",
+    "HOSP&1.2.3.4&ISO",
+    "&1.2.3.4&ISO",
+    "A B",
+    "LAB&lab.example&DNS",
+    "X&&ISO",
+    "N&5b9c&UUID",
+)
 
 
 @dataclass(slots=True)
@@ -76,7 +95,14 @@ class Writer:
     def cwe(self) -> str:
         first = (self.code(), self.maybe(self.text, 2), self.one(SYSTEMS))
         if self.chance(4):
-            rest = (self.code(), self.maybe(self.text), self.one(SYSTEMS), self.maybe(self.number), "", self.maybe(self.text))
+            rest = (
+                self.code(),
+                self.maybe(self.text),
+                self.one(SYSTEMS),
+                self.maybe(self.number),
+                "",
+                self.maybe(self.text),
+            )
             return self.comps(*first, *rest, *(("", "", "", "", "1.2.3.4") if self.chance(4) else ()))
         return self.comps(*first)
 
@@ -84,14 +110,29 @@ class Writer:
         kind = self.one(("MR", "DL", "SS", "VN", "", "XYZ", "PI"))
         dates = (self.time(), self.time()) if self.chance(5) else ()
         check = ("4", "M11") if self.chance(8) else ("", "")
-        return self.comps(self.text(("123", "A-77", "00042", "9 9")), *check, self.authority(), kind, self.maybe(self.text, 9), *dates)
+        return self.comps(
+            self.text(("123", "A-77", "00042", "9 9")),
+            *check,
+            self.authority(),
+            kind,
+            self.maybe(self.text, 9),
+            *dates,
+        )
 
     def ei(self) -> str:
-        return self.comps(self.text(("ORD1", "F-22", "X 3")), *self.one(("", "LAB", "LAB^1.2.3^ISO", "^1.2.3^ISO")).split("^"))
+        return self.comps(
+            self.text(("ORD1", "F-22", "X 3")),
+            *self.one(("", "LAB", "LAB^1.2.3^ISO", "^1.2.3^ISO")).split("^"),
+        )
 
     def xpn(self) -> str:
         family = self.text(FAMILIES) + (self.subs("&van&Berg") if self.chance(8) else "")
-        more = (self.maybe(self.text, 6), self.maybe(self.text, 6), self.maybe(self.text, 6), self.one(("", "L", "M", "N", "Q")))
+        more = (
+            self.maybe(self.text, 6),
+            self.maybe(self.text, 6),
+            self.maybe(self.text, 6),
+            self.one(("", "L", "M", "N", "Q")),
+        )
         tail = ("", "", "", "G", self.time(), self.time()) if self.chance(8) else ()
         return self.comps(family, self.text(GIVENS), self.maybe(lambda: self.text(GIVENS)), *more, *tail)
 
@@ -104,28 +145,56 @@ class Writer:
         )  # fmt: skip
 
     def xtn(self) -> str:
-        use, kind = self.one(("", "PRN", "WPN", "NET", "ORN", "??")), self.one(("", "PH", "CP", "FX", "Internet", "BP"))
+        use, kind = (
+            self.one(("", "PRN", "WPN", "NET", "ORN", "??")),
+            self.one(("", "PH", "CP", "FX", "Internet", "BP")),
+        )
         shape = self.random.randrange(4)
         if shape == 0:
             return self.comps(self.text(("555-1234", "+47 22 22 22 22")), use, kind)
         if shape == 1:
             return self.comps("", use, kind, "a.b@example.org")
         if shape == 2:
-            return self.comps("", use, kind, "", self.maybe(self.number), "555", "8473", self.maybe(self.number))
-        return self.comps(*self.one(("^^^x@y.z^^^^^^^^5551", "^^^^1", "^^^^^^^^note", "1^^^^2^3^4")).split("^"))
+            return self.comps(
+                "", use, kind, "", self.maybe(self.number), "555", "8473", self.maybe(self.number)
+            )
+        return self.comps(
+            *self.one(("^^^x@y.z^^^^^^^^5551", "^^^^1", "^^^^^^^^note", "1^^^^2^3^4")).split("^")
+        )
 
     def xcn(self) -> str:
         identifier = self.text(("77", "D-5", "")) if not self.chance(4) else ""
-        tail = ("", self.authority(), self.one(("", "L")), "", "", self.one(("", "NPI", "DN"))) if self.chance(2) else ()
-        return self.comps(identifier, self.text(FAMILIES), self.text(GIVENS), "", "", self.maybe(self.text), self.maybe(self.code, 6), *tail)
+        tail = (
+            ("", self.authority(), self.one(("", "L")), "", "", self.one(("", "NPI", "DN")))
+            if self.chance(2)
+            else ()
+        )
+        return self.comps(
+            identifier,
+            self.text(FAMILIES),
+            self.text(GIVENS),
+            "",
+            "",
+            self.maybe(self.text),
+            self.maybe(self.code, 6),
+            *tail,
+        )
 
     def pl(self) -> str:
-        first = (self.text(("W1", "ICU")), self.maybe(lambda: self.text(("12", "R 3")), 2), self.maybe(self.number, 2))
+        first = (
+            self.text(("W1", "ICU")),
+            self.maybe(lambda: self.text(("12", "R 3")), 2),
+            self.maybe(self.number, 2),
+        )
         facility = self.subs(self.one(("", "HOSP", "HOSP&1.2.3&ISO", "&1.2.3&ISO", "A&B&C&D")))
-        return self.comps(*first, facility, *(("", "N", "B1", "2", self.maybe(self.text)) if self.chance(4) else ()))
+        return self.comps(
+            *first, facility, *(("", "N", "B1", "2", self.maybe(self.text)) if self.chance(4) else ())
+        )
 
     def hd(self) -> str:
-        return self.comps(*self.one(("APP", "FAC", "APP^1.2.3^ISO", "^1.2.3^ISO", "X^foo^DNS", "", "F C")).split("^"))
+        return self.comps(
+            *self.one(("APP", "FAC", "APP^1.2.3^ISO", "^1.2.3^ISO", "X^foo^DNS", "", "F C")).split("^")
+        )
 
     def xon(self) -> str:
         tail = ("", "", "", "", self.authority(), "XX", "", "", self.text(("88",))) if self.chance(2) else ()
@@ -242,7 +311,11 @@ def written(random: Random) -> str:
     w = Writer(random, d)
     results = w.chance(3)
     names = _oru(w) if results else _adt(w)
-    lines = [_header(w, "ORU", "R01") if results else _header(w, "ADT", w.one(("A01", "A02", "A03", "A04", "A08", "A28", "A31")))]
+    lines = [
+        _header(w, "ORU", "R01")
+        if results
+        else _header(w, "ADT", w.one(("A01", "A02", "A03", "A04", "A08", "A28", "A31")))
+    ]
     for name in names:
         lines.append(_segment(w, name))
         if w.chance(12):

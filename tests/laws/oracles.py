@@ -147,10 +147,22 @@ def mutated(message: Message, leaf: Leaf, fresh: str) -> Message:
     return Message.parse(str(changed))
 
 
-def like(text: str) -> str:
+def others(text: str) -> list[str]:
+    """Other texts to stand in a leaf's place: one that means nothing, and one of the same shape.
+
+    Not for short words: they may be codes, of which several mean the same in FHIR.
+    """
+    return [FRESH, *([_like(text)] if len(text) > 4 or any(map(str.isdigit, text)) else [])]
+
+
+def _like(text: str) -> str:
     """Another text of the same shape: digits for digits, letters for letters."""
     turned = "".join(
-        str((int(c) + 1) % 10) if c.isdecimal() and c.isascii() else chr(ord(c) + 1) if c in "ABCDEFGabcdefg" else c
+        str((int(c) + 1) % 10)
+        if c.isdecimal() and c.isascii()
+        else chr(ord(c) + 1)
+        if c in "ABCDEFGabcdefg"
+        else c
         for c in text
     )
     return turned if turned != text else FRESH
@@ -173,7 +185,9 @@ def _holds(entry: str, leaf: Leaf) -> bool:
         return False
     if comp is None:
         return rep is None or int(rep) == leaf.repetition
-    return int(rep or 1) == leaf.repetition and int(comp) == leaf.component and int(sub or leaf.sub) == leaf.sub
+    return (
+        int(rep or 1) == leaf.repetition and int(comp) == leaf.component and int(sub or leaf.sub) == leaf.sub
+    )
 
 
 def changed_fields(before: Message, after: Message) -> set[tuple[int, int]]:

@@ -85,15 +85,22 @@ class _ObservedValue:
         """Several values as components; as text, if not all of them have the form of their type."""
         parts: list[Json] = []
         rest: list[str] = []
-        for repetition in text.split(scope.delimiters.repetition):
+        for n, repetition in enumerate(text.split(scope.delimiters.repetition), 1):
             part: Json = {}
-            if repetition and self._typed(kind, repetition, units, part, scope, rest) is None:
+            missing: list[str] = []
+            used = bool(repetition) and self._typed(kind, repetition, units, part, scope, missing)
+            if used is None:
                 self._say("", text, units, node, scope, unsaid)
                 unsaid += ["2"] if kind else []
                 return
+            missing += ["6"] if units and part and not used else []
             parts += [part] if part else []
-        node["component"] = parts
-        unsaid += rest + (["6"] if units and "valueQuantity" not in parts[0] else [])
+            rest += [f"5({n}){at[1:]}" if n > 1 and at.startswith("5") else at for at in missing]
+        if len(parts) > 1:
+            node["component"] = parts
+        else:
+            node.update(*parts)
+        unsaid += rest if parts else [at for at, word in (("2", kind), ("6", units)) if word]
 
     def _typed(
         self, kind: str, text: str, units: str, node: Json, scope: Scope, unsaid: list[str]
@@ -187,7 +194,7 @@ class _ObservedValue:
         if system:
             rest.append("6.3")
         unit = code or words
-        return {"unit": unit}, rest
+        return ({"unit": unit} if unit else {}), rest
 
     # --- to v2
 
@@ -195,14 +202,13 @@ class _ObservedValue:
         new, old = _values(target), _values(base)
         if same(new, old):
             return
-        kind, units = "", ""
-        texts: list[str] = []
-        for node in new:
-            kind, text, units = self._write(node, sent(segment, 2), scope)
-            texts.append(text)
-        write_field(segment, 2, [kind], scope)
+        written = [self._write(node, sent(segment, 2), scope) for node in new]
+        if len({kind for kind, _, _ in written}) > 1:  # a structured number can say a plain one too
+            written = [self._write(node, "SN", scope) for node in new]
+        kinds, texts, units = zip(*written) if written else (("",), ("",), ("",))
+        write_field(segment, 2, kinds[:1], scope)
         write_field(segment, 5, texts, scope)
-        write_field(segment, 6, [units], scope)
+        write_field(segment, 6, units[:1], scope)
 
     def _write(self, node: Json, before: str, scope: Scope) -> tuple[str, str, str]:
         """Value type, value and units; the type sent before stays where it still fits."""

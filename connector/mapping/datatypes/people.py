@@ -194,6 +194,7 @@ XTN_CONTACTPOINT: tuple[Row, ...] = (
             Case(
                 (*_XTN_COMMON, Item("2", "use", _mail_use), Item("4", "value")),
                 _mail,
+                says=lambda node: not _value(node),
                 tag={"system": "email"},
                 mark={"3": "Internet"},
             ),

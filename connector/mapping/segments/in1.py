@@ -58,7 +58,7 @@ def payor_identity(node: Json, around: Around) -> str:
     for one in node.get("identifier", ()):
         if value := one.get("value"):
             return f"{one.get('system', '')}|{value}"
-    return f"name|{node.get('name', '')}|{around.parent('patient') if 'name' not in node else ''}"
+    return f"name|{node['name']}" if "name" in node else f"payor|{around.parent('patient')}"
 
 
 def subscriber_identity(node: Json, around: Around) -> str:
