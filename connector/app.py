@@ -7,7 +7,7 @@ import datetime as dt
 import signal
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -19,14 +19,13 @@ from connector.edges import tls
 from connector.edges.acceptor import listen
 from connector.edges.fhir_client import FhirClient
 from connector.edges.http_api import Limits, create_app
-from connector.edges.http_outgoing import transport
 from connector.edges.http_server import HttpServer
 from connector.edges.judge import Judge
 from connector.edges.mllp_client import MllpClient, MllpTimeouts
 from connector.edges.mllp_server import MllpLimits, MllpServer
 from connector.edges.oauth import Issuer, TokenGuard
-from connector.edges.oauth_client import Credentials, TokenSource
-from connector.edges.partners import Caller, Callers, FhirSide, HospitalSide, Intake
+from connector.edges.partners import Caller, Callers, HospitalSide, Intake
+from connector.edges.token_source import TokenSource
 from connector.errors import ConfigurationError, ConnectorError
 from connector.pipeline.deliver import Delivering, Pauses, ToFhir, ToV2
 from connector.pipeline.entries import instant
@@ -89,8 +88,8 @@ def link_of(profile: Profile) -> Link:
         strict=profile.v2.conformance == "strict",
         models=profile.fhir.conformance == "models",
         on_unreadable=profile.v2.unreadable,
-        base=profile.fhir.base or Link.base,
-        sends_charset=receiver.charset if receiver else Link.sends_charset,
+        **({"base": profile.fhir.base} if profile.fhir.base else {}),
+        sends_charset=receiver.charset if receiver else "UNICODE UTF-8",
         facts={"sha256": profile.sha256},
     )
 
@@ -142,7 +141,10 @@ class Service:
     def _lanes(self, profile: Profile) -> list[Lane]:
         link = self._links.named(profile.name)
         pauses = Pauses(profile.retry.first_seconds, profile.retry.factor, profile.retry.most_seconds)
-        ways = {"to_fhir": self._fhir_side, "to_v2": self._v2_side}
+        ways: dict[str, Callable[[Profile], ToFhir | ToV2]] = {
+            "to_fhir": self._fhir_side,
+            "to_v2": self._v2_side,
+        }
         found = []
         for name in profile.directions:
             direction = Direction(name)
@@ -151,18 +153,34 @@ class Service:
         return found
 
     def _fhir_side(self, profile: Profile) -> ToFhir:
-        context = tls.client_context(tls_files(self._settings.tls))
+        files = tls_files(self._settings.tls)
         token, fhir = profile.fhir.token, profile.fhir
         tokens = None
         if token is not None:
-            asked = Credentials(token.url, token.client_id, token.key, token.scope, fhir.base, token.audience)
-            wire = transport(context)
-            tokens = TokenSource(asked, wire)
-            self._closing += [tokens.aclose, wire.aclose]
-        client = FhirClient(fhir.base, context, tokens, timeout=fhir.answer_seconds)
-        side = FhirSide(client, each=fhir.delivery == "each", omit=frozenset(fhir.omit))
-        self._closing.append(side.close)
-        return ToFhir(side)
+            context = tls.client_context(files)
+            tokens = TokenSource(
+                token.url,
+                token.client_id,
+                token.key,
+                token.scope,
+                token.audience,
+                context,
+                connect_seconds=fhir.connect_seconds,
+                answer_seconds=fhir.answer_seconds,
+            )
+            self._closing.append(tokens.close)
+        client = FhirClient(
+            fhir.base,
+            tls.client_context(files),
+            tokens,
+            delivery=fhir.delivery,
+            omit=fhir.omit,
+            connect_seconds=fhir.connect_seconds,
+            answer_seconds=fhir.answer_seconds,
+            server_name=fhir.server_name,
+        )
+        self._closing.append(client.close)
+        return ToFhir(client)
 
     def _v2_side(self, profile: Profile) -> ToV2:
         partner = profile.v2.receiver
@@ -253,12 +271,12 @@ class Service:
         return drained
 
 
-def _entry(tag: str, what: dict[str, object]) -> Entry:
+def _entry(tag: str, what: Mapping[str, object]) -> Entry:
     return Entry(instant(now()), tag, {"role": "connector"}, what, "success", "", "")
 
 
 async def serve(config: Path) -> int:
-    """Run the service until SIGTERM or SIGINT; the exit code. Raises ``ConnectorError`` where it cannot start."""
+    """Run the service until SIGTERM or SIGINT; the exit code. Raises ``ConnectorError`` if it cannot start."""
     configuration = settings.load(config)
     log.setup(configuration.settings.log.level)
     store = open_store(configuration.settings)

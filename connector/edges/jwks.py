@@ -99,8 +99,8 @@ def fits(entry: dict[str, Any], key: SigningKey, algorithm: str) -> bool:
     return algorithm in _RSA
 
 
-def private_key(path: Path, algorithm: str) -> tuple[SigningKey, str]:
-    """Our own key for signing with this algorithm, and its kid, from a JWK file that only we can read.
+def private_key(path: Path, algorithm: str = "") -> tuple[SigningKey, str]:
+    """Our own key for signing (with this algorithm, where one is named), and its kid, from a JWK file that only we can read.
 
     Raises ``KeyUnavailable`` when others may read it, ``ConfigurationError`` when it is no such key.
     """
@@ -111,7 +111,7 @@ def private_key(path: Path, algorithm: str) -> tuple[SigningKey, str]:
     if "d" not in entry or not isinstance(kid, str) or not kid:
         raise _fault(path, "it holds no private JWK with a kid")
     key = _imported(path, entry)
-    if not fits(entry, key, algorithm):
+    if algorithm and not fits(entry, key, algorithm):
         raise _fault(path, f"its key is not one for {algorithm}")
     return key, kid
 

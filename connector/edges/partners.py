@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from connector.edges import scopes
-from connector.edges.fhir_client import FhirClient, Stored
 from connector.edges.http_ports import Accepted, Peer, Submission
 from connector.edges.mllp_client import MllpClient
 from connector.edges.oauth import Principal, TokenGuard
@@ -15,9 +13,7 @@ from connector.errors import (
     AnswerNotUnderstood,
     ConnectorError,
     Forbidden,
-    PartnerBusy,
     Unauthenticated,
-    VersionConflict,
 )
 from connector.hl7v2.ack import Ack, read_ack
 from connector.pipeline.submit import FhirReceiver
@@ -42,38 +38,6 @@ class HospitalSide:
     async def close(self) -> None:
         """Close the connection."""
         await self._client.close()
-
-
-class FhirSide:
-    """Delivers bundles as the profile asks: as one transaction or entry by entry, without what is not wanted."""
-
-    def __init__(self, client: FhirClient, *, each: bool, omit: frozenset[str]) -> None:
-        self._client, self._each, self._omit = client, each, omit
-
-    async def send(self, bundle: dict[str, Any]) -> Mapping[str, str]:
-        """``Type/id`` to the version it has now. Raises ``DeliveryError``."""
-        entries = [one for one in bundle.get("entry", ()) if self._wanted(one)]
-        if not entries:
-            return {}
-        try:
-            if not self._each:
-                return await self._client.send({**bundle, "entry": entries})
-            stored = [await self._one(entry) for entry in entries]
-        except VersionConflict:
-            raise PartnerBusy("somebody else is changing the same resource") from None
-        return {one.location: one.version for one in stored if one.location}
-
-    def _wanted(self, entry: dict[str, Any]) -> bool:
-        return str(entry["request"]["url"]).partition("/")[0] not in self._omit
-
-    async def _one(self, entry: dict[str, Any]) -> Stored:
-        if entry["request"]["method"] == "DELETE":
-            return await self._client.delete(entry["request"]["url"])
-        return await self._client.put(entry["resource"])
-
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._client.aclose()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

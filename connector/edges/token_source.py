@@ -1,0 +1,210 @@
+"""Access tokens for the partner's FHIR endpoint: SMART backend services, client side.
+
+Client credentials (RFC 6749, 4.4) with an assertion signed by our key (RFC 7523; SMART App Launch 2.2,
+"Asymmetric authentication"). Authlib writes and reads the token request. The rest is ours: its
+``PrivateKeyJWT`` has no kid, lives an hour and can repeat its jti; its lock for renewals leaves out the
+first token and asks by the wall clock; and it accepts a token of any form.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import ssl
+import time
+import uuid
+from collections.abc import MutableMapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final
+
+import httpx2
+from authlib.common.urls import add_params_to_qs
+from authlib.integrations.base_client import OAuthError
+from authlib.integrations.httpx_client import AsyncOAuth2Client
+from joserfc import jwt
+from joserfc.jwk import ECKey
+
+from connector.edges.http_exchange import BoundedTransport, refusal
+from connector.edges.jwks import SigningKey, private_key
+from connector.errors import (
+    AnswerNotUnderstood,
+    ConfigurationError,
+    DeliveryError,
+    InvalidJson,
+    PartnerBusy,
+    PartnerRefusedUs,
+)
+from connector.fhir import json
+
+ASSERTION_SECONDS: Final = 240  # SMART allows 300; the rest is for clocks that differ
+RENEW_SECONDS: Final = 30.0  # before the end of a token's life
+ANSWER_LIMIT: Final = 64 * 1024  # bytes
+_ASSUMED_LIFE: Final = 300.0  # seconds, where the server does not say; the longest that SMART allows
+_ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+_CURVES: Final = {"P-256": "ES256", "P-384": "ES384"}
+_TOKEN: Final = re.compile(r"[A-Za-z0-9\-._~+/]{1,16384}=*")  # b64token, RFC 6750, 2.1
+_PASSING: Final = frozenset({"server_error", "temporarily_unavailable"})
+_FINAL: Final = frozenset(
+    {
+        "invalid_request",
+        "invalid_client",
+        "invalid_grant",
+        "invalid_scope",
+        "unauthorized_client",
+        "unsupported_grant_type",
+    }
+)
+
+
+class TokenSource:
+    """Gives the current access token and gets a new one when needed, once for all who wait.
+
+    ``url``: the token endpoint; ``key_path``: our private key (JWK with a kid, EC P-384 or P-256, or RSA),
+    readable only by its owner; ``audience``: of the assertion, "" for ``url``. Raises ConfigurationError or
+    KeyUnavailable when the key cannot be used. Give it a context of its own kind (``tls.client_context``):
+    HTTP sets the ALPN protocols there.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        client_id: str,
+        key_path: Path,
+        scope: str,
+        audience: str,
+        context: ssl.SSLContext,
+        *,
+        connect_seconds: float = 10.0,
+        answer_seconds: float = 30.0,
+    ) -> None:
+        self._url, self._client_id, self._audience = url, client_id, audience or url
+        self._key, self._kid = private_key(key_path)
+        self._algorithm = _algorithm(self._key, key_path)
+        self._transport = BoundedTransport(
+            context,
+            connect_seconds=connect_seconds,
+            answer_seconds=answer_seconds,
+            answer_limit=ANSWER_LIMIT,
+        )
+        self._client = self._oauth_client(scope)
+        self._turn = asyncio.Lock()
+        self._token = ""
+        self._until = 0.0
+
+    async def token(self) -> str:
+        """An access token that lives for a while yet.
+
+        Raises PartnerRefusedUs (the server does not know us, our key or the scope; TLS), PartnerBusy,
+        PartnerUnreachable, AnswerNotUnderstood (no bearer token in the answer).
+        """
+        async with self._turn:
+            if not self._token or time.monotonic() >= self._until:
+                await self._renew()
+            return self._token
+
+    def invalidate(self, token: str) -> None:
+        """Forget this token, which the partner no longer takes; a newer one stays."""
+        if token == self._token:
+            self._token = ""
+
+    def reload(self, context: ssl.SSLContext) -> None:
+        """Use this context from the next request on."""
+        self._transport.reload(context)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    def assertion(self) -> str:
+        """A fresh signed assertion (RFC 7523, 3), good for one request."""
+        now = int(time.time())
+        claims: dict[str, Any] = {"iss": self._client_id, "sub": self._client_id, "aud": self._audience}
+        claims |= {"iat": now, "exp": now + ASSERTION_SECONDS, "jti": uuid.uuid4().hex}
+        header = {"alg": self._algorithm, "typ": "JWT", "kid": self._kid}
+        return jwt.encode(header, claims, self._key, [self._algorithm])
+
+    def _oauth_client(self, scope: str) -> Any:
+        client = AsyncOAuth2Client(
+            client_id=self._client_id,
+            scope=scope,
+            token_endpoint_auth_method="private_key_jwt",
+            transport=self._transport,
+            trust_env=False,
+            follow_redirects=False,
+        )
+        client.headers.update({"Accept-Encoding": "identity", "User-Agent": "connector"})
+        client.register_client_auth_method(("private_key_jwt", self._signed))
+        client.register_compliance_hook("access_token_response", _checked)
+        return client
+
+    def _signed(
+        self, client: Any, method: str, uri: str, headers: MutableMapping[str, str], body: bytes
+    ) -> tuple[str, MutableMapping[str, str], bytes]:
+        """Authlib's shape of a client authentication: the request with our assertion in its form."""
+        shown = [("client_assertion_type", _ASSERTION_TYPE), ("client_assertion", self.assertion())]
+        return uri, headers, add_params_to_qs(body.decode("ascii"), shown).encode("ascii")
+
+    async def _renew(self) -> None:
+        self._token, asked = "", time.monotonic()
+        answer = await self._fetched()
+        token, kind = answer.get("access_token"), answer.get("token_type")
+        if not isinstance(token, str) or not _TOKEN.fullmatch(token) or str(kind).lower() != "bearer":
+            raise AnswerNotUnderstood("the token server's answer holds no bearer token")
+        life = _life(answer.get("expires_in"))
+        self._token, self._until = token, asked + max(life - RENEW_SECONDS, life / 2)
+
+    async def _fetched(self) -> dict[str, Any]:
+        try:
+            answer = await self._client.fetch_token(self._url, grant_type="client_credentials")
+        except OAuthError as error:
+            raise _refused(error.error) from None
+        except (httpx2.HTTPError, ValueError, TypeError, OverflowError):
+            raise AnswerNotUnderstood("the token server's answer cannot be read") from None
+        return dict(answer)
+
+
+def _algorithm(key: SigningKey, path: Path) -> str:
+    name = _CURVES.get(key.curve_name) if isinstance(key, ECKey) else "RS384"
+    if name is None:
+        raise ConfigurationError(
+            "the key file cannot be used: its curve is not P-384 or P-256", location=str(path)
+        )
+    return name
+
+
+def _checked(answer: httpx2.Response) -> httpx2.Response:
+    """The answer, if Authlib may read it: a success or an OAuth error, and a JSON object."""
+    if answer.status_code not in (200, 400, 401, 403):
+        raise _of_server(refusal(answer.status_code, after=answer.headers.get("retry-after", "")))
+    try:
+        content = json.loads(answer.content)
+    except InvalidJson:
+        content = None
+    if answer.status_code != 200 and not (isinstance(content, dict) and content.get("error")):
+        raise PartnerRefusedUs(f"the token server answers {answer.status_code}", fix="see its log")
+    if not isinstance(content, dict):
+        raise AnswerNotUnderstood("the token server's answer is no JSON object")
+    return answer
+
+
+def _of_server(error: DeliveryError) -> DeliveryError:
+    """A refusal of the token request: no message is at fault, so none may be parked for it."""
+    if error.answer.retry == "never":
+        return PartnerRefusedUs(f"token: {error.what}", fix="check the address of the token endpoint")
+    return error
+
+
+def _refused(code: object) -> DeliveryError:
+    if code in _PASSING:
+        return PartnerBusy("the token server cannot answer now")
+    said = f": {code}" if code in _FINAL else ""  # no other text of the server goes into an error
+    return PartnerRefusedUs(
+        f"the token server refuses us{said}", fix="compare client id, key id, scope and audience with it"
+    )
+
+
+def _life(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal) or not 0 < value < 2**31:
+        return _ASSUMED_LIFE
+    return float(value)
