@@ -47,9 +47,13 @@ async def _accepted(seconds: float, fhir_side: bool) -> list[Row]:
     if fhir_side:
         gone = (counts.delivered - before) / full["seconds"]
         rows.append(Row("accept", f"delivered meanwhile, {where}", f"{gone:,.0f} /s"))
-    if refused := calm["refused"] + full["refused"]:
-        rows.append(Row("accept", f"not acknowledged, {where}", f"{refused}", "", "0", False))
-    return rows
+    return rows + _wrong("accept", calm["refused"] + full["refused"], counts.dead)
+
+
+def _wrong(part: str, refused: int, dead: int) -> list[Row]:
+    """What should never be there: with it the other figures say little."""
+    found = {"not acknowledged": refused, "dead letters": dead}
+    return [Row(part, what, f"{number:,}", "", "0", False) for what, number in found.items() if number]
 
 
 def memory(say: Say, *, quick: bool = False, full: bool = False) -> list[Row]:
@@ -62,17 +66,18 @@ def memory(say: Say, *, quick: bool = False, full: bool = False) -> list[Row]:
 async def _held(count: int, patience: float) -> list[Row]:
     async with running(fhir_side=True) as service:
         start, _ = service.memory()
-        await service.send(first=0, count=count)
+        sent = await service.send(first=0, count=count)
         now, _ = service.memory()
         seconds, counts = await _drained(service, patience)
         after, peak = service.memory()
     waits = counts.waiting_translation + counts.waiting_delivery
-    gone = f"{counts.delivered / seconds:,.0f} delivered /s" if not waits else f"{waits:,} still waited"
+    gone = f"{waits:,} still waited" if waits else f"all done {seconds:.0f} s later"
     most = f"< {MEMORY:.0f} MiB"
     return [
         Row("memory", "resident, just started", f"{start:.0f} MiB"),
         Row("memory", f"resident, {count:,} messages acknowledged", f"{now:.0f} MiB", "", most, now < MEMORY),
         Row("memory", f"resident, {gone}", f"{after:.0f} MiB", f"peak {peak:.0f} MiB", most, peak < MEMORY),
+        *_wrong("memory", sent["refused"], counts.dead),
     ]
 
 

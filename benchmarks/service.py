@@ -18,6 +18,7 @@ import psutil
 
 from connector.demo.processes import Processes
 from connector.demo.site import Ports, Site, make_site
+from connector.errors import UnableToWork
 from connector.store import Counts, Direction, FileKeyProvider, Store
 
 CORES: Final = 2  # for the service and the sender together
@@ -71,7 +72,11 @@ async def running(*, fhir_side: bool) -> AsyncIterator[Running]:
                 os.sched_setaffinity(0, others)
                 await processes.sandbox()
             os.sched_setaffinity(0, ours)
-            await processes.connector()
+            try:
+                await processes.connector()
+            except UnableToWork as error:  # its folder goes: say here what its log says
+                error.add_note((site.log / "connector.log").read_text()[-2_000:])
+                raise
             yield Running(site, _service(site))
 
 
