@@ -100,9 +100,10 @@ def fits(entry: dict[str, Any], key: SigningKey, algorithm: str) -> bool:
 
 
 def private_key(path: Path, algorithm: str = "") -> tuple[SigningKey, str]:
-    """Our own key for signing (with this algorithm, where one is named), and its kid, from a JWK file that only we can read.
+    """Our own key for signing and its kid, from a JWK file that only we can read.
 
-    Raises ``KeyUnavailable`` when others may read it, ``ConfigurationError`` when it is no such key.
+    ``algorithm``: the one that the key must be for, "" for any. Raises ``KeyUnavailable`` when others may
+    read it, ``ConfigurationError`` when it is no such key.
     """
     if path.exists() and stat.S_IMODE(os.stat(path).st_mode) & 0o077:
         raise KeyUnavailable("the client key may be read by others", fix=f"chmod 600 {path}")

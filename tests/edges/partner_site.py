@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, cast
 from urllib.parse import parse_qs
 
-from connector.edges.oauth_client import Credentials
 from connector.edges.tls import TlsFiles, client_context, server_context
+from connector.edges.token_source import TokenSource
 
 from ..pki import Authority, SiteFiles, write_private
 from .oauth_site import ec
@@ -89,17 +89,28 @@ class Partner:
     def context(self) -> ssl.SSLContext:
         return client_context(files(self.theirs))
 
-    def credentials(self, **changed: Any) -> Credentials:
-        url = f"https://localhost:{self.port}/token"
-        key = self.folder / "client.key.json"
-        good = {
-            "token_url": url,
-            "client_id": "connector",
-            "key": key,
-            "scope": "system/*.cruds",
-            "origin": self.base,
-        }
-        return Credentials(**{**good, **changed})
+    @property
+    def key(self) -> Path:
+        return self.folder / "client.key.json"
+
+    @property
+    def token_url(self) -> str:
+        return f"https://localhost:{self.port}/token"
+
+    def source(
+        self, context: ssl.SSLContext | None = None, audience: str = "", seconds: float = 5.0
+    ) -> TokenSource:
+        """Our token source for this partner; the caller closes it."""
+        return TokenSource(
+            self.token_url,
+            "connector",
+            self.key,
+            "system/*.cruds",
+            audience,
+            self.context,
+            connect_seconds=seconds,
+            answer_seconds=seconds,
+        )
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Partner]:
