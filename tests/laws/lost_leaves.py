@@ -18,9 +18,11 @@ def unlisted(translator: Translator, text: str) -> list[str]:
     for leaf in oracles.leaves(message):
         if f"{leaf.label[:3]}-{leaf.field}" in STRUCTURAL or oracles.covers(said.lost, leaf):
             continue
-        for fresh in oracles.others(leaf.text):
-            if not _noticed(translator, message, leaf, fresh, said.bundle):
-                faults.append(f"{leaf.location} {leaf.text!r} -> {fresh!r}")
+        faults += [
+            f"{leaf.location} {leaf.text!r} -> {fresh!r}"
+            for fresh in oracles.others(leaf.text)
+            if not _noticed(translator, message, leaf, fresh, said.bundle)
+        ]
     return faults
 
 

@@ -1,0 +1,105 @@
+"""The laws, over messages as senders write them."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import assume, given, settings
+
+from connector.errors import ConnectorError
+from connector.fhir import validate
+from connector.hl7v2.tree import Message
+from connector.mapping import Translator
+from tests.laws import oracles
+from tests.laws.lost_leaves import unlisted
+from tests.laws.messages import messages
+
+TRANSLATOR, ANOTHER = Translator.default(), Translator.default()
+law = settings(max_examples=150, deadline=None, derandomize=True)
+
+
+def bundle_of(text: str) -> oracles.Json:
+    """The bundle of a message; what has no patient to speak of is another test's."""
+    try:
+        return TRANSLATOR.to_fhir(text).bundle
+    except ConnectorError:
+        assume(False)
+        raise
+
+
+@law
+@given(messages())
+def test_unchanged_fhir_gives_the_very_same_message(text: str) -> None:
+    back = TRANSLATOR.to_v2(bundle_of(text), text)
+    assert back.message == text
+    assert back.lost == []
+
+
+@law
+@given(messages())
+def test_what_came_from_v2_goes_back_without_a_prior_and_means_the_same(text: str) -> None:
+    bundle = bundle_of(text)
+    back = TRANSLATOR.to_v2(bundle)
+    again = TRANSLATOR.to_fhir(back.message)
+    assert list(oracles.differences(oracles.resources(bundle), oracles.resources(again.bundle))) == []
+    assert back.lost == []
+
+
+@settings(law, max_examples=40)
+@given(messages())
+def test_what_is_not_said_in_fhir_is_listed(text: str) -> None:
+    bundle_of(text)
+    assert unlisted(TRANSLATOR, text) == []
+
+
+@law
+@given(messages(), messages())
+def test_it_goes_back_over_any_prior(text: str, prior: str) -> None:
+    bundle = bundle_of(text)
+    bundle_of(prior)
+    back = TRANSLATOR.to_v2(bundle, prior)
+    again = TRANSLATOR.to_fhir(back.message)
+    known = oracles.resources(again.bundle)
+    patient = next(name for name in oracles.resources(bundle) if name.startswith("Patient/"))
+    assert patient in known or back.lost
+    assert [str(s) for s in Message.parse(back.message).all("ZQQ")] == [
+        str(s) for s in Message.parse(prior).all("ZQQ")
+    ]
+
+
+@law
+@given(messages())
+def test_the_same_message_twice_is_the_same_bundle(text: str) -> None:
+    bundle = bundle_of(text)
+    assert ANOTHER.to_fhir(text).bundle == bundle
+    assert TRANSLATOR.to_fhir(text, prior=bundle).bundle["entry"] == bundle["entry"]
+
+
+@law
+@given(messages())
+def test_the_bundle_is_valid_and_whole(text: str) -> None:
+    bundle = bundle_of(text)
+    assert [str(error) for error in validate.fast(bundle)] == []
+    known = oracles.resources(bundle)
+    assert set(oracles.references(bundle["entry"])) <= set(known)
+    contents = [{**entry["resource"], "id": ""} for entry in bundle["entry"]]
+    assert [one for at, one in enumerate(contents) if one in contents[:at]] == []
+
+
+@settings(law, max_examples=30)
+@given(messages())
+def test_the_models_of_r4b_accept_every_resource(text: str) -> None:
+    bundle = bundle_of(text)
+    for entry in bundle["entry"]:
+        assert [str(error) for error in validate.models(entry["resource"])] == []
+
+
+@law
+@given(messages())
+def test_a_message_without_its_patient_is_refused_by_a_typed_error(text: str) -> None:
+    message = Message.parse(text)
+    message.segments = [segment for segment in message.segments if segment.name not in ("PID", "PD1")]
+    about_somebody = any(segment.name not in ("MSH", "EVN", "ZQQ", "NTE") for segment in message.segments)
+    if about_somebody:
+        with pytest.raises(ConnectorError) as refused:
+            TRANSLATOR.to_fhir(message)
+        assert refused.value.location == "PID"
