@@ -1,1 +1,1 @@
-"""Where the connector touches the world: TLS, MLLP, HTTP and OAuth. The only room that does I/O on the wire."""
+"""Where the connector touches the world: TLS, MLLP, HTTP and OAuth; the only room with I/O on the wire."""

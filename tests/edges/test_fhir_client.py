@@ -276,9 +276,12 @@ async def test_a_server_of_another_authority_gets_nothing(partner: Partner, tmp_
 def _refusing(listening: socket.socket, partner: Partner) -> None:
     """One handshake of a server whose library sends the alert that says why (asyncio only hangs up)."""
     connection, _ = listening.accept()
-    with contextlib.suppress(ssl.SSLError):
-        server_context(files(partner.own)).wrap_socket(connection, server_side=True).close()
-    connection.close()
+    context = server_context(files(partner.own))
+    with context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False) as refused:
+        with contextlib.suppress(ssl.SSLError):
+            refused.do_handshake()
+        while socket.socket.recv(refused, 65_536):  # unread bytes would reset the alert away
+            pass
 
 
 async def test_a_partner_that_does_not_know_our_certificate_refuses_us(

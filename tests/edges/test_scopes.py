@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import combinations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connector.edges import scopes
@@ -24,6 +24,7 @@ TRUTH = {suffix: {verb: verb in suffix for verb in "cruds"} for suffix in V2} | 
 one_scope = st.tuples(st.sampled_from([*TYPES, "*"]), st.sampled_from(sorted(TRUTH)))
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.lists(one_scope, max_size=5), st.sampled_from(TYPES), st.sampled_from("cruds"))
 def test_a_verb_is_allowed_exactly_when_the_table_says_so(
     granted: list[tuple[str, str]], type_name: str, verb: str
@@ -37,6 +38,7 @@ def spelled(granted: list[tuple[str, str]]) -> frozenset[scopes.Scope]:
     return scopes.parse(" ".join(f"system/{kind}.{suffix}" for kind, suffix in granted))
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(
     st.lists(one_scope, max_size=4),
     st.lists(one_scope, max_size=4),
@@ -100,6 +102,7 @@ def test_what_is_no_verb_is_never_allowed(verb: str) -> None:
     assert not scopes.allows(scopes.parse("system/*.cruds"), "Patient", verb)
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.text())
 def test_any_text_is_scopes_or_forbidden(text: str) -> None:
     try:

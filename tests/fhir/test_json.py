@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connector.errors import InvalidJson
@@ -54,6 +54,7 @@ def spelled(tree: object) -> object:
     return str(tree) if isinstance(tree, Decimal | int) and not isinstance(tree, bool) else tree
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(trees)
 def test_what_is_written_is_read_back_the_same(tree: object) -> None:
     assert spelled(json.loads(json.dumps(tree))) == spelled(tree)
@@ -67,6 +68,7 @@ def refusal(content: bytes | str) -> InvalidJson | None:
     return None
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.binary() | st.text())
 def test_anything_is_json_or_a_typed_error_that_carries_nothing(content: bytes | str) -> None:
     error = refusal(content)

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connector.fhir.primitives import CHECKS
@@ -71,12 +71,14 @@ def test_a_value_that_is_none_of_the_type_does_not_pass(kind: str, value: Any) -
     assert not CHECKS[kind](value)
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.datetimes(timezones=st.timezones()))
 def test_every_moment_python_can_say_is_an_instant(moment: Any) -> None:
     text = moment.isoformat(timespec="microseconds")
     assert CHECKS["instant"](text) == (len(text) == len("2024-01-01T00:00:00.000000+00:00"))
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.text()),
     st.sampled_from(sorted(CHECKS)),

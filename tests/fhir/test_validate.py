@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connector.errors import RequiredElementMissing
@@ -237,6 +237,7 @@ trees = st.recursive(
 )
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(trees, st.sampled_from(["Patient", "Bundle", "Observation", "Provenance"]))
 def test_no_json_makes_the_judge_fail(tree: Any, kind: str) -> None:
     validate.fast(tree)
