@@ -29,7 +29,7 @@ from connector.edges.token_source import TokenSource
 from connector.errors import ConfigurationError, ConnectorError
 from connector.pipeline.deliver import Delivering, Pauses, ToFhir, ToV2
 from connector.pipeline.entries import instant
-from connector.pipeline.links import Accepts, Link, Links, Rule
+from connector.pipeline.links import NO_BASE, Accepts, Link, Links, Rule
 from connector.pipeline.ports import Entry
 from connector.pipeline.receive import V2Receiver
 from connector.pipeline.submit import FhirReceiver
@@ -88,7 +88,12 @@ def link_of(profile: Profile) -> Link:
         strict=profile.v2.conformance == "strict",
         models=profile.fhir.conformance == "models",
         on_unreadable=profile.v2.unreadable,
-        **({"base": profile.fhir.base} if profile.fhir.base else {}),
+        answers=profile.v2.acknowledgment,
+        frame_bytes=profile.limits.frame_bytes,
+        body_bytes=profile.limits.body_bytes,
+        segments=profile.limits.segments,
+        waiting=profile.limits.waiting,
+        base=profile.fhir.base or NO_BASE,
         sends_charset=receiver.charset if receiver else "UNICODE UTF-8",
         facts={"sha256": profile.sha256},
     )
@@ -208,6 +213,7 @@ class Service:
             tls.server_context(tls_files(self._settings.mllp_tls)),
             self._v2.receive,
             fault=self._v2.fault,
+            too_long=self._v2.too_long,
             limits=limits,
             on_refused=Refused(self._store, "mllp"),
         )
@@ -276,7 +282,7 @@ def _entry(tag: str, what: Mapping[str, object]) -> Entry:
 
 
 async def serve(config: Path) -> int:
-    """Run the service until SIGTERM or SIGINT; the exit code. Raises ``ConnectorError`` if it cannot start."""
+    """Run the service until SIGTERM or SIGINT; the exit code. Raises ``ConnectorError`` if it cannot."""
     configuration = settings.load(config)
     log.setup(configuration.settings.log.level)
     store = open_store(configuration.settings)

@@ -23,7 +23,6 @@ from connector.pipeline.entries import Trail, reason
 from connector.pipeline.ports import Acknowledgment, Clock, FhirSender, V2Sender
 from connector.store import Direction, OutboxItem, Store
 
-
 _TAKEN: Final = frozenset({"AA", "CA"})
 _REJECTED: Final = frozenset({"AR", "CR"})
 _PASSING: Final = frozenset({"206", "207"})  # ERR-3, table 0357: record locked, internal error

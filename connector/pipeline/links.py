@@ -9,7 +9,9 @@ from typing import Final, Literal
 from connector.errors import ConfigurationError
 from connector.pipeline.ports import Peer, Translator
 
+NO_BASE: Final = "https://connector.invalid/fhir"  # where the profile names no FHIR endpoint
 OnUnreadable = Literal["close", "nack"]
+Answers = Literal["by-message", "original", "enhanced"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,12 @@ class Link:
     strict: bool = False  # an independent implementation judges incoming v2
     models: bool = False  # fhir.resources judges incoming FHIR
     on_unreadable: OnUnreadable = "nack"
-    base: str = "https://connector.invalid/fhir"  # of fullUrl
+    answers: Answers = "by-message"  # acknowledgments: original mode, enhanced mode, or as MSH-15/16 ask
+    frame_bytes: int = 16 * 1024 * 1024  # of one v2 message
+    body_bytes: int = 16 * 1024 * 1024  # of one FHIR request
+    segments: int = 20_000  # of one v2 message
+    waiting: int = 100_000  # messages that may wait before new ones are turned away
+    base: str = NO_BASE  # of fullUrl
     sends_charset: str = "UNICODE UTF-8"  # of v2 messages that have no prior and so no MSH-18
     facts: Mapping[str, str] = field(default_factory=dict)  # for the audit trail: the profile's sha256
 

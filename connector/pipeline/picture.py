@@ -21,6 +21,7 @@ _KEEPS_MESSAGE: Final = {
     "ADT": frozenset({"Patient", "Encounter"}),
     "ORU": frozenset({"DiagnosticReport", "Observation"}),
 }
+_NEVER_CHANGED: Final = frozenset({"MessageHeader", "Provenance"})  # they speak of one message only
 _KEEPS_ANY: Final = frozenset({"Patient", "Encounter", "DiagnosticReport", "Observation", "Appointment"})
 
 
@@ -97,4 +98,5 @@ def remembered(link: str, resources: dict[str, Json], message: str, family: str)
             family=family if resource["resourceType"] in keeps else "",
         )
         for key, resource in resources.items()
+        if resource["resourceType"] not in _NEVER_CHANGED
     ]

@@ -155,6 +155,11 @@ class Submission(Protocol):
         ...
 
     @property
+    def if_match(self) -> str:
+        """The If-Match header as sent (``W/"3"``); "" without."""
+        ...
+
+    @property
     def principal(self) -> Principal:
         """Who asks."""
         ...

@@ -6,13 +6,23 @@ pure function that plans the messages later: a request that could never be deliv
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Callable
 from typing import Final
 
-from connector.errors import ConnectorError, Forbidden, ShuttingDown
+from connector.errors import (
+    BodyTooLarge,
+    ConnectorError,
+    Forbidden,
+    ShuttingDown,
+    Unauthenticated,
+    VersionConflict,
+)
 from connector.fhir import bundle as bundles
+from connector.fhir import validate
 from connector.pipeline import changes
+from connector.pipeline.backlog import Backlog
 from connector.pipeline.entries import Trail, reason, seen
 from connector.pipeline.links import NOBODY, Link, Links
 from connector.pipeline.picture import known
@@ -35,12 +45,14 @@ class FhirReceiver:
     ) -> None:
         self._links, self._store, self._clock, self._ids = links, store, clock, ids
         self._arrived = arrived
+        self._backlog = Backlog(store, clock)
         self.accepting = True
 
     async def submit(self, submission: Submission) -> Taken:
         """Durable and audited when this returns.
 
-        Raises ``NotTranslatable``, ``Forbidden``, ``ShuttingDown``, ``StoreUnavailable``,
+        Raises ``NotTranslatable``, ``VersionConflict``, ``InvalidResource`` (the judge of strict links),
+        ``BodyTooLarge``, ``Forbidden``, ``ShuttingDown``, ``Overloaded``, ``StoreUnavailable``,
         ``AuditRefused``: then nothing was taken.
         """
         if not self.accepting:
@@ -49,6 +61,7 @@ class FhirReceiver:
         if link is None:
             raise Forbidden("no profile names this client")
         correlation = self._ids()
+        await self._check(link, submission)
         await self._would_translate(link, submission, correlation)
         return await self._commit(link, submission, correlation)
 
@@ -56,14 +69,27 @@ class FhirReceiver:
         """Audit a request that was answered with an error. Raises ``StoreUnavailable``, ``AuditRefused``."""
         link = self._links.of_client(principal.client_id) if principal else None
         name = link.name if link else NOBODY
-        entry = Trail(self._clock, name, _IN).refused(
-            "message:fhir:refused", error, actor=_actor(principal, peer)
-        )
+        entry = Trail(self._clock, name, _IN).refused(_tag(error), error, actor=_actor(principal, peer))
         await self._store.refuse(name, _IN, reason(error), self._clock(), [entry])
+
+    async def _check(self, link: Link, submission: Submission) -> None:
+        if len(submission.raw) > link.body_bytes:
+            raise BodyTooLarge("the body passes the limit of this link", fix="send less at once")
+        if link.models:
+            found = await asyncio.to_thread(validate.models, submission.resource)
+            if found:
+                raise found[0]
+        await self._backlog.check(link, _IN)
 
     async def _would_translate(self, link: Link, submission: Submission, correlation: str) -> None:
         asked = changes.read(submission.resource, *_address(submission), correlation)
         before = await known(self._store, link.name, [change.key for change in asked])
+        if submission.if_match and submission.if_match not in map(_tag_of, before.values()):
+            raise VersionConflict(
+                "the version is not the one that is known here",
+                fix="read the resource again, or leave out If-Match",
+                location="http.if-match",
+            )
         event = changes.message_event(submission.resource, link.rules)
         changes.plan(asked, before, link.rules, event)
 
@@ -136,6 +162,17 @@ def _once(content: Json) -> bool:
     meta = content.get("meta")
     stamped = isinstance(meta, dict) and bool(meta.get("versionId") or meta.get("lastUpdated"))
     return stamped or not content.get("id")
+
+
+def _tag_of(resource: Json) -> str:
+    """The entity tag of a resource as last known."""
+    return f'W/"{(resource.get("meta") or {}).get("versionId", "")}"'
+
+
+def _tag(error: ConnectorError) -> str:
+    if isinstance(error, Unauthenticated):
+        return "access:token:refused"
+    return "access:scope:refused" if isinstance(error, Forbidden) else "message:fhir:refused"
 
 
 def _actor(principal: Principal | None, peer: Peer | None) -> dict[str, str]:

@@ -11,7 +11,10 @@ import base64
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any, Final
+
+import structlog
 
 from connector.errors import ConnectorError, MessageError, ResourceError, Retry
 from connector.fhir import json as fjson
@@ -23,6 +26,8 @@ from connector.pipeline.entries import Trail, dtm, reason
 from connector.pipeline.links import Link
 from connector.pipeline.ports import Clock
 from connector.store import Direction, InboxItem, JournalEntry, Outgoing, Store
+
+_log: Final = structlog.get_logger(__name__)
 
 BATCH: Final = 64
 _CONTROL_ID: Final = 20  # MSH-10 has 20 characters in v2.1 to v2.6
@@ -80,8 +85,9 @@ class Translating:
             return await self._to_v2(item, correlation)
         except (ConnectorError, asyncio.CancelledError):
             raise
-        except Exception as error:
+        except Exception as error:  # a fault of the maps must not stop what comes behind it in the lane
             fault = type(error).__name__
+            _log.error("translation failed", link=self.link.name, correlation=correlation, **place_of(error))
         kind = MessageError if self.direction is Direction.TO_FHIR else ResourceError
         raise kind(f"the translation failed ({fault})", fix="report this as a fault of the maps")
 
@@ -152,6 +158,15 @@ class Translating:
             for change in asked
             if change.key not in said or change.resource is None
         ]
+
+
+def place_of(error: BaseException) -> dict[str, str]:
+    """The type of a foreign exception and where in the code it was raised; never its text."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = f"{PurePath(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace else ""
+    return {"error": type(error).__name__, "path": where}
 
 
 def control_id(correlation: str, number: int) -> str:

@@ -1,0 +1,97 @@
+"""``connector status``: what was received, delivered and what waits, read beside the running service."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from connector.store import Counts, Direction, Listed, OutboxItem, Store
+
+CONFIG = click.option(
+    "--config",
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The service's settings, connector.toml.",
+)
+_COLUMNS = (
+    "received", "delivered", "waiting_translation", "waiting_delivery", "dead", "duplicates", "refused",
+    "quarantined",
+)  # fmt: skip
+
+
+@click.command(short_help="Show what was received, delivered and what waits.")
+@CONFIG
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option(
+    "--dead", "with_dead", is_flag=True, help="List the dead letters with their numbers, for replay."
+)
+def command(config: Path, as_json: bool, with_dead: bool) -> None:
+    """Show the counts of every link and direction. The exit code is 1 if they do not reconcile.
+
+    received = delivered + waiting + dead; refused and duplicate messages stand beside. Works beside the
+    running service and shows nothing of any message's content.
+    """
+    from connector import app, settings
+
+    async def looked() -> tuple[Mapping[tuple[str, Direction], Counts], list[str]]:
+        store = app.open_store(settings.load(config).settings, read_only=True)
+        try:
+            counts = await store.counts()
+            letters = [line for lane in counts for line in await _dead(store, *lane)] if with_dead else []
+            return counts, letters
+        finally:
+            await store.close()
+
+    counts, letters = asyncio.run(looked())
+    click.echo(_json(counts) if as_json else _table(counts))
+    for line in letters:
+        click.echo(line)
+    if not all(one.reconciled for one in counts.values()):
+        raise SystemExit(1)
+
+
+def _table(counts: Mapping[tuple[str, Direction], Counts]) -> str:
+    head = ["link", "direction", *(name.replace("_", " ") for name in _COLUMNS)]
+    rows = [
+        [link, str(direction), *(str(getattr(one, name)) for name in _COLUMNS)]
+        for (link, direction), one in sorted(counts.items())
+    ]
+    widths = [max(map(len, column)) for column in zip(head, *rows)]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths)) for row in [head, *rows])
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _json(counts: Mapping[tuple[str, Direction], Counts]) -> str:
+    import json
+
+    found: list[dict[str, Any]] = [
+        {
+            "link": link,
+            "direction": str(direction),
+            "reconciled": one.reconciled,
+            **{name: getattr(one, name) for name in _COLUMNS},
+        }
+        for (link, direction), one in sorted(counts.items())
+    ]
+    return json.dumps(found, indent=2)
+
+
+async def _dead(store: Store, link: str, direction: Direction) -> list[str]:
+    received, made = await store.dead_letters(link, direction)
+    return [_received(link, one) for one in received] + [_made(link, direction, one) for one in made]
+
+
+def _received(link: str, one: Listed) -> str:
+    kind = one.meta.get("kind", "")
+    at = f"{one.received_at:%Y-%m-%d %H:%M:%S}Z"
+    return f"dead  message {one.id}  {link} {one.direction}  {kind}  {at}  {one.reason}"
+
+
+def _made(link: str, direction: Direction, one: OutboxItem) -> str:
+    kind = one.meta.get("kind", "")
+    return f"dead  delivery {one.id}  {link} {direction}  {kind}  of message {one.inbox_id}"
