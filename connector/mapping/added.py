@@ -39,6 +39,7 @@ class Listed:
             inner={at: self._said(inner) for at, inner in bound.inner.items()},
             whole=self._said(bound.whole) if bound.whole else None,
             reads=bound.reads,
+            marks=((self.path, tag),),
         )
 
     def _add(self, node: Json, element: Json) -> None:

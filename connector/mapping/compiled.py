@@ -21,6 +21,7 @@ class BoundSegments(NamedTuple):
     lens: Lens
     reader: Reader
     writer: Writer
+    path: str
     needs: tuple[str, ...]
 
 
@@ -41,6 +42,7 @@ class Slot:
         "defaults",
         "fields",
         "kind",
+        "linked",
         "links",
         "lists",
         "needs",
@@ -65,6 +67,7 @@ class Slot:
         self.seed = resource.seed
         self.collected = resource.collected
         self.defaults = [(name, copies(value)) for name, value in resource.default.items()]
+        self.linked = frozenset(resource.links)
         self.links = [
             (path if "." not in path else "", place(path)[1], unit, n)
             for path, (unit, n) in resource.links.items()
@@ -164,7 +167,7 @@ def _slot(declared: ResourceMap | Attached, partner: Partner, read: tuple[str, .
     for row in declared.rows:
         if isinstance(row, Segments):
             lens = compile_rows(row.rows, partner)
-            slot.segments.append(BoundSegments(row.name, lens, *place(row.path), row.needs))
+            slot.segments.append(BoundSegments(row.name, lens, *place(row.path), row.path, row.needs))
         elif isinstance(row, (Field, One)):
             slot.fields.append(row.compile(partner))
         else:

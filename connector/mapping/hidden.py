@@ -89,7 +89,7 @@ class Hidden:
                 show(seen, held, scope.subcomponent)
             comps[:] = seen
 
-        return Bound(put, whole=get, reads=EVERY, elements=lens.elements)
+        return Bound(put, whole=get, reads=EVERY, elements=lens.elements, marks=lens.marks)
 
 
 @dataclass(frozen=True, slots=True)

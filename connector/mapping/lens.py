@@ -53,6 +53,8 @@ class Codec(NamedTuple):
 
 Binder = Callable[[Partner], Codec]
 
+Marks = tuple[tuple[str, Mapping[str, Any]], ...]
+
 SAID: Any = object()
 """What a codec returns for a text that is said by what stands around it, and needs no element of its own."""
 
@@ -61,8 +63,9 @@ class Bound(NamedTuple):
     """A row bound to a partner.
 
     ``leaves``: for a component (from 0), what takes its unescaped text; ``inner``: what takes its raw
-    text, sub-components and all (``firsts``: what of it takes a text without parts); ``whole``: what looks at the whole repetition, and ``reads``, the
-    components it accounts for. ``elements``: the paths of the FHIR elements the row owns.
+    text, sub-components and all (``firsts``: what of it takes a text without parts); ``whole``: what looks at
+    the whole repetition, and ``reads``, the components it accounts for. ``elements``: the paths of the FHIR
+    elements the row owns; ``marks``: the elements of lists it owns, by the list's path and their constants.
     """
 
     put: Put
@@ -72,6 +75,7 @@ class Bound(NamedTuple):
     whole: Get | None = None
     reads: frozenset[int] = frozenset()
     elements: frozenset[str] = frozenset()
+    marks: Marks = ()
 
 
 class Row(Protocol):
@@ -88,6 +92,7 @@ class Lens(NamedTuple):
     get: Get
     put: Put
     elements: frozenset[str]
+    marks: Marks = ()
 
 
 def text(_: Partner) -> Codec:
@@ -240,7 +245,7 @@ class Nested:
                 write_comp(comps, component, after.rstrip(scope.subcomponent))
 
         firsts = {component: leaf for leaf in first if leaf is not None}
-        return Bound(put, inner={component: inner}, firsts=firsts, elements=lens.elements)
+        return Bound(put, inner={component: inner}, firsts=firsts, elements=lens.elements, marks=lens.marks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,6 +273,7 @@ class At:
             whole=_in_turn(wholes) if wholes else None,
             reads=frozenset().union(*(bound.reads for bound in bounds)),
             elements=frozenset(f"{self.path}.{name}" for bound in bounds for name in bound.elements),
+            marks=tuple((f"{self.path}.{path}", mark) for bound in bounds for path, mark in bound.marks),
         )
 
     def _within(self, leaf: Leaf, reader: Reader, writer: Writer) -> Leaf:
@@ -400,7 +406,8 @@ class OneOf:
             *(lens.elements for _, lens in compiled)
         )
         heads = {head(path) for path in elements}
-        return Bound(put, whole=get, reads=EVERY, elements=elements)
+        marks = tuple(mark for _, lens in compiled for mark in lens.marks)
+        return Bound(put, whole=get, reads=EVERY, elements=elements, marks=marks)
 
 
 def compile_rows(rows: tuple[Row, ...], partner: Partner, known: Mapping[str, str] = {}) -> Lens:
@@ -423,7 +430,8 @@ def compile_rows(rows: tuple[Row, ...], partner: Partner, known: Mapping[str, st
             each(target, base, comps, scope)
 
     elements: frozenset[str] = frozenset().union(*(bound.elements for bound in bounds))
-    return Lens(_getter(leaves, inner, firsts, whole, reads), put, elements)
+    marks = tuple(mark for bound in bounds for mark in bound.marks)
+    return Lens(_getter(leaves, inner, firsts, whole, reads), put, elements, marks)
 
 
 def _mark(mark: str) -> Take:

@@ -1,180 +1,326 @@
 """To FHIR over what stands there: an update never erases what v2 did not say.
 
-Absent means unchanged, ``""`` means removed (HL7 v2.5.1 ch. 2.5.3), and a field that repeats says the
-whole of its list, but only of those elements it would claim on the way back.
+Absent means unchanged, ``""`` means removed (HL7 v2.5.1 ch. 2.5.3), and a field that repeats says the whole
+of its list, but only of those elements it would claim on the way back. A field that was sent and could not
+be said (it is among what was lost) changes nothing. What FHIR requires and v2 only assumes never overrides.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
-from typing import Any
+from dataclasses import dataclass, field
 
-from ..hl7v2.tree import Message
-from .compiled import Maps, Slot
-from .fields import BoundField, BoundOne
-from .forward import Forward, Spoken
-from .places import Json, includes, place, same
-from .units import Attached, ResourceMap
+from .compiled import BoundSegments, Maps, Slot
+from .fields import BoundAcross, BoundField, BoundOne
+from .forward import Around, Forward, Spoken
+from .overlay import Marks, clear, deep, indexed, over, refers, said_already, united
+from .places import Json, head, includes, place, same
+from .units import ResourceMap
 
+Touched = set[tuple[str, int]]
 _CONSTANT = ("resourceType", "id")
+
+
+@dataclass(slots=True)
+class _Speaker:
+    """A unit of the message that speaks of a resource, in one of its slots."""
+
+    slot: Slot
+    valued: Touched
+    deleted: Touched
+    names: frozenset[str]
+    assumes: tuple[str, ...] = ()
+
+    def says(self, bound: BoundOne | BoundField) -> bool:
+        return (bound.segment, bound.number) in self.valued
+
+    def deletes(self, bound: BoundOne | BoundField) -> bool:
+        return (bound.segment, bound.number) in self.deleted
+
+
+@dataclass(slots=True)
+class _Spoken:
+    """Who speaks of one resource: in its own right, or of an element of one of its lists."""
+
+    speakers: list[_Speaker] = field(default_factory=list)
+    attached: list[tuple[_Speaker, str]] = field(default_factory=list)
+    collected: set[str] = field(default_factory=set)
 
 
 def over_prior(said: Forward, maps: Maps, prior: Mapping[str, Json]) -> dict[str, Json]:
     """The resources of a translation, each over its prior one."""
+    spoken = _spoken(said, maps)
     merged: dict[str, Json] = {}
-    spoken_of = {
-        reference: (spoken, slot)
-        for spoken in said.spoken
-        for reference, slot in zip(spoken.references, maps.units[spoken.instance.unit].slots)
-        if reference
-    }
     for reference, resource in said.assembly.resources.items():
         before = prior.get(reference)
         if before is None:
             merged[reference] = resource
-        elif reference in spoken_of:
-            merged[reference] = _unit(said.message, resource, before, *spoken_of[reference])
+        elif (found := spoken.get(reference)) is not None and found.speakers:
+            merged[reference] = _merged(resource, before, found)
         else:
             merged[reference] = _referred(resource, before)
     return merged
 
 
-def _unit(message: Message, resource: Json, before: Json, spoken: Spoken, slot: Slot) -> Json:
-    """A resource that segments speak of: what their valued and deleted fields own is taken out first."""
+def _spoken(said: Forward, maps: Maps) -> dict[str, _Spoken]:
+    """Who speaks of which resource."""
+    found: dict[str, _Spoken] = {}
+    for spoken in said.spoken:
+        around = Around(said, spoken.instance)
+        for slot, reference, node in zip(
+            maps.units[spoken.instance.unit].slots, spoken.references, spoken.nodes
+        ):
+            declared = slot.declared
+            speaker = _speaker(said, spoken, slot)
+            if slot.attached is not None:
+                parent = around.parent(slot.attached.unit)
+                found.setdefault(parent, _Spoken()).attached.append((speaker, spoken.references[0]))
+            elif reference and isinstance(declared, ResourceMap):
+                if declared.assumes is not None:
+                    speaker.assumes = declared.assumes(node, around)
+                found.setdefault(reference, _Spoken()).speakers.append(speaker)
+            for unit, other, path in slot.collected:
+                found.setdefault(around.parent(unit, other), _Spoken()).collected.add(path)
+    return found
+
+
+def _speaker(said: Forward, spoken: Spoken, slot: Slot) -> _Speaker:
+    valued, deleted = (spoken.fields(said.message, deleted=way) for way in (False, True))
+    return _Speaker(slot, valued, deleted, frozenset(spoken.instance.at))
+
+
+# --- a resource that segments speak of -----------------------------------------------------------------
+
+
+def _merged(now: Json, before: Json, spoken: _Spoken) -> Json:
     result = deepcopy(before)
-    touched = spoken.fields(message, deleted=False) | spoken.fields(message, deleted=True)
-    lists: dict[str, list[BoundField]] = {}
-    for bound in slot.fields:
-        if isinstance(bound, BoundField):
-            lists.setdefault(bound.declared.path, []).append(bound)
-        elif (bound.segment, bound.number) in touched:
-            _take_out(bound, result)
-    for across in slot.across:
-        if any((across.segment, number) in touched for number in across.numbers):
-            for name in [name for name in result if name.startswith(across.owns)]:
-                del result[name]
-    kept = {path: _kept(fields, result, resource, touched) for path, fields in lists.items()}
-    overlaid = _overlay(result, resource, slot)
-    for path, elements in kept.items():
-        reader, writer = place(path)
-        if elements:
-            writer(overlaid, elements)
-        elif reader(overlaid) is not None:
-            _remove(overlaid, path)
-    return overlaid
-
-
-def _take_out(bound: BoundOne, result: Json) -> None:
-    path = bound.declared.path
-    if path:
-        _remove(result, path)
-        return
-    for element in bound.lens.elements:
-        _remove(result, element)
-
-
-def _remove(node: Any, path: str) -> None:
-    """Take out the element at a path, and what is empty without it."""
-    name, _, rest = path.partition(".")
-    key: Any = int(name) if name.isdigit() else name
-    try:
-        inner = node[key]
-    except (KeyError, IndexError, TypeError):
-        return
-    if rest:
-        _remove(inner, rest)
-    if not rest or inner in ({}, []):
-        del node[key]
-
-
-def _kept(
-    fields: list[BoundField], result: Json, resource: Json, touched: set[tuple[str, int]]
-) -> list[Json]:
-    """A list's elements: the prior ones that no valued or deleted field claims, and those that were said."""
-    reader = fields[0].reader
-    before, now = reader(result), reader(resource)
-    prior = [element for element in before or () if isinstance(element, dict)]
-    silent: list[Json] = []
-    claimed: list[Json] = []
-    for element in prior:
-        strength, at = max((each.claims(element), -n) for n, each in enumerate(fields))
-        owner = fields[-at]
-        (claimed if strength and (owner.segment, owner.number) in touched else silent).append(element)
-    return _said(list(now or ()), claimed, silent, fields)
-
-
-def _said(now: list[Json], claimed: list[Json], silent: list[Json], fields: list[BoundField]) -> list[Json]:
-    elements: list[Json] = []
-    for element in now:
-        like = _like(element, claimed, fields)
-        if like is not None:
-            claimed.remove(like)
-            elements.append({**_beyond(like, fields), **element})
-        else:
-            elements.append(element)
-    return elements + [
-        one for one in silent if not any(includes(one, e) or includes(e, one) for e in elements)
-    ]
-
-
-def _like(element: Json, claimed: list[Json], fields: list[BoundField]) -> Json | None:
-    """The prior element that says the same, else the one with the same key."""
-    for one in claimed:
-        if includes(one, element):
-            return one
-    for each in fields:
-        if each.key and each.claims(element):
-            mark = [reader(element) for reader in each.key]
-            for one in claimed:
-                if all(same(reader(one), value) for reader, value in zip(each.key, mark)):
-                    return one
-    return None
-
-
-def _beyond(element: Json, fields: list[BoundField]) -> Json:
-    """What of an element no v2 component can say."""
-    owned = {name.partition(".")[0] for each in fields for name in each.lens.elements}
-    owned |= {name for each in fields for name in (*each.declared.tag, *each.declared.default)}
-    return {name: value for name, value in element.items() if name not in owned}
-
-
-def _overlay(result: Json, resource: Json, slot: Slot) -> Json:
-    declared = slot.declared
-    default = declared.default if isinstance(declared, ResourceMap) else {}
-    for name, value in resource.items():
-        if name in result and name in default and same(value, default[name]):
-            continue
-        if name in result and isinstance(declared, ResourceMap) and name in declared.keep:
-            continue
-        result[name] = _deep(result.get(name), value)
+    lists: dict[str, list[Json]] = {}
+    by_place: set[str] = set()
+    said: set[str] = set()
+    for speaker in spoken.speakers:
+        said |= _cleared(result, now, speaker)
+        by_place |= set(speaker.slot.linked)
+        by_place |= {path for owned, _ in _owned(speaker.slot) for path in owned}
+        for fields in speaker.slot.lists:
+            lists[fields[0].declared.path] = _elements(fields, before, now, speaker)
+        for rows in speaker.slot.segments:
+            if rows.name in speaker.names:
+                lists[rows.path] = _notes(rows, before, now)
+    for path in spoken.collected:
+        lists[path] = united(_list(before, path), _list(now, path))
+    for speaker, link in spoken.attached:
+        path = speaker.slot.attached.path if speaker.slot.attached else ""
+        lists[path] = _attached(speaker, link, lists.get(path, _list(before, path)), now)
+    rest = _without(now, lists)
+    for name, value in rest.items():
+        if name not in _CONSTANT and not _only_assumed(name, value, result, said, spoken.speakers):
+            result = deep(result, {name: value}, indexed(by_place))
+    for path, elements in lists.items():
+        _write(result, path, elements)
     return result
 
 
-def _deep(before: Any, now: Any) -> Any:
-    if isinstance(before, dict) and isinstance(now, dict) and "reference" not in now:
-        return {**before, **{name: _deep(before.get(name), value) for name, value in now.items()}}
-    if isinstance(before, list) and isinstance(now, list) and all(isinstance(one, dict) for one in now):
-        return [*now, *(one for one in before if not any(_alike(one, other) for other in now))]
-    return now
+def _list(node: Json, path: str) -> list[Json]:
+    return [one for one in place(path)[0](node) or () if isinstance(one, dict)]
 
 
-def _alike(one: Any, other: Any) -> bool:
-    """Whether two elements of a list stand for the same thing: one says all the other says, or they refer alike."""
-    if includes(one, other) or includes(other, one):
+def _without(now: Json, lists: Mapping[str, object]) -> Json:
+    """What is said, but for the lists that were worked out already."""
+    rest = deepcopy(now)
+    for path in lists:
+        _write(rest, path, [])
+    return rest
+
+
+def _write(node: Json, path: str, elements: list[Json]) -> None:
+    reader, writer = place(path)
+    if elements:
+        writer(node, elements)
+    elif reader(node) is not None:
+        clear(node, {}, [path], ())
+
+
+def _owned(slot: Slot) -> Iterator[tuple[frozenset[str], Marks]]:
+    """What the rows of a slot own outside lists, row by row."""
+    for bound in slot.fields:
+        if isinstance(bound, BoundOne):
+            yield _paths(bound), bound.lens.marks
+    for across in slot.across:
+        yield across.elements, ()
+
+
+def _paths(bound: BoundOne) -> frozenset[str]:
+    prefix = f"{bound.declared.path}." if bound.declared.path else ""
+    return frozenset(prefix + name for name in bound.lens.elements)
+
+
+def _cleared(result: Json, now: Json, speaker: _Speaker) -> set[str]:
+    """Take out what the sent fields own and do not say; the names of the elements that they do say."""
+    said: set[str] = set()
+    for bound in speaker.slot.fields:
+        if isinstance(bound, BoundOne):
+            owned, marks = _paths(bound), bound.lens.marks
+            there = any(_says(now, path) for path in owned) or any(
+                includes(one, mark) for path, mark in marks for one in _list(now, path)
+            )
+            if speaker.deletes(bound) or (speaker.says(bound) and there):
+                clear(result, now, owned, marks)
+                said |= {head(path) for path in owned}
+    for across in speaker.slot.across:
+        if _speaks_across(across, speaker, now):
+            clear(result, now, across.elements, ())
+            said |= {head(path) for path in across.elements}
+    return said
+
+
+def _says(now: Json, path: str) -> bool:
+    return place(path)[0](now) is not None
+
+
+def _speaks_across(across: BoundAcross, speaker: _Speaker, now: Json) -> bool:
+    fields = {(across.segment, number) for number in across.numbers}
+    said = any(_says(now, path) for path in across.elements)
+    return bool(fields & speaker.valued and said) or bool(fields & speaker.deleted)
+
+
+def _only_assumed(name: str, value: object, result: Json, said: set[str], speakers: list[_Speaker]) -> bool:
+    """Whether v2 only assumes an element that stands there."""
+    if name not in result:
+        return said_already(result, name, value)
+    if said_already(result, name, value):
         return True
-    links = [value for value in one.values() if isinstance(value, dict) and "reference" in value]
-    return bool(links) and any(value in other.values() for value in links)
+    for speaker in speakers:
+        declared = speaker.slot.declared
+        default = declared.default if isinstance(declared, ResourceMap) else {}
+        if name in speaker.assumes or (name in default and name not in said and same(value, default[name])):
+            return True
+    return False
+
+
+# --- lists ------------------------------------------------------------------------------------------------
+
+
+def _elements(fields: Sequence[BoundField], before: Json, now: Json, speaker: _Speaker) -> list[Json]:
+    """A list's elements: those that were said, and the prior ones that no sent field claims."""
+    path = fields[0].declared.path
+    wanted, there = _list(now, path), _list(before, path)
+    makers = {id(owner) for element in wanted if (owner := _owner(fields, element)) is not None}
+    sent = [
+        one for one in fields if speaker.deletes(one) or (speaker.says(one) and _made(one, makers, wanted))
+    ]
+    claimed = [one for one in there if _owner(fields, one) in sent]
+    silent = [one for one in there if not any(one is other for other in claimed)]
+    said: list[Json] = []
+    places: list[int] = []
+    for element in wanted:
+        like = _like(element, claimed, silent, fields)
+        said.append(_over(element, like, fields) if like is not None else element)
+        places.append(next((at for at, one in enumerate(there) if one is like), -1))
+        for waiting in (claimed, silent):
+            waiting[:] = [one for one in waiting if one is not like]
+    return _in_order(there, said, silent, places)
+
+
+def _made(bound: BoundField, makers: set[int], wanted: list[Json]) -> bool:
+    """Whether a sent field said anything: what it could not say changes nothing."""
+    return id(bound) in makers or any(bound.claims(element) for element in wanted)
+
+
+def _owner(fields: Sequence[BoundField], element: Json) -> BoundField | None:
+    """The field that would take an element on the way back."""
+    strength, _, owner = max(((each.claims(element), -each.preference, each) for each in fields), key=_first)
+    return owner if strength else None
+
+
+def _first(claim: tuple[int, int, BoundField]) -> tuple[int, int]:
+    return claim[:2]
+
+
+def _like(
+    element: Json, claimed: list[Json], silent: list[Json], fields: Sequence[BoundField]
+) -> Json | None:
+    """The prior element that stands for the same thing: it says the same, or has the same key."""
+    for one in (*claimed, *silent):
+        if includes(one, element):
+            return one
+    owner = _owner(fields, element)
+    if owner is not None and owner.key:
+        mark = [reader(element) for reader in owner.key]
+        for one in claimed:
+            if all(same(reader(one), value) for reader, value in zip(owner.key, mark)):
+                return one
+    return next((one for one in silent if includes(element, one)), None)
+
+
+def _over(element: Json, like: Json, fields: Sequence[BoundField]) -> Json:
+    owner = _owner(fields, element)
+    if owner is None:
+        return element
+    declared = owner.declared
+    return over(like, element, {*owner.lens.elements, *declared.tag, *declared.default}, owner.lens.marks)
+
+
+def _in_order(there: list[Json], said: list[Json], silent: list[Json], places: list[int]) -> list[Json]:
+    """What was said in its own order (where it stood, if that is its order), and what was not said behind what
+    it stood behind."""
+    ranks = [(at, 0) for at in places]
+    if -1 in places or places != sorted(places):
+        ranks = [(at, n) for n, at in enumerate(_rising(places))]
+    both = [*zip(ranks, said), *(((_index(there, one), -1), one) for one in silent)]
+    return [one for _, one in sorted(both, key=lambda pair: pair[0])]
+
+
+def _rising(places: list[int]) -> list[int]:
+    """Places that rise: a new element, or one that moved, stands behind the one it was said after."""
+    found: list[int] = []
+    for at in places:
+        found.append(max(at, found[-1] if found else 0))
+    return found
+
+
+def _index(there: list[Json], one: Json) -> int:
+    return next(at for at, other in enumerate(there) if other is one)
+
+
+def _notes(rows: BoundSegments, before: Json, now: Json) -> list[Json]:
+    """A list whose elements are segments: those that v2 could have said are said anew."""
+    there, wanted = _list(before, rows.path), _list(now, rows.path)
+    owned = {head(path) for path in rows.lens.elements}
+    if not wanted or all(any(includes(one, new) for one in there) for new in wanted):
+        return there
+    return [*(one for one in there if not one.keys() <= owned), *wanted]
+
+
+def _attached(speaker: _Speaker, link: str, there: list[Json], now: Json) -> list[Json]:
+    """The list with the element that refers to a unit's resource, over the prior one."""
+    attached = speaker.slot.attached
+    if attached is None or not link:
+        return there
+    new = next((one for one in _list(now, attached.path) if refers(one, attached.link) == link), None)
+    found: list[Json] = []
+    for one in there:
+        if refers(one, attached.link) != link:
+            found.append(one)
+            continue
+        result = deepcopy(one)
+        _cleared(result, new or {}, speaker)
+        found.append(deep(result, new or {}))
+    return united(found, [new] if new else [], attached.link)
+
+
+# --- a resource that a field refers to --------------------------------------------------------------------
 
 
 def _referred(resource: Json, before: Json) -> Json:
     """A person, organization or place: what the reference said over what is known."""
     result = deepcopy(before)
     for name, value in resource.items():
-        if name in _CONSTANT:
+        there = result.get(name)
+        if name in _CONSTANT or (there is not None and includes(there, value)):
             continue
-        result[name] = _deep(result.get(name), value) if name == "identifier" else value
+        if name == "identifier" and isinstance(there, list):
+            result[name] = [*value, *(one for one in there if not any(includes(new, one) for new in value))]
+        else:
+            result[name] = value
     return result
-
-
-__all__ = ["Attached", "over_prior"]

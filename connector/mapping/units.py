@@ -67,7 +67,8 @@ class ResourceMap:
     this one: (unit, slot, path). ``needs``: only made where all of these elements are there; ``always``:
     made even where no row said anything.
     ``via``: for a resource that is not its unit's first: where the first refers to it, or
-    (``"<subject"``) where it refers to the first.
+    (``"<subject"``) where it refers to the first. ``assumes``: which of the elements that follow from others
+    this message only assumes, so that they never override what stands in FHIR.
     """
 
     kind: str
@@ -80,6 +81,7 @@ class ResourceMap:
     needs: tuple[str, ...] = ()
     always: bool = False
     via: str = ""
+    assumes: Callable[[Json, Around], tuple[str, ...]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -158,10 +158,10 @@ def test_a_default_of_a_component_needs_a_field_that_says_something(tmp_path: Pa
 
 def test_a_default_overrides_nothing_that_stands_in_fhir(tmp_path: Path) -> None:
     made = translator(tmp_path, 'mapping.default."PV1-2" = "I"\n')
-    stands = only(made.to_fhir(message(PID, "PV1|1|O||||||||||||||||V1")).bundle, "Encounter")
-    again = made.to_fhir(message(PID, "PV1|1|||||||||||||||||V1"), prior=[stands])
+    stands = only(made.to_fhir(message(PID, "PV1|1|O" + "|" * 17 + "V1")).bundle, "Encounter")
+    again = made.to_fhir(message(PID, "PV1|1" + "|" * 18 + "V1"), prior=[stands])
     assert only(again.bundle, "Encounter")["class"]["code"] == "AMB"
-    new = made.to_fhir(message(PID, "PV1|1|||||||||||||||||V1"), prior=[])
+    new = made.to_fhir(message(PID, "PV1|1" + "|" * 18 + "V1"), prior=[])
     assert only(new.bundle, "Encounter")["class"]["code"] == "IMP"
 
 

@@ -136,10 +136,12 @@ class Extension:
             one = next(mine, {})
             return {value: one[value]} if value in one else {}
 
+        marks = ((f"{under}.extension" if under else "extension", {"url": url}),)
+
         def put(target: Json, base: Json, comps: Comps, scope: Scope) -> None:
             item.put(found(target), found(base), comps, scope)
 
-        return Bound(put, leaves={component: Leaf(get)}, elements=frozenset({under or "extension"}))
+        return Bound(put, leaves={component: Leaf(get)}, elements=frozenset({under or "extension"}), marks=marks)
 
 
 CX_IDENTIFIER: tuple[Row, ...] = (

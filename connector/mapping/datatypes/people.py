@@ -129,7 +129,11 @@ class Number:
             return unsaid
 
         return Bound(
-            rows.put, whole=get, reads=frozenset({4, 5, 6, 7}), elements=frozenset({"value", "extension"})
+            rows.put,
+            whole=get,
+            reads=frozenset({4, 5, 6, 7}),
+            elements=frozenset({"value", "extension"}),
+            marks=rows.marks,
         )
 
 

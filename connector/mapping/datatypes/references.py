@@ -12,7 +12,7 @@ from typing import Any
 
 from ..lens import At, Bound, Codec, Item, Nested, Row, Spread, Unsaid, compile_rows
 from ..partner import V2, Partner
-from ..places import Comps, Json, Reader, comp, head, place, same, write_comp
+from ..places import Comps, Json, Reader, comp, place, same, write_comp
 from ..scope import Scope
 from .coded import first_coding
 from .identifiers import FlatAuthority
@@ -71,7 +71,8 @@ class Refer:
                 before = None
             lens.put(after, before or {}, comps, scope)
 
-        return Bound(put, whole=get, reads=frozenset(range(32)), elements=frozenset({head(self.path)}))
+        elements = frozenset({self.path or "reference"})
+        return Bound(put, whole=get, reads=frozenset(range(32)), elements=elements)
 
 
 def practitioner(path: str) -> tuple[Row, ...]:
@@ -188,7 +189,8 @@ class Place:
             for at, text in sorted(after.items()):
                 write_comp(comps, int(at), _hd(text, scope) if at != "8" else scope.escape(text))
 
-        return Bound(put, whole=get, reads=frozenset(range(9)), elements=frozenset({head(self.path)}))
+        elements = frozenset({self.path or "reference"})
+        return Bound(put, whole=get, reads=frozenset(range(9)), elements=elements)
 
 
 def _hd(text: str, scope: Scope) -> str:

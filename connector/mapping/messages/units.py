@@ -75,6 +75,7 @@ VISIT = Unit(
             pv1.identity,
             links=_PATIENT,
             complete=pv1.complete,
+            assumes=pv1.assumes,
         ),
     ),
     members=("PV2",),

@@ -43,6 +43,9 @@ class BirthDate:
             node["_birthDate"] = {"extension": [{"url": _BIRTH_TIME, "valueDateTime": time}]}
             return True
 
+        elements = frozenset({"birthDate", "_birthDate"})
+        marks = (("_birthDate.extension", {"url": _BIRTH_TIME}),)
+
         def put(target: Json, base: Json, comps: Comps, scope: Scope) -> None:
             names = ("birthDate", "_birthDate")
             if all(same(target.get(name), base.get(name)) for name in names):
@@ -60,7 +63,7 @@ class BirthDate:
             text = moment.to_v2(time) if whole else day.to_v2(said) if isinstance(said, str) else ""
             write_comp(comps, 0, text or "")
 
-        return Bound(put, leaves={0: Leaf(get)}, elements=frozenset({"birthDate", "_birthDate"}))
+        return Bound(put, leaves={0: Leaf(get)}, elements=elements, marks=marks)
 
 
 def _country(at: str, url: str) -> Field:

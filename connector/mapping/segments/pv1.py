@@ -79,6 +79,15 @@ def complete(node: Json, around: Around) -> None:
         node["status"] = _BY_EVENT.get(event) or _BY_CLASS.get(node["class"].get("code"), "in-progress")
 
 
+_DECIDES = {"A01", "A04", "A13", *_BY_EVENT}
+
+
+def assumes(node: Json, around: Around) -> tuple[str, ...]:
+    """An event that is not about the course of the visit (an update, a result) only assumes its status."""
+    decided = "end" in node.get("period", {}) or around.value("MSH-9.2") in _DECIDES
+    return () if decided else ("status",)
+
+
 def identity(node: Json, around: Around) -> str:
     """The visit number, else the patient and the time of admission, else the message."""
     for one in node.get("identifier", ()):
@@ -88,4 +97,4 @@ def identity(node: Json, around: Around) -> str:
     return f"{around.parent('patient')}|{start or around.message_key}"
 
 
-__all__ = ["PV1_ENCOUNTER", "Concept", "complete", "identity", "participant"]
+__all__ = ["PV1_ENCOUNTER", "Concept", "assumes", "complete", "identity", "participant"]
