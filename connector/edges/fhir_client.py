@@ -25,19 +25,21 @@ FHIR_JSON: Final = "application/fhir+json"
 _JSON: Final = frozenset({FHIR_JSON, "application/json"})
 _DONE: Final = frozenset({200, 201, 204})
 _DELETED: Final = frozenset({200, 202, 204, 404, 410})  # gone before, or at an earlier attempt: it is gone
-_KEY: Final = re.compile(r"[A-Z][A-Za-z]{1,63}/(?!\.+$)[A-Za-z0-9\-.]{1,64}")
-_PLACE: Final = re.compile(
-    rf"(?:^|/)({_KEY.pattern.replace('$', '(?:/|$)')})(?:/_history/([A-Za-z0-9\-.]{{1,64}}))?$"
-)
+_NAME: Final = r"[A-Z][A-Za-z]{1,63}/(?!\.+(?:/|$))[A-Za-z0-9\-.]{1,64}"  # an id of dots would be a path
+_KEY: Final = re.compile(_NAME)
+_PLACE: Final = re.compile(rf"(?:^|/)({_NAME})(?:/_history/([A-Za-z0-9\-.]{{1,64}}))?$")
 _ETAG: Final = re.compile(r'(?:W/)?"([A-Za-z0-9\-.]{1,64})"')
 _ENTRY: Final = re.compile(r"Bundle\.entry\[[0-9]{1,6}\]")
 _CONDITIONS: Final = {"ifMatch": "If-Match", "ifNoneMatch": "If-None-Match"}
-_ISSUES: Final = frozenset(
-    "invalid structure required value invariant security login unknown expired forbidden suppressed "
-    "processing not-supported duplicate multiple-matches not-found deleted too-long code-invalid extension "
-    "too-costly business-rule conflict transient lock-error no-store exception timeout incomplete throttled "
-    "informational".split()
-)  # https://hl7.org/fhir/R4/valueset-issue-type.html
+_ISSUES: Final = frozenset(  # https://hl7.org/fhir/R4/valueset-issue-type.html
+    {
+        "invalid", "structure", "required", "value", "invariant", "security", "login", "unknown", "expired",
+        "forbidden", "suppressed", "processing", "not-supported", "duplicate", "multiple-matches",
+        "not-found", "deleted", "too-long", "code-invalid", "extension", "too-costly", "business-rule",
+        "conflict", "transient", "lock-error", "no-store", "exception", "timeout", "incomplete",
+        "throttled", "informational",
+    }
+)  # fmt: skip
 
 
 class Asked(NamedTuple):

@@ -29,12 +29,18 @@ from connector.errors import (
 
 LONGEST_WAIT: Final = 3600.0  # seconds; nobody who says "come back tomorrow" may stop a lane until then
 _KEEP_ALIVE: Final = 4.0  # seconds; shorter than what servers commonly grant, so that we hang up first
-_KEPT: Final = ("content-type", "etag", "location", "retry-after")
+_KEPT: Final = frozenset({b"content-type", b"etag", b"location", b"retry-after"})
 
 _UNWELCOME: Final = frozenset({401, 403, 407})
 _FINAL: Final = frozenset({400, 404, 405, 410, 413, 415, 422})
 _PASSING: Final = frozenset({408, 409, 412, 425, 429})
-_HUNG_UP: Final = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
+_NO_FAULT: Final = (  # the partner hung up, or OpenSSL only waited for more: anyio leaves these in the chain
+    ssl.SSLEOFError,
+    ssl.SSLZeroReturnError,
+    ssl.SSLSyscallError,
+    ssl.SSLWantReadError,
+    ssl.SSLWantWriteError,
+)
 
 
 class BoundedTransport(httpx2.AsyncBaseTransport):
@@ -99,7 +105,7 @@ class BoundedTransport(httpx2.AsyncBaseTransport):
             body = await self._whole(answer)
         finally:
             await answer.aclose()
-        headers = {name: answer.headers[name] for name in _KEPT if name in answer.headers}
+        headers = [(name, value) for name, value in answer.headers.raw if name.lower() in _KEPT]
         return httpx2.Response(answer.status_code, headers=headers, content=body, request=request)
 
     async def _whole(self, answer: httpx2.Response) -> bytes:
@@ -122,12 +128,12 @@ def _transport(context: ssl.SSLContext) -> httpx2.AsyncHTTPTransport:
 
 def broken(error: Exception) -> DeliveryError:
     """What a failed exchange means. Only our own words and the reasons of OpenSSL are in the text."""
-    causes = list(_causes(error))
-    for cause in causes:
-        if isinstance(cause, ssl.SSLError) and not isinstance(cause, _HUNG_UP):
-            return PartnerRefusedUs(f"tls: {_tls_reason(cause)}", fix="compare both trust anchors")
     if isinstance(error, httpx2.TimeoutException | TimeoutError):
         return PartnerUnreachable("the partner did not answer in time")
+    causes = list(_causes(error))
+    for cause in causes:
+        if isinstance(cause, ssl.SSLError) and not isinstance(cause, _NO_FAULT):
+            return PartnerRefusedUs(f"tls: {_tls_reason(cause)}", fix="compare both trust anchors")
     if any(isinstance(cause, h11.RemoteProtocolError) for cause in causes):
         return AnswerNotUnderstood("the partner's answer is not HTTP or was cut short")
     return PartnerUnreachable(f"the connection failed: {type(error).__name__}")

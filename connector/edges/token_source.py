@@ -61,9 +61,9 @@ class TokenSource:
     """Gives the current access token and gets a new one when needed, once for all who wait.
 
     ``url``: the token endpoint; ``key_path``: our private key (JWK with a kid, EC P-384 or P-256, or RSA),
-    readable only by its owner; ``audience``: of the assertion, "" for ``url``. Raises ConfigurationError or
-    KeyUnavailable when the key cannot be used. Give it a context of its own kind (``tls.client_context``):
-    HTTP sets the ALPN protocols there.
+    readable only by its owner; ``audience``: of the assertion, "" for ``url``; ``context``: not shared with
+    MLLP, because HTTP sets its ALPN protocols there. Raises ConfigurationError or KeyUnavailable when the
+    key cannot be used.
     """
 
     def __init__(
@@ -128,7 +128,7 @@ class TokenSource:
         client = AsyncOAuth2Client(
             client_id=self._client_id,
             scope=scope,
-            token_endpoint_auth_method="private_key_jwt",
+            token_endpoint_auth_method="private_key_jwt",  # noqa: S106 (the name of a method)
             transport=self._transport,
             trust_env=False,
             follow_redirects=False,
@@ -196,9 +196,10 @@ def _of_server(error: DeliveryError) -> DeliveryError:
 
 
 def _refused(code: object) -> DeliveryError:
-    if code in _PASSING:
+    word = code if isinstance(code, str) else ""
+    if word in _PASSING:
         return PartnerBusy("the token server cannot answer now")
-    said = f": {code}" if code in _FINAL else ""  # no other text of the server goes into an error
+    said = f": {word}" if word in _FINAL else ""  # no other text of the server goes into an error
     return PartnerRefusedUs(
         f"the token server refuses us{said}", fix="compare client id, key id, scope and audience with it"
     )

@@ -173,7 +173,6 @@ async def test_a_life_that_is_not_said_is_taken_as_short(partner: Partner, lasts
         assert await tokens.token() == "token-1"
 
 
-@pytest.mark.xfail(strict=True, raises=TypeError, reason="the error is taken for a text unseen")
 @pytest.mark.parametrize("word", [{"a": SECRET}, ["x"]])
 async def test_an_error_that_is_no_word_is_a_refusal_too(partner: Partner, word: Any) -> None:
     partner.tokens = [answer(400, {"error": word}, JSON)]
@@ -182,7 +181,6 @@ async def test_an_error_that_is_no_word_is_a_refusal_too(partner: Partner, word:
             await tokens.token()
 
 
-@pytest.mark.xfail(strict=True, raises=PartnerRefusedUs, reason="SSLWantReadError is taken for a TLS fault")
 async def test_a_silent_token_endpoint_is_given_up(partner: Partner) -> None:
     partner.tokens = [None]
     async with source(partner, seconds=0.2) as tokens:
