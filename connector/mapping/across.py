@@ -141,11 +141,17 @@ class _Moment:
         pairs = (self.moment[0], self.period[0])
         if all(same(reader(target), reader(base)) for reader in pairs):
             return
-        moment, period = (reader(target) for reader in pairs)
-        ends = period if isinstance(period, dict) else {"start": moment}
-        for number, value in ((self.declared.start, ends.get("start")), (self.declared.end, ends.get("end"))):
-            text = self.codec.to_v2(value) if value is not None else ""
-            write_field(segment, number, [scope.escape(text or "")], scope)
+        numbers = (self.declared.start, self.declared.end)
+        for number, now, before in zip(numbers, self._ends(target), self._ends(base)):
+            if not same(now, before) or (now is None and segment.field(number)):
+                text = self.codec.to_v2(now) if now is not None else ""
+                write_field(segment, number, [scope.escape(text or "")], scope)
+
+    def _ends(self, node: Json) -> tuple[Any, Any]:
+        period = self.period[0](node)
+        if isinstance(period, dict):
+            return period.get("start"), period.get("end")
+        return self.moment[0](node), None
 
 
 def value_of(node: Json, prefix: str) -> tuple[str, Any]:

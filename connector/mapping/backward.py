@@ -13,7 +13,7 @@ from typing import Any
 from ..hl7v2.tree import Message, Segment
 from . import forward
 from .compiled import Bound, BoundSegments, BoundUnit, Maps, Slot
-from .fields import DELETE, BoundOne
+from .fields import BoundOne
 from .layout import Layout
 from .places import Json, place, same
 from .scope import Scope
@@ -165,7 +165,8 @@ def _put_slot(work: _Work, unit: BoundUnit, slot: Slot, n: int, target: Json, ba
         if isinstance(bound, BoundOne) and not bound.declared.secondary:
             bound.put(target, base, segment_of(bound), scope)
     for rivals in slot.rivals:
-        for bound in [one for one in rivals if _speaks(layout, n, one)] or rivals[:1]:
+        speaking = [one for one in rivals if one.speaks(base, segment_of(one), scope)]
+        for bound in speaking or rivals[:1]:
             bound.put(target, base, segment_of(bound), scope)
     for across in slot.across:
         across.put(target, base, layout.segment(n, across.segment), scope)
@@ -173,15 +174,12 @@ def _put_slot(work: _Work, unit: BoundUnit, slot: Slot, n: int, target: Json, ba
         _put_segments(work, rows, n, target, base)
     for fields in slot.lists:
         elements = fields[0].reader(target)
-        put_list(fields, elements if isinstance(elements, list) else [], segment_of, scope)
+        before = fields[0].reader(base)
+        put_list(fields, _as_objects(elements), _as_objects(before), segment_of, scope)
 
 
-def _speaks(layout: Layout, n: int, bound: BoundOne) -> bool:
-    """Whether one of the fields that may say an element does so already, and has to go on."""
-    return layout.has(n, bound.segment) and layout.segment(n, bound.segment).field(bound.number) not in (
-        "",
-        DELETE,
-    )
+def _as_objects(value: Any) -> list[Json]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
 
 
 def _put_segments(work: _Work, rows: BoundSegments, n: int, target: Json, base: Json) -> None:

@@ -11,7 +11,7 @@ from .emit import Leaf, field_taker, one_taker
 from .known import remembering
 from .lens import Lens, Row, Unsaid, compile_rows
 from .partner import Partner
-from .places import Json, Reader, Writer, copies, head, includes, place, same
+from .places import Json, Reader, Writer, copies, head, includes, own_part, place, same
 from .scope import Scope
 
 DELETE = '""'
@@ -224,6 +224,21 @@ class BoundOne:
             self.writer(node, element)
         return unsaid
 
+    def _own(self, comps: list[str], scope: Scope) -> Json:
+        """What the field says by itself."""
+        apart, own = scope.apart(), dict[str, Any]()
+        self.get(comps, own, apart)
+        return own
+
+    def speaks(self, said: Json, segment: Segment, scope: Scope) -> bool:
+        """Whether the field says something, and nothing but what is said already."""
+        text = segment.field(self.number).split(scope.repetition)[0]
+        apart, again = scope.apart(), dict[str, Any]()
+        self.get(text.split(scope.component), again, apart)
+        return bool(again) and all(
+            _agrees(value, said.get(name), apart, scope) for name, value in again.items()
+        )
+
     def _agree(self, comps: list[str], said: Json, scope: Scope) -> Unsaid | None:
         """Nothing is said twice: what differs from what another field said stays unsaid."""
         apart, again = scope.apart(), dict[str, Any]()
@@ -238,10 +253,12 @@ class BoundOne:
         first, *more = before.split(scope.repetition)
         comps = [] if first in ("", DELETE) else first.split(scope.component)
         kept = list(comps)
-        new, old = self.reader(target), self.reader(base)
-        self.lens.put(
-            new if isinstance(new, dict) else {}, old if isinstance(old, dict) else {}, comps, scope
-        )
+        new, old = (said if isinstance(said, dict) else {} for said in map(self.reader, (target, base)))
+        if self.writer is not None and not same(new, old):
+            own = self._own(comps, scope)
+            if includes(old, own):
+                new, old = own_part(new, old, own), own
+        self.lens.put(new, old, comps, scope)
         if comps != kept:
             write_field(segment, self.number, [joined(comps, scope), *more], scope)
 

@@ -132,6 +132,8 @@ class Item:
 
         def put(target: Json, base: Json, comps: Comps, scope: Scope) -> None:
             new = reader(target)
+            if agrees and not comp(comps, component):
+                return  # the other row says it
             if not same(new, reader(base)):
                 said = "" if new is None else to_v2(new) or ""
                 write_sub(comps, component, sub, scope.escape(said), scope.subcomponent)

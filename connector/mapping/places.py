@@ -155,6 +155,20 @@ def includes(value: Any, pattern: Any) -> bool:
     return same(value, pattern)
 
 
+def own_part(target: Any, base: Any, own: Any) -> Any:
+    """What of a target is the business of a text that said ``own`` of a ``base`` to which others added."""
+    if isinstance(target, dict) and isinstance(base, dict) and isinstance(own, dict):
+        return {
+            name: own_part(value, base.get(name), own.get(name))
+            for name, value in target.items()
+            if name in own or name not in base
+        }
+    if isinstance(target, list) and isinstance(base, list) and isinstance(own, list):
+        if len(target) == len(base) == len(own):
+            return [own_part(*three) for three in zip(target, base, own)]
+    return target
+
+
 def copies(value: Any) -> Callable[[], Any]:
     """Makes copies of a declared constant, so that nobody who changes a bundle changes the maps."""
     if isinstance(value, Mapping):

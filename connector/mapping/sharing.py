@@ -49,20 +49,25 @@ class _Choice:
 
 def put_list(
     fields: Sequence[BoundField],
-    elements: list[Any],
+    wanted: list[Json],
+    before: list[Json],
     segment_of: Callable[[BoundField], Segment],
     scope: Scope,
 ) -> None:
-    """Write the elements of one list over the fields that make it, ``fields`` in the order they are read."""
+    """Write the elements of a list over the fields that make it, ``fields`` in the order they are read.
+
+    ``before``: what the list was.
+    """
     segments = [segment_of(each) for each in fields]
     priors = [_priors(each, segment, scope) for each, segment in zip(fields, segments)]
-    wanted = [element for element in elements if isinstance(element, dict)]
     homes = [_equal(priors, element) for element in wanted]
+    if same(wanted, before) and not all(homes):
+        return  # nothing new here: another resource that these fields speak of has changed them
     if any(home is None for home in homes):
         homes = _placed(fields, priors, wanted, homes, scope)
     for n, each in enumerate(fields):
         mine = [(element, home[1]) for element, home in zip(wanted, homes) if home and home[0] == n]
-        said = [home[1].view for home in homes if home and home[1]]
+        said = [element for element, home in zip(wanted, homes) if home and home[1]]
         mine += [(prior.view, prior) for prior in _twins(priors[n], said)]
         _put_field(each, mine, priors[n], segments[n], scope)
 

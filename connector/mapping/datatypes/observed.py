@@ -25,6 +25,7 @@ _TEXT = ("ST", "TX", "FT", "VR")
 _CODED = ("CE", "CWE", "CNE", "CF", "IS", "ID")
 _COMPARATORS = ("<", "<=", ">", ">=")
 _VALUE = "value"
+_DAY = len("20240818")
 _FORMS = ("Quantity", "String", "CodeableConcept", "DateTime", "Time", "Period", "Range", "Ratio")
 
 
@@ -206,6 +207,10 @@ class _ObservedValue:
         if len({kind for kind, _, _ in written}) > 1:  # a structured number can say a plain one too
             written = [self._write(node, "SN", scope) for node in new]
         kinds, texts, units = zip(*written) if written else (("",), ("",), ("",))
+        if kinds[0] == "ST" and sent(segment, 5) and not sent(segment, 2):
+            kinds = ("",)  # text goes on without a type
+        if kinds[0] == "DTM" and sent(segment, 2) == "DT" and len(sent(segment, 5)) > _DAY:
+            kinds = ("DT",)  # a day that was a time goes on being one
         write_field(segment, 2, kinds[:1], scope)
         write_field(segment, 5, texts, scope)
         write_field(segment, 6, units[:1], scope)
@@ -227,7 +232,7 @@ class _ObservedValue:
                 (("TM",), self.times) if name == "valueTime" else (("DT", "TS", "DTM"), self.instants)
             )
             text = codec.to_v2(value) or ""
-            fits = before in kinds and not (before == "DT" and len(text) > 8)
+            fits = before in kinds and not (before == "DT" and len(text) > _DAY)
             return (before if fits else kinds[-1]), scope.escape(text), ""
         if name == "valuePeriod":
             ends = [

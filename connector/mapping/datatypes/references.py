@@ -12,7 +12,7 @@ from typing import Any
 
 from ..lens import At, Bound, Codec, Item, Nested, Row, Spread, Unsaid, compile_rows
 from ..partner import V2, Partner
-from ..places import Comps, Json, Reader, comp, place, same, write_comp
+from ..places import Comps, Json, Reader, comp, own_part, place, same, write_comp
 from ..scope import Scope
 from .coded import first_coding
 from .identifiers import FlatAuthority
@@ -69,6 +69,10 @@ class Refer:
             if not same(new, old):
                 comps.clear()
                 before = None
+            if before is not None and comps and not same(after, before):
+                own: Json = {"resourceType": kind}
+                lens.get(comps, own, scope.apart())
+                after, before = own_part(after, before, own), own
             lens.put(after, before or {}, comps, scope)
 
         elements = frozenset({self.path or "reference"})
