@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from connector.edges.http_api import create_app
 from connector.edges.http_ports import Accepted, Peer, Submission
 from connector.edges.oauth import Principal
 from connector.errors import ConnectorError
+from connector.fhir import json, validate
 
 from .oauth_site import FINGERPRINT, IssuerSite, token
 
@@ -87,3 +90,71 @@ class Site:
         return httpx2.AsyncClient(
             transport=httpx2.ASGITransport(app=self.app()), base_url=BASE, headers=sent, trust_env=False
         )
+
+
+SECRET = "Everywoman"
+PATIENT: dict[str, Any] = {"resourceType": "Patient", "id": "p1", "name": [{"family": SECRET}]}
+OBSERVATION: dict[str, Any] = {
+    "resourceType": "Observation",
+    "status": "final",
+    "code": {"text": "Hb"},
+    "valueQuantity": {"value": Decimal("0.40")},
+}
+TRANSACTION: dict[str, Any] = {
+    "resourceType": "Bundle",
+    "type": "transaction",
+    "entry": [
+        {"resource": PATIENT, "request": {"method": "PUT", "url": "Patient/p1", "ifMatch": 'W/"2"'}},
+        {"resource": OBSERVATION, "request": {"method": "POST", "url": "Observation"}},
+        {"request": {"method": "DELETE", "url": "Encounter/e1"}},
+    ],
+}
+HEADER = {
+    "resourceType": "MessageHeader",
+    "eventCoding": {"code": "A08"},
+    "source": {"endpoint": "urn:oid:1.2"},
+}
+MESSAGE: dict[str, Any] = {
+    "resourceType": "Bundle",
+    "type": "message",
+    "entry": [{"resource": HEADER}, {"resource": PATIENT}],
+}
+
+
+async def post(
+    site: Site, path: str, resource: Any, scope: str | None = "system/*.cruds", **headers: str
+) -> httpx2.Response:
+    async with site.client(scope, **headers) as client:
+        return await client.post(path, content=json.dumps(resource))
+
+
+async def put(
+    site: Site, path: str, resource: Any, scope: str | None = "system/*.cruds", **headers: str
+) -> httpx2.Response:
+    async with site.client(scope, **headers) as client:
+        return await client.put(path, content=json.dumps(resource))
+
+
+def expressions(answer: httpx2.Response) -> list[str]:
+    return [place for issue in answer.json()["issue"] for place in issue.get("expression", [])]
+
+
+def assert_refused(site: Site, answer: httpx2.Response, status: int) -> None:
+    """A refusal is an OperationOutcome with a place, is audited, takes nothing and repeats no value."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"].startswith(FHIR)
+    assert validate.fast(json.loads(answer.content)) == []
+    assert expressions(answer)
+    assert SECRET not in answer.text + str(answer.headers)
+    assert site.notebook.taken == []
+    assert [error.answer.status for _, _, error in site.notebook.refusals][-1:] == [status]
+    assert SECRET not in str(site.notebook.refusals[-1][2])
+
+
+def changed(resource: dict[str, Any], *path: Any, to: Any) -> dict[str, Any]:
+    found = copy.deepcopy(resource)
+    node: Any = found
+    for step in path[:-1]:
+        node = node[step]
+    node[path[-1]] = to
+    return found

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
 
 from connector.edges.http_api import Limits
@@ -15,71 +13,28 @@ from connector.edges.http_ports import Kind
 from connector.errors import AuditRefused, Forbidden, NotTranslatable, StoreUnavailable
 from connector.fhir import json, validate
 
-from .http_site import FHIR, KnownPeer, Notebook, Site
+from .http_site import (
+    FHIR,
+    MESSAGE,
+    OBSERVATION,
+    PATIENT,
+    SECRET,
+    TRANSACTION,
+    KnownPeer,
+    Notebook,
+    Site,
+    assert_refused,
+    changed,
+    expressions,
+    post,
+    put,
+)
 from .oauth_site import claims, ec, signed
-
-SECRET = "Everywoman"
-PATIENT: dict[str, Any] = {"resourceType": "Patient", "id": "p1", "name": [{"family": SECRET}]}
-OBSERVATION: dict[str, Any] = {
-    "resourceType": "Observation",
-    "status": "final",
-    "code": {"text": "Hb"},
-    "valueQuantity": {"value": Decimal("0.40")},
-}
-TRANSACTION: dict[str, Any] = {
-    "resourceType": "Bundle",
-    "type": "transaction",
-    "entry": [
-        {"resource": PATIENT, "request": {"method": "PUT", "url": "Patient/p1", "ifMatch": 'W/"2"'}},
-        {"resource": OBSERVATION, "request": {"method": "POST", "url": "Observation"}},
-        {"request": {"method": "DELETE", "url": "Encounter/e1"}},
-    ],
-}
-HEADER = {
-    "resourceType": "MessageHeader",
-    "eventCoding": {"code": "A08"},
-    "source": {"endpoint": "urn:oid:1.2"},
-}
-MESSAGE: dict[str, Any] = {
-    "resourceType": "Bundle",
-    "type": "message",
-    "entry": [{"resource": HEADER}, {"resource": PATIENT}],
-}
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> Site:
     return Site(tmp_path)
-
-
-async def post(
-    site: Site, path: str, resource: Any, scope: str | None = "system/*.cruds", **headers: str
-) -> httpx2.Response:
-    async with site.client(scope, **headers) as client:
-        return await client.post(path, content=json.dumps(resource))
-
-
-async def put(
-    site: Site, path: str, resource: Any, scope: str | None = "system/*.cruds", **headers: str
-) -> httpx2.Response:
-    async with site.client(scope, **headers) as client:
-        return await client.put(path, content=json.dumps(resource))
-
-
-def expressions(answer: httpx2.Response) -> list[str]:
-    return [place for issue in answer.json()["issue"] for place in issue.get("expression", [])]
-
-
-def assert_refused(site: Site, answer: httpx2.Response, status: int) -> None:
-    """A refusal is an OperationOutcome with a place, is audited, takes nothing and repeats no value."""
-    assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"].startswith(FHIR)
-    assert validate.fast(json.loads(answer.content)) == []
-    assert expressions(answer)
-    assert SECRET not in answer.text + str(answer.headers)
-    assert site.notebook.taken == []
-    assert [error.answer.status for _, _, error in site.notebook.refusals][-1:] == [status]
-    assert SECRET not in str(site.notebook.refusals[-1][2])
 
 
 async def test_a_transaction_is_stored_and_answered_entry_by_entry(site: Site) -> None:
@@ -248,125 +203,6 @@ async def test_without_a_verified_peer_nothing_is_taken(tmp_path: Path) -> None:
     async with site.client() as client:
         assert (await client.get("/fhir/metadata")).status_code == 403
         assert (await client.get("/health/live")).status_code == 200
-
-
-def changed(resource: dict[str, Any], *path: Any, to: Any) -> dict[str, Any]:
-    found = copy.deepcopy(resource)
-    node: Any = found
-    for step in path[:-1]:
-        node = node[step]
-    node[path[-1]] = to
-    return found
-
-
-@pytest.mark.parametrize(
-    ("path", "resource", "status", "place"),
-    [
-        ("/fhir/Patient", changed(PATIENT, "birthDate", to=SECRET), 422, "Patient.birthDate"),
-        ("/fhir/Patient", changed(PATIENT, SECRET, to=SECRET), 422, "Patient"),
-        ("/fhir/Patient", OBSERVATION, 422, "resourceType"),
-        ("/fhir/Patient", {"resourceType": SECRET}, 422, "resourceType"),
-        ("/fhir/Patient", [PATIENT], 422, "http.body"),
-        ("/fhir/Patient", SECRET, 422, "http.body"),
-        ("/fhir", PATIENT, 422, "Bundle.type"),
-        ("/fhir", {**TRANSACTION, "type": "collection"}, 422, "Bundle.type"),
-        ("/fhir", {**TRANSACTION, "type": SECRET}, 422, "Bundle.type"),
-        ("/fhir/$process-message", TRANSACTION, 422, "Bundle.type"),
-        ("/fhir", {"resourceType": "Bundle", "type": "transaction"}, 422, "Bundle.entry"),
-        (
-            "/fhir",
-            changed(TRANSACTION, "entry", 0, "resource", "birthDate", to="x"),
-            422,
-            "Bundle.entry[0].resource.birthDate",
-        ),
-        (
-            "/fhir",
-            changed(TRANSACTION, "entry", 0, "request", "url", to="Patient/p2"),
-            422,
-            "Bundle.entry[0].request.url",
-        ),
-        (
-            "/fhir",
-            changed(TRANSACTION, "entry", 1, to={"resource": OBSERVATION}),
-            422,
-            "Bundle.entry[1].request",
-        ),
-        (
-            "/fhir",
-            changed(TRANSACTION, "entry", 2, "request", to={"method": "GET", "url": "Patient/p1"}),
-            404,
-            "Bundle.entry[2].request",
-        ),
-        (
-            "/fhir",
-            changed(TRANSACTION, "entry", 2, "request", to={"method": "DELETE", "url": "Patient?x=y"}),
-            404,
-            "Bundle.entry[2].request",
-        ),
-        (
-            "/fhir",
-            changed(TRANSACTION, "entry", 2, "request", to={"method": "DELETE", "url": "Banana/1"}),
-            404,
-            "Bundle.entry[2].request",
-        ),
-        (
-            "/fhir",
-            changed(TRANSACTION, "entry", 2, "request", to={"method": "DELETE", "url": f"{SECRET}/1"}),
-            404,
-            "Bundle.entry[2].request",
-        ),
-        (
-            "/fhir",
-            changed(TRANSACTION, "entry", 1, "request", "ifNoneExist", to="identifier=x"),
-            404,
-            "Bundle.entry[1].request",
-        ),
-        ("/fhir", changed(MESSAGE, "entry", 0, to={"resource": PATIENT}), 422, "Bundle.entry[0].resource"),
-        ("/fhir/Binary", {"resourceType": "Binary", "contentType": "text/plain"}, 404, "http.url"),
-        ("/fhir/Bundle", TRANSACTION, 404, "http.url"),
-        ("/fhir/Banana", PATIENT, 404, "http.url"),
-        ("/fhir/Patient?identifier=x", PATIENT, 404, "http.url"),
-    ],
-)
-async def test_what_is_not_valid_is_refused_at_its_place(
-    site: Site, path: str, resource: Any, status: int, place: str
-) -> None:
-    answer = await post(site, path, resource)
-    assert_refused(site, answer, status)
-    assert place in expressions(answer)
-
-
-@pytest.mark.parametrize(
-    ("path", "headers", "status", "place"),
-    [
-        ("/fhir/Patient/p2", {}, 422, "Patient.id"),
-        ("/fhir/Observation/p1", {}, 422, "resourceType"),
-        ("/fhir/Patient/p1", {"if-match": SECRET}, 422, "http.if-match"),
-        ("/fhir/Patient/p1", {"if-match": 'W/"1", W/"2"'}, 422, "http.if-match"),
-        ("/fhir/Patient/p1", {"if-match": "*"}, 422, "http.if-match"),
-        ("/fhir/Patient/p1", {"if-none-match": "*"}, 404, "http.if-none-match"),
-        ("/fhir/Patient/p1?name=x", {}, 404, "http.url"),
-    ],
-)
-async def test_an_update_that_does_not_fit_is_refused(
-    site: Site, path: str, headers: dict[str, str], status: int, place: str
-) -> None:
-    answer = await put(site, path, PATIENT, **headers)
-    assert_refused(site, answer, status)
-    assert place in expressions(answer)
-
-
-@pytest.mark.parametrize(
-    "body", [b"", b"{", b"<Patient/>", b'{"a":1,"a":2}', b"\xff", b'{"value":NaN}', b"[" * 10_000]
-)
-async def test_what_is_no_json_is_400(site: Site, body: bytes) -> None:
-    async with site.client() as client:
-        assert_refused(site, await client.post("/fhir/Patient", content=body), 400)
-
-
-async def test_all_faults_are_told_at_once(site: Site) -> None:
-    answer = await post(site, "/fhir/Patient", {**PATIENT, "birthDate": "x", "gender": "y", "active": 1})
-    assert expressions(answer) == ["Patient.birthDate", "Patient.gender", "Patient.active"]
 
 
 @pytest.mark.parametrize(
