@@ -25,7 +25,7 @@ class Assembly:
         self.resources: dict[str, Json] = {}
 
     def add(self, kind: str, seed: str, resource: Json) -> str:
-        """Take in a resource of a unit; an equal one is the same, another of the same seed is the next one."""
+        """Take in a resource of a unit; an equal one is the same, another of one seed is the next one."""
         reference = self._reference(kind, seed)
         count = 1
         while reference in self.resources:

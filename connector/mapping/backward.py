@@ -191,17 +191,17 @@ def _put_segments(work: _Work, rows: BoundSegments, n: int, target: Json, base: 
     views = [forward.view_segment(segment, rows, work.scope)[0] for segment in segments]
     free = list(range(len(segments)))
     homes = [_equal(views, free, element) for element in wanted]
+    spoken = [at for at in free if views[at]]  # a segment of which nothing is said stays as it is
     for element, home in zip(wanted, homes):
-        at = home if home is not None else (free.pop(0) if free else None)
+        at = home if home is not None else (spoken.pop(0) if spoken else None)
         segment = segments[at] if at is not None else work.layout.add(n, rows.name)
         fields = segment.texts[1:]
         rows.lens.put(element, views[at] if at is not None else {}, fields, work.scope)
         for number, text in enumerate(fields, 1):
             if text != segment.field(number):
                 segment.set(number, text)
-    for at in free:
-        if views[at]:
-            work.layout.drop(segments[at])
+    for at in spoken:
+        work.layout.drop(segments[at])
 
 
 def _equal(views: list[Json], free: list[int], element: Json) -> int | None:

@@ -83,7 +83,8 @@ class BoundUnit:
     """A unit bound to a partner.
 
     ``takes``: segment name -> by field number, the number and its takers, ``None`` where the field needs no
-    saying. ``silent``: the fields that need no saying; ``looks``: what spans fields, ``repeats``: what takes whole segments, by segment name.
+    saying. ``silent``: the fields that need no saying; ``looks``: what spans fields, ``repeats``: what takes
+    whole segments, by segment name.
     ``order``: in which the slots are made whole, what others of the unit refer to first.
     """
 

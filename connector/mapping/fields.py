@@ -21,9 +21,11 @@ DELETE = '""'
 class Field:
     """A field whose repetitions become the elements of the list at ``path``.
 
-    ``tag``: constants that every element from this field carries, and by which the way back knows
-    them. ``default``: the same, but only where no row said the element. ``rest``: takes the elements that no
-    other field claims. ``only``: which elements this field may take at all; ``prefers``: which it takes before others. ``most``: how many (0: any). ``key``: the paths by which a changed element finds its prior repetition.
+    ``tag``: constants that every element from this field carries, and by which the way back knows them.
+    ``default``: the same, but only where no row said the element. ``rest``: takes the elements that no other
+    field claims. ``only``: which elements this field may take at all; ``prefers``: which it takes before
+    others. ``most``: how many (0: any). ``key``: the paths by which a changed element finds its prior
+    repetition.
     ``shared``: reference data that says the same in many messages (see ``known``); nothing of the patient.
     ``never``: marks of elements that another place says.
     """

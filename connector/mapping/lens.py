@@ -193,7 +193,7 @@ class Joint:
         component, sub = leaf(self.at)
         ways = [(*place(path), partner.table(table)) for path, table in self.ways]
         images = [{v2: coded.code for v2, coded in table.to_fhir.items()} for _, _, table in ways]
-        written = [{v2 for v2 in table.codes_to_v2.values()} for _, _, table in ways]
+        written = [set(table.codes_to_v2.values()) for _, _, table in ways]
 
         def get(sent: str, node: Json) -> bool:
             said = False
@@ -233,7 +233,7 @@ class Nested:
         component, _ = leaf(self.at)
         lens = compile_rows(self.rows, partner)
         get, inner_put = lens.get, lens.put
-        first = [row.compile(partner).leaves.get(0) for row in self.rows[:1]]
+        first = self.rows[0].compile(partner).leaves.get(0)
 
         def inner(sent: str, node: Json, scope: Scope) -> Unsaid | None:
             return get(sent.split(scope.subcomponent) if scope.parted else [sent], node, scope)
@@ -246,7 +246,7 @@ class Nested:
             if after != before:
                 write_comp(comps, component, after.rstrip(scope.subcomponent))
 
-        firsts = {component: leaf for leaf in first if leaf is not None}
+        firsts = {} if first is None else {component: first}
         return Bound(put, inner={component: inner}, firsts=firsts, elements=lens.elements, marks=lens.marks)
 
 
@@ -377,9 +377,10 @@ class OneOf:
             return next(pair for pair in compiled if pair[0].when(comps))
 
         def get(comps: Comps, node: Json, scope: Scope) -> Unsaid | None:
-            for when, look, tag, default in ways:
-                if when(comps):
+            for way in ways:
+                if way[0](comps):
                     break
+            _, look, tag, default = way
             unsaid = look(comps, node, scope)
             if node:
                 node.update(tag)
@@ -413,7 +414,7 @@ class OneOf:
 
 
 def compile_rows(rows: tuple[Row, ...], partner: Partner, known: Mapping[str, str] = {}) -> Lens:
-    """Bind rows that look at the same repetition. ``known``: leaves whose text is a constant, said by the case."""
+    """Bind rows that look at the same repetition. ``known``: leaves whose text is a constant."""
     bounds = [row.compile(partner) for row in rows]
     leaves: dict[int, Leaf] = {}
     for bound in bounds:

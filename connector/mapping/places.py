@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 Json = dict[str, Any]
@@ -111,7 +112,7 @@ def _deep(keys: list[str | int]) -> tuple[Reader, Writer]:
 
 
 def _deep_writer(keys: list[str | int]) -> Writer:
-    steps = [(key, isinstance(after, int)) for key, after in zip(keys, keys[1:])]
+    steps = [(key, isinstance(after, int)) for key, after in pairwise(keys)]
     last = keys[-1]
 
     def writer(node: Any, value: Any) -> None:
@@ -163,9 +164,9 @@ def own_part(target: Any, base: Any, own: Any) -> Any:
             for name, value in target.items()
             if name in own or name not in base
         }
-    if isinstance(target, list) and isinstance(base, list) and isinstance(own, list):
-        if len(target) == len(base) == len(own):
-            return [own_part(*three) for three in zip(target, base, own)]
+    lists = isinstance(target, list) and isinstance(base, list) and isinstance(own, list)
+    if lists and len(target) == len(base) == len(own):
+        return [own_part(*three) for three in zip(target, base, own)]
     return target
 
 

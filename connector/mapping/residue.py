@@ -62,9 +62,7 @@ def residue(wanted: Any, got: Any, path: str) -> list[str]:
 
 
 def _kind(reference: Json) -> str:
-    return (
-        str(reference["reference"] if "reference" in reference else "").rpartition("/")[0].rpartition("/")[2]
-    )
+    return str(reference.get("reference", "")).rpartition("/")[0].rpartition("/")[2]
 
 
 def _list_residue(wanted: list[Any], got: list[Any], path: str) -> list[str]:

@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 from ..errors import InvalidResource, SegmentSequence
 from ..hl7v2.delimiters import Delimiters
 from ..hl7v2.tree import Message, Segment
-from . import backward, forward
+from . import backward, explain, forward
 from .assembly import resource_id
 from .compiled import Maps, compile_units
+from .explain import Explained
 from .filling import Filling, take_back
 from .merge import over_prior
 from .messages.events import event_of, structure_of
@@ -22,7 +23,7 @@ from .residue import unsaid
 
 
 class Translation(NamedTuple):
-    """A translated message: ``bundle`` to FHIR, ``message`` to v2; ``lost``: where the other side is silent."""
+    """A translated message: ``bundle`` to FHIR, ``message`` to v2; ``lost``: what is not said there."""
 
     bundle: Json
     message: str
@@ -135,6 +136,23 @@ class Translator:
         bundle["entry"] = entries
         return bundle
 
+    def explain(self, given: str | Message | Json, prior: Any = None) -> list[Explained]:
+        """Where each element of a translation comes from, and by which row; the same for a bundle to v2.
+
+        ``prior`` as with ``to_fhir`` or ``to_v2``. For people: it says every field again in parts.
+        """
+        if isinstance(given, dict):
+            read = self._said(Message.parse(self.to_v2(given, prior).message))
+            return explain.to_v2(read, self.maps, _target(given).resources)
+        tree = given if isinstance(given, Message) else Message.parse(given)
+        whole = tree.copy()
+        filled = [(one.segment, one.number) for one in self.filling.assume(whole)]
+        said = forward.to_fhir(whole, self.maps)
+        resources = said.assembly.resources
+        if prior is not None:
+            resources = self._over(tree, said, _by_reference(prior))
+        return explain.to_fhir(said, self.maps, resources, filled)
+
     # --- FHIR to v2
 
     def to_v2(
@@ -179,7 +197,7 @@ class Translator:
         return Message([header], d)
 
     def _address(self, message: Message, event: str, envelope: Envelope) -> None:
-        """MSH and EVN of a message that goes out under a name of its own; one with a MessageHeader has one."""
+        """MSH and EVN of a message that goes out under a name of its own."""
         msh, d, out = message.msh, message.delimiters, self.outgoing
         facilities = envelope.facilities if any(envelope.facilities) else out.facilities
         for number, text in enumerate(facilities, 3):

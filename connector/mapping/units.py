@@ -20,7 +20,7 @@ from .places import Json
 
 @dataclass(frozen=True, slots=True)
 class Segments:
-    """A segment that repeats: each one becomes an element of the list at ``path``; rows see its fields as components.
+    """A segment that repeats: each becomes an element of the list at ``path``; its fields are the components.
 
     ``needs``: only made where all of these elements are there.
     """
@@ -62,10 +62,10 @@ class ResourceMap:
     """One kind of resource a unit speaks of.
 
     ``seed``: its business identity. ``links``: elements that refer to the resource of another unit:
-    path -> (unit, slot), ``""`` being this unit. ``default``: elements FHIR requires, where nothing said them. ``complete``:
-    elements that follow from others. ``collected``: the list of a parent's resource that refers to
-    this one: (unit, slot, path). ``needs``: only made where all of these elements are there; ``always``:
-    made even where no row said anything.
+    path -> (unit, slot), ``""`` being this unit. ``default``: elements FHIR requires, where nothing said
+    them. ``complete``: elements that follow from others. ``collected``: the list of a parent's resource that
+    refers to this one: (unit, slot, path). ``needs``: only made where all of these elements are there;
+    ``always``: made even where no row said anything.
     ``via``: for a resource that is not its unit's first: where the first refers to it, or
     (``"<subject"``) where it refers to the first. ``assumes``: which of the elements that follow from others
     this message only assumes, so that they never override what stands in FHIR.
@@ -172,7 +172,7 @@ class Planner:
         return Plan(tuple(instances), tuple(order), tuple(unknown), _labels(names))
 
     def _adopt(self, instances: list[Instance]) -> None:
-        """Feeds that send a segment before the only PID (or PV1) of the message mean that one all the same."""
+        """Feeds that send a segment before the only PID (or PV1) of a message mean that one all the same."""
         for n, unit in enumerate(self.units):
             if unit.name not in ("patient", "visit"):
                 continue

@@ -141,7 +141,8 @@ class Extension:
         def put(target: Json, base: Json, comps: Comps, scope: Scope) -> None:
             item.put(found(target), found(base), comps, scope)
 
-        return Bound(put, leaves={component: Leaf(get)}, elements=frozenset({under or "extension"}), marks=marks)
+        elements = frozenset({under or "extension"})
+        return Bound(put, leaves={component: Leaf(get)}, elements=elements, marks=marks)
 
 
 CX_IDENTIFIER: tuple[Row, ...] = (

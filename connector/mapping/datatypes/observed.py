@@ -217,7 +217,8 @@ class _ObservedValue:
 
     def _write(self, node: Json, before: str, scope: Scope) -> tuple[str, str, str]:
         """Value type, value and units; the type sent before stays where it still fits."""
-        name, value = next(iter(node.items()), ("", None))
+        pair: tuple[str, Any] = next(iter(node.items()), ("", None))
+        name, value = pair
         join = scope.component.join
         if name == "valueQuantity":
             return self._write_quantity(value, before, scope)

@@ -156,9 +156,8 @@ def _plainly(comps: Comps, node: Json) -> Unsaid | None:
 
 def _value(node: Json) -> str:
     """The number that the extensions say, as one text."""
-    parts = {
-        one.get("url"): one.get("valueString") for one in node.get("extension", ()) if isinstance(one, dict)
-    }
+    extensions = (one for one in node.get("extension", ()) if isinstance(one, dict))
+    parts = {str(one.get("url")): str(one.get("valueString") or "") for one in extensions}
     said = [parts[url] for url in _URLS[:3] if parts.get(url)]
     if extension := parts.get(_URLS[3]):
         said.append(f"x{extension}")

@@ -1,1 +1,1 @@
-"""What spans segments: which of them together speak of which resources, and in what order they are written."""
+"""What spans segments: which of them speak of which resources, and in what order they are written."""

@@ -234,7 +234,7 @@ UNITS = (
 )
 
 # The order of segments by message code: HL7 v2.5.1 ch. 3 (ADT_A01), ch. 7 (ORU_R01). An observation that
-# belongs to an order stands with it; the others stand before the first one, or they would seem to belong to it.
+# belongs to an order stands with it; the others stand before the first, or they would seem to belong to it.
 _ADT_ORDER = (
     "header",
     "event",

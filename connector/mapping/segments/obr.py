@@ -47,7 +47,7 @@ def _type(identifier: Json) -> str:
 
 
 def identity(node: Json, around: Around) -> str:
-    """The filler's number, else the placer's, with the service (of an order with several); else the message."""
+    """The filler's number, else the placer's, with the service (there may be several); else the message."""
     code = node.get("code", {})
     coding = first_coding(code)
     service = coding.get("code") or coding.get("display") or code.get("text", "")
