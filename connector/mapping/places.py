@@ -14,6 +14,8 @@ from typing import Any
 Json = dict[str, Any]
 Comps = list[str]
 
+_NUMBERS = {int, Decimal}
+
 Reader = Callable[[Json], Any]
 Writer = Callable[[Json, Any], None]
 
@@ -135,9 +137,9 @@ def _deep_writer(keys: list[str | int]) -> Writer:
 
 
 def same(one: Any, other: Any) -> bool:
-    """Equality as FHIR sees it: 0.40 is not 0.4, and ``true`` is not 1."""
+    """Equality as FHIR sees it: 0.40 is not 0.4, ``true`` is not 1, and 140 is 140 however it is held."""
     if type(one) is not type(other):
-        return False
+        return _NUMBERS >= {type(one), type(other)} and str(one) == str(other)
     if isinstance(one, dict):
         return one.keys() == other.keys() and all(same(value, other[key]) for key, value in one.items())
     if isinstance(one, list):

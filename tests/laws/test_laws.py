@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given, settings
 
 from connector.errors import ConnectorError
-from connector.fhir import validate
+from connector.fhir import json, validate
 from connector.hl7v2.tree import Message
 from connector.mapping import Translator
 from tests.laws import oracles
@@ -30,6 +30,15 @@ def bundle_of(text: str) -> oracles.Json:
 @given(messages())
 def test_unchanged_fhir_gives_the_very_same_message(text: str) -> None:
     back = TRANSLATOR.to_v2(bundle_of(text), text)
+    assert back.message == text
+    assert back.lost == []
+
+
+@law
+@given(messages())
+def test_the_way_through_json_changes_nothing(text: str) -> None:
+    bundle = json.loads(json.dumps(bundle_of(text)))
+    back = TRANSLATOR.to_v2(bundle, text)
     assert back.message == text
     assert back.lost == []
 
