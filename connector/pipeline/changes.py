@@ -17,6 +17,7 @@ from connector.fhir import bundle as bundles
 from connector.fhir import json as fjson
 from connector.fhir import references
 from connector.pipeline.links import Rule
+from connector.pipeline.names import with_references
 
 Json = dict[str, Any]
 
@@ -250,18 +251,7 @@ def _renamed(change: Change, names: Mapping[str, str]) -> Change:
         element["reference"] in names for _, element in references.walk(change.resource)
     ):
         return change
-    return Change(change.key, _with_names(change.resource, names), change.location)
-
-
-def _with_names(node: Any, names: Mapping[str, str]) -> Any:
-    if isinstance(node, list):
-        return [_with_names(child, names) for child in node]
-    if not isinstance(node, dict):
-        return node
-    copy = {name: _with_names(child, names) for name, child in node.items()}
-    if isinstance(copy.get("reference"), str):
-        copy["reference"] = names.get(copy["reference"], copy["reference"])
-    return copy
+    return Change(change.key, with_references(change.resource, names), change.location)
 
 
 def _key(resource: Json) -> str:

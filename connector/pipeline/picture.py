@@ -1,6 +1,7 @@
 """What the FHIR side looks like as far as we know: read from the journal of one link.
 
-The journal holds, per resource, its latest FHIR content and the latest v2 message that spoke of it.
+The journal holds, per resource, its latest FHIR content and the latest v2 message that spoke of it. Keys
+are the FHIR side's (see ``names``).
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import Any, Final
 
 from connector.fhir import bundle as bundles
 from connector.fhir import json as fjson
+from connector.pipeline import names
 from connector.pipeline.changes import Planned, referred
 from connector.pipeline.links import Link
 from connector.store import JournalEntry, Store
@@ -47,31 +49,30 @@ async def prior_message(store: Store, link: str, planned: Planned) -> str | None
     return found.decode("utf-8") if found else None
 
 
-async def around(store: Store, link: Link, planned: Planned, prior: str | None) -> Json:
-    """The Bundle that one message is made from.
+async def around(store: Store, link: Link, planned: Planned, prior: str | None) -> dict[str, Json]:
+    """The resources that one message is made from, by the FHIR side's keys.
 
-    In it stand the changed resources; everything else that the prior message said, as it is now known;
+    Among them are the changed ones; everything else that the prior message said, as it is now known;
     and what these refer to (the patient of a report).
     """
-    said = _spoken(link, prior)
+    said = await _spoken(store, link, prior)
     resources = said | await known(store, link.name, said)
-    for change in planned.changes:
-        resources.pop(change.key, None)
-        if change.resource is not None:
-            resources[change.key] = change.resource
     gone = {change.key for change in planned.changes if change.resource is None}
+    resources = {key: one for key, one in resources.items() if key not in gone or key == planned.focus}
+    resources |= {one.key: one.resource for one in planned.changes if one.resource is not None}
     if planned.focus in gone:
         resources |= await known(store, link.name, [planned.focus])
     for _ in range(_DEPTH):
         wanted = {key for resource in resources.values() for key in referred(resource)}
         resources |= await known(store, link.name, sorted(wanted - resources.keys() - gone))
-    return _bundle(link, resources)
+    return resources
 
 
-def _spoken(link: Link, prior: str | None) -> dict[str, Json]:
+async def _spoken(store: Store, link: Link, prior: str | None) -> dict[str, Json]:
     if prior is None:
         return {}
-    return by_key(link.translator.to_fhir(prior).bundle)
+    said = by_key(link.translator.to_fhir(prior).bundle)
+    return names.renamed(said, await names.theirs(store, link.name, said))
 
 
 def by_key(bundle: Json) -> dict[str, Json]:
@@ -79,7 +80,24 @@ def by_key(bundle: Json) -> dict[str, Json]:
     return {f"{one['resourceType']}/{one['id']}": one for one in bundles.resources(bundle)}
 
 
-def _bundle(link: Link, resources: dict[str, Json]) -> Json:
+def with_names(bundle: Json, keys: dict[str, str]) -> Json:
+    """A transaction of PUTs whose resources have other names."""
+    if not keys:
+        return bundle
+    entries = []
+    for entry in bundles.entries(bundle):
+        url = entry["request"]["url"]
+        name = keys.get(url, url)
+        resource = {**names.with_references(entry["resource"], keys), "id": name.partition("/")[2]}
+        full_url = f"{entry['fullUrl'].removesuffix(url)}{name}"
+        entries.append(
+            {"fullUrl": full_url, "resource": resource, "request": {**entry["request"], "url": name}}
+        )
+    return {**bundle, "entry": entries}
+
+
+def bundle_of(link: Link, resources: dict[str, Json]) -> Json:
+    """The transaction that brings the resources to where they are known to be."""
     return bundles.transaction(link.base, (("PUT", resource) for resource in resources.values()))
 
 

@@ -21,7 +21,7 @@ from connector.fhir import json as fjson
 from connector.hl7v2 import charset
 from connector.hl7v2.tree import Message
 from connector.mapping.translator import Envelope
-from connector.pipeline import changes, picture
+from connector.pipeline import changes, names, picture
 from connector.pipeline.entries import Trail, dtm, reason
 from connector.pipeline.links import Link
 from connector.pipeline.ports import Clock
@@ -31,6 +31,8 @@ _log: Final = structlog.get_logger(__name__)
 
 BATCH: Final = 64
 _CONTROL_ID: Final = 20  # MSH-10 has 20 characters in v2.1 to v2.6
+
+Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,15 +96,25 @@ class Translating:
     async def _to_fhir(self, item: InboxItem, correlation: str) -> Worked:
         text = charset.decode(item.payload, profile_charset=self.link.charset).text
         message = Message.parse(text)
-        made = self.link.translator.to_fhir(message)
-        before = await picture.known(self._store, self.link.name, picture.by_key(made.bundle))
+        bundle, lost = await self._merged(message)
+        resources = picture.by_key(bundle)
+        meta = {"correlation": correlation, "kind": item.meta.get("kind", ""), "resources": len(resources)}
+        outgoing = [Outgoing(fjson.dumps(bundle), meta)] if resources else []
+        journal = picture.remembered(self.link.name, resources, text, message.message_code)
+        return Worked(outgoing, lost, journal)
+
+    async def _merged(self, message: Message) -> tuple[Json, list[str]]:
+        """The bundle over what the FHIR side has, under the names that resources have there."""
+        made, link = self.link.translator.to_fhir(message), self.link.name
+        said = picture.by_key(made.bundle)
+        before = await picture.known(self._store, link, said)
+        there = await names.theirs(self._store, link, said.keys() - before.keys())
+        if there:
+            here = {name: key for key, name in there.items()}
+            before |= names.renamed(await picture.known(self._store, link, here), here)
         if before:
             made = self.link.translator.to_fhir(message, prior=list(before.values()))
-        resources = picture.by_key(made.bundle)
-        meta = {"correlation": correlation, "kind": item.meta.get("kind", ""), "resources": len(resources)}
-        outgoing = [Outgoing(fjson.dumps(made.bundle), meta)] if resources else []
-        journal = picture.remembered(self.link.name, resources, text, message.message_code)
-        return Worked(outgoing, made.lost, journal)
+        return picture.with_names(made.bundle, there), made.lost
 
     async def _to_v2(self, item: InboxItem, correlation: str) -> Worked:
         content = fjson.loads(item.payload)
@@ -127,22 +139,29 @@ class Translating:
             if not one.event:
                 continue
             identity = control_id(correlation, number)
-            message, lost, resources = await self._message(one, item, identity)
+            message, lost, journal = await self._message(one, item, identity)
             meta = {"correlation": correlation, "kind": one.event, "control_id": identity}
             worked.outgoing.append(Outgoing(charset.encode(message, charset_of(message, self.link)), meta))
             worked.lost.extend(lost)
-            worked.journal.extend(picture.remembered(self.link.name, resources, message, one.family))
+            worked.journal.extend(journal)
         worked.journal.extend(self._rest(worked.journal, asked))
         return worked
 
     async def _message(
         self, planned: changes.Planned, item: InboxItem, identity: str
-    ) -> tuple[str, list[str], dict[str, Any]]:
-        prior = await picture.prior_message(self._store, self.link.name, planned)
-        bundle = await picture.around(self._store, self.link, planned, prior)
+    ) -> tuple[str, list[str], list[JournalEntry]]:
+        link = self.link
+        prior = await picture.prior_message(self._store, link.name, planned)
+        resources = await picture.around(self._store, link, planned, prior)
+        here = await names.ours(self._store, link.name, resources)
         envelope = Envelope(event=planned.event, control_id=identity, at=dtm(item.received_at))
-        made = self.link.translator.to_v2(bundle, prior, envelope=envelope)
-        return str(made.message), made.lost, picture.by_key(bundle)
+        bundle = picture.bundle_of(link, names.renamed(resources, here))
+        made = link.translator.to_v2(bundle, prior, envelope=envelope)
+        learned = names.learn(
+            picture.by_key(link.translator.to_fhir(made.message).bundle), picture.by_key(bundle)
+        )
+        journal = picture.remembered(link.name, resources, made.message, planned.family)
+        return made.message, made.lost, [*journal, *names.entries(link.name, learned)]
 
     def _rest(self, journal: Sequence[JournalEntry], asked: Sequence[changes.Change]) -> list[JournalEntry]:
         """What was changed without standing in a message: remembered, or forgotten after a delete."""
