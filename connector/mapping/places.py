@@ -139,7 +139,7 @@ def _deep_writer(keys: list[str | int]) -> Writer:
 def same(one: Any, other: Any) -> bool:
     """Equality as FHIR sees it: 0.40 is not 0.4, ``true`` is not 1, and 140 is 140 however it is held."""
     if type(one) is not type(other):
-        return _NUMBERS >= {type(one), type(other)} and str(one) == str(other)
+        return {type(one), type(other)} <= _NUMBERS and str(one) == str(other)
     if isinstance(one, dict):
         return one.keys() == other.keys() and all(same(value, other[key]) for key, value in one.items())
     if isinstance(one, list):
