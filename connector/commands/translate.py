@@ -123,11 +123,11 @@ def _to_fhir(translator: Translator, content: bytes, prior: Path | None, explain
     from connector.hl7v2 import charset
 
     text = charset.decode(content, profile_charset=None).text
-    if explain:
-        return _explained(translator, text)
     known = json.loads(prior.read_bytes()) if prior else None
     if isinstance(known, dict):
         known = bundle.resources(known) if known.get("resourceType") == "Bundle" else [known]
+    if explain:
+        return _explained(translator, text, known)
     made = translator.to_fhir(text, prior=known)
     click.echo(_indented(json.dumps(made.bundle)))
     return made.lost
@@ -140,7 +140,7 @@ def _to_v2(translator: Translator, content: bytes, prior: Path | None, explain: 
     bundle = as_bundle(json.loads(content))
     words = charset.decode(prior.read_bytes(), profile_charset=None).text if prior else None
     if explain:
-        return _explained(translator, bundle)
+        return _explained(translator, bundle, words)
     made = translator.to_v2(bundle, words)
     text = str(made.message)
     if sys.stdout.isatty():
@@ -150,12 +150,9 @@ def _to_v2(translator: Translator, content: bytes, prior: Path | None, explain: 
     return made.lost
 
 
-def _explained(translator: Translator, source: Any) -> list[str]:
-    explain = getattr(translator, "explain", None)
-    if explain is None:
-        raise ConfigurationError("this translator does not explain itself")
-    for line in explain(source):
-        click.echo(line)
+def _explained(translator: Translator, source: Any, prior: Any) -> list[str]:
+    for line in translator.explain(source, prior):
+        click.echo(str(line))
     return []
 
 
