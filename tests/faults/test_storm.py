@@ -1,0 +1,163 @@
+"""The service is killed 50 times while both partners keep talking: nothing is lost, nothing is done twice.
+
+The hospital admits, moves and reports on patients of its own; people at the FHIR side change patients of
+theirs and of the hospital. Each subject's revisions must arrive at the other side once and in order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+import subprocess
+import sys
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import httpx2
+import pytest
+
+from connector.demo import tls
+from connector.demo.site import Site
+from connector.demo.status import Counted, StoreStatus
+from connector.errors import ConnectorError
+from tests.demo.conftest import site, start
+
+from .killed import ROOT, Killed
+from .storm import FhirSide, Revisions, Storm, heard, lines
+
+__all__ = ["site", "start"]  # fixtures
+
+KILLS: Final = 50
+SEED: Final = 20261123
+_PATIENCE: Final = 90.0  # seconds until everything must have arrived
+
+
+@dataclass
+class Outcome:
+    """What each party says afterwards."""
+
+    sent: list[dict[str, Any]]
+    received: list[dict[str, Any]]
+    fhir: FhirSide
+    statistics: dict[str, Any]
+    counts: dict[str, Counted]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(280)
+def test_nothing_acknowledged_is_lost_or_done_twice_however_often_the_service_is_killed(
+    site: Site, start: Callable[..., subprocess.Popen[bytes]], tmp_path: Path
+) -> None:
+    start("sandbox", site.ports.sandbox)
+    start("hospital", site.ports.hospital, "--pace", "0.02")
+    chance = random.Random(SEED)
+    moments = [chance.uniform(0.05, 1.3) for _ in range(KILLS)]
+    storm = Storm(site, chance)
+    storm.begin()
+    with Killed(site, tmp_path / "bytecode") as service:
+        with storm.blowing():
+            service.kill_at(moments)
+            service.serve()
+        outcome = asyncio.run(_settled(site, storm))
+        assert service.stop() == 0, service.log()
+    assert service.kills == KILLS
+    _report(outcome)
+    _everything_was_taken(storm, outcome)
+    _the_fhir_side_saw_each_revision_once_and_in_order(storm, outcome)
+    _the_hospital_saw_each_change_once_and_in_order(storm, outcome)
+    _the_counts_agree(storm, outcome)
+    _the_audit_log_is_whole(site)
+
+
+def _everything_was_taken(storm: Storm, outcome: Outcome) -> None:
+    assert [line["control_id"] for line in outcome.sent] == list(storm.said)
+    assert all(line["ack"] == "AA" and line["matches"] for line in outcome.sent)
+    notices = outcome.statistics["notices"]
+    assert notices == {"waiting": 0, "accepted": sum(map(len, storm.changed.values()))}
+    assert len(outcome.sent) >= 4 * KILLS, "too little was flowing"
+    assert notices["accepted"] >= KILLS, "too little was flowing"
+    assert sum(line["tries"] > 1 for line in outcome.sent) >= KILLS // 5, "the kills hit nothing"
+
+
+def _the_fhir_side_saw_each_revision_once_and_in_order(storm: Storm, outcome: Outcome) -> None:
+    acknowledged: Revisions = defaultdict(list)
+    for line in outcome.sent:
+        subject, revision = storm.said[line["control_id"]]
+        acknowledged[subject].append(revision)
+    assert outcome.fhir.revisions() == acknowledged
+    for key, versions in outcome.fhir.versions.items():
+        contents = [content for _, content in versions]
+        assert all(a != b for a, b in itertools.pairwise(contents)), f"{key}: a version without a change"
+        assert len(contents) == 1 or not key.startswith("MessageHeader/"), "delivered twice in effect"
+
+
+def _the_hospital_saw_each_change_once_and_in_order(storm: Storm, outcome: Outcome) -> None:
+    assert not any(line["conflict"] for line in outcome.received)
+    for before, line in itertools.pairwise(outcome.received):
+        if line["repeat"]:
+            assert line["control_id"] == before["control_id"], "repeated after what came behind it"
+    changed = {outcome.fhir.number(key): revisions for key, revisions in storm.changed.items()}
+    assert heard(outcome.received) == changed
+
+
+def _the_counts_agree(storm: Storm, outcome: Outcome) -> None:
+    to_fhir, to_v2 = outcome.counts["to_fhir"], outcome.counts["to_v2"]
+    changes = sum(map(len, storm.changed.values()))
+    assert to_fhir.received == to_fhir.delivered == to_fhir.sent == len(storm.said)
+    assert to_v2.received == to_v2.delivered == to_v2.sent == changes
+    for counted in (to_fhir, to_v2):
+        assert (counted.waiting, counted.dead, counted.refused) == (0, 0, 0)
+    assert to_fhir.duplicates <= sum(line["tries"] - 1 for line in outcome.sent)
+
+
+def _the_audit_log_is_whole(site: Site) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "audit", "verify", str(site.store)], cwd=ROOT, capture_output=True, timeout=60
+    )
+    assert done.returncode == 0, done.stdout.decode()
+
+
+async def _settled(site: Site, storm: Storm) -> Outcome:
+    """Wait until nothing is under way any more."""
+    status = await _opened(site)
+    context = tls.client_context(site.folder, "analyst")
+    deadline = time.monotonic() + _PATIENCE
+    async with httpx2.AsyncClient(verify=context, base_url=site.sandbox_url, timeout=20) as client:
+        while True:
+            statistics = (await client.get("/admin/stats")).json()
+            counts = await status.counts()
+            if _quiet(site, storm, statistics, counts) or time.monotonic() > deadline:
+                break
+            await asyncio.sleep(0.1)
+    await status.close()
+    sent, received = lines(site.sent), lines(site.received)
+    return Outcome(sent, received, FhirSide.read(site.resources), statistics, counts)
+
+
+def _quiet(site: Site, storm: Storm, statistics: dict[str, Any], counts: dict[str, Counted]) -> bool:
+    told = statistics["notices"]["waiting"] == 0 and len(lines(site.sent)) == len(storm.said)
+    return told and all(one.waiting == 0 for one in counts.values())
+
+
+async def _opened(site: Site) -> StoreStatus:
+    for _ in range(100):
+        try:
+            return StoreStatus(site)
+        except ConnectorError:
+            await asyncio.sleep(0.1)  # the service may be opening it just now
+    return StoreStatus(site)
+
+
+def _report(outcome: Outcome) -> None:
+    """For ``pytest -rP``: how hard the storm blew."""
+    tries = Counter(line["tries"] for line in outcome.sent)
+    repeats = sum(line["repeat"] for line in outcome.received)
+    print(f"{len(outcome.sent)} messages, by number of tries {dict(sorted(tries.items()))}")
+    print(f"{len(outcome.received) - repeats} messages back, {repeats} repeated")
+    print(f"FHIR writes {outcome.statistics['writes']}, without effect {outcome.statistics['unchanged']}")
+    print(f"counts {outcome.counts}")
