@@ -32,4 +32,5 @@ def command(once: bool, port_mllp: int, port_https: int, folder: Path) -> None:
     from connector.demo.story import run_demo
 
     site = make_site(folder, choose_ports(port_mllp, port_https))
-    sys.exit(run_demo(site, once=once or not sys.stdout.isatty()))
+    stays = sys.stdout.isatty() and sys.stdin.isatty()
+    sys.exit(run_demo(site, once=once or not stays))

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, BinaryIO
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import msgspec
 
 from connector.errors import ConnectorError, InvalidJson
-from connector.fhir import json
+from connector.fhir import bundle, json
 
 if TYPE_CHECKING:
     from connector.mapping.translator import Translator
 
 Json = dict[str, Any]
+
+_CHUNK: Final = 1 << 16
 
 
 class Line(msgspec.Struct):
@@ -35,17 +37,29 @@ _read = msgspec.json.Decoder(Line).decode
 _read_id = msgspec.json.Decoder(_Named).decode
 
 
-def stream(translator: Translator, lines: Iterable[bytes], out: BinaryIO, *, prompt: bool) -> None:
+def stream(translator: Translator, source: BinaryIO, out: BinaryIO) -> None:
     """Answer every line that is not blank with one line, in order; a bad line never ends the stream.
 
-    ``prompt``: flush after each line, for somebody who waits for it; otherwise at the end.
+    What came in together is answered together: whoever waits for an answer before the next line gets it.
     """
-    for line in lines:
-        if line.strip():
-            out.write(answer(translator, line))
-            if prompt:
-                out.flush()
-    out.flush()
+    for lines in _arrivals(source):
+        for line in lines:
+            if line.strip():
+                out.write(answer(translator, line))
+        out.flush()
+
+
+def _arrivals(source: BinaryIO) -> Iterator[list[bytes]]:
+    """The whole lines of each read, and at the end what has no line feed."""
+    begun: list[bytes] = []
+    read = getattr(source, "read1", source.read)
+    while chunk := read(_CHUNK):
+        first, *more = chunk.split(b"\n")
+        begun.append(first)
+        if more:
+            yield [b"".join(begun), *more[:-1]]
+            begun = [more[-1]]
+    yield [b"".join(begun)]
 
 
 def answer(translator: Translator, line: bytes) -> bytes:
@@ -88,17 +102,19 @@ def _translated(translator: Translator, line: Line) -> Json:
     if line.hl7 is not None:
         made = translator.to_fhir(line.hl7, prior=_resources(line.prior))
         return {"bundle": made.bundle, "lost": made.lost}
-    bundle = json.loads(bytes(line.bundle))
-    if bundle is None:
+    said = json.loads(bytes(line.bundle))
+    if said is None:
         return {"error": described(_UNREADABLE)}
-    back = translator.to_v2(bundle, _words(line.prior))
+    back = translator.to_v2(said, _words(line.prior))
     return {"hl7": str(back.message), "lost": back.lost}
 
 
 def _words(prior: msgspec.Raw) -> str | None:
     """The v2 message whose words are kept."""
-    words: str | None = msgspec.json.decode(prior, type=str | None)
-    return words
+    words: Any = json.loads(bytes(prior))
+    if words is None or isinstance(words, str):
+        return words
+    raise InvalidJson("the prior is no v2 message", fix="send its text", location="prior")
 
 
 def _resources(prior: msgspec.Raw) -> list[Json] | None:
@@ -107,8 +123,10 @@ def _resources(prior: msgspec.Raw) -> list[Json] | None:
     if known is None:
         return None
     if isinstance(known, dict):
-        return [entry["resource"] for entry in known.get("entry", ()) if "resource" in entry]
-    return list(known)
+        return bundle.resources(known) if known.get("resourceType") == "Bundle" else [known]
+    if isinstance(known, list) and all(isinstance(one, dict) and "resourceType" in one for one in known):
+        return known
+    raise InvalidJson("the prior is no FHIR", fix="send a Bundle or a list of resources", location="prior")
 
 
 def _written(identity: bytes, members: Json) -> bytes:

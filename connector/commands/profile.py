@@ -19,16 +19,24 @@ def command() -> None:
 def check(files: tuple[Path, ...]) -> None:
     """Judge each profile; every fault with its file and line. The exit code is 1 if there is any."""
     from connector import Translator
+    from connector.mapping.messages.events import known_messages
+    from connector.mapping.verbs import known_rows, known_tables
+    from connector.profile.check import check as judged
 
+    maps = {"rows": known_rows(), "tables": known_tables(), "messages": known_messages()}
     wrong = False
     for path in files:
+        faults = judged(path, **maps)
         try:
-            Translator.load(path)
+            if not faults:
+                Translator.load(path)
         except ProfileError as error:
-            wrong = True
-            click.echo(str(error), err=True)
-        else:
+            faults = [error]
+        for fault in faults:
+            click.echo(str(fault), err=True)
+        if not faults:
             click.echo(f"{path}: good")
+        wrong = wrong or bool(faults)
     if wrong:
         raise SystemExit(1)
 

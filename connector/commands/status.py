@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from connector.commands.health import Facts
     from connector.store import Counts, Direction, Listed, OutboxItem, Store
 
 CONFIG = click.option(
@@ -31,28 +32,43 @@ _COLUMNS = (
     "--dead", "with_dead", is_flag=True, help="List the dead letters with their numbers, for replay."
 )
 def command(config: Path, as_json: bool, with_dead: bool) -> None:
-    """Show the counts of every link and direction. The exit code is 1 if they do not reconcile.
+    """Show the counts of every link and direction, and whether the service is ready.
 
     received = delivered + waiting + dead; refused and duplicate messages stand beside. Works beside the
-    running service and shows nothing of any message's content.
+    running service and shows nothing of any message's content. The exit code is 1 if the counts do not
+    reconcile or the service is not ready.
     """
     from connector import app, settings
+    from connector.commands.health import facts
+
+    chosen = settings.load(config).settings
 
     async def looked() -> tuple[Mapping[tuple[str, Direction], Counts], list[str]]:
-        store = app.open_store(settings.load(config).settings, read_only=True)
+        store = app.open_store(chosen, read_only=True)
         try:
             counts = await store.counts()
-            letters = [line for lane in counts for line in await _dead(store, *lane)] if with_dead else []
+            letters = (
+                [line for lane in counts for line in await dead_letters(store, *lane)] if with_dead else []
+            )
             return counts, letters
         finally:
             await store.close()
 
     counts, letters = asyncio.run(looked())
-    click.echo(_json(counts) if as_json else _table(counts))
-    for line in letters:
-        click.echo(line)
-    if not all(one.reconciled for one in counts.values()):
+    known = facts(chosen)
+    if as_json:
+        click.echo(_json(counts, known, letters if with_dead else None))
+    else:
+        click.echo("\n".join([_table(counts), "", *_told(known), *letters]))
+    if not (
+        all(one.reconciled for one in counts.values()) and all(state is True for state in known.values())
+    ):
         raise SystemExit(1)
+
+
+def _told(known: Facts) -> list[str]:
+    width = max(map(len, known))
+    return [f"{name.ljust(width)}  {'ready' if state is True else state}" for name, state in known.items()]
 
 
 def _table(counts: Mapping[tuple[str, Direction], Counts]) -> str:
@@ -66,10 +82,10 @@ def _table(counts: Mapping[tuple[str, Direction], Counts]) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-def _json(counts: Mapping[tuple[str, Direction], Counts]) -> str:
+def _json(counts: Mapping[tuple[str, Direction], Counts], known: Facts, letters: list[str] | None) -> str:
     import json
 
-    found: list[dict[str, Any]] = [
+    links: list[dict[str, Any]] = [
         {
             "link": link,
             "direction": str(direction),
@@ -78,10 +94,15 @@ def _json(counts: Mapping[tuple[str, Direction], Counts]) -> str:
         }
         for (link, direction), one in sorted(counts.items())
     ]
-    return json.dumps(found, indent=2)
+    dead = {} if letters is None else {"dead": letters}
+    return json.dumps(
+        {"ready": all(state is True for state in known.values()), "parts": known, "links": links, **dead},
+        indent=2,
+    )
 
 
-async def _dead(store: Store, link: str, direction: Direction) -> list[str]:
+async def dead_letters(store: Store, link: str, direction: Direction) -> list[str]:
+    """A line for each dead letter of a lane, the oldest first; nothing of its content."""
     received, made = await store.dead_letters(link, direction)
     return [_received(link, one) for one in received] + [_made(link, direction, one) for one in made]
 
