@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import gc
+import os
 import signal
+import socket
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
@@ -37,8 +40,9 @@ from connector.pipeline.supervise import Lane, Supervisor
 from connector.pipeline.translate import Translating
 from connector.profile import Profile
 from connector.profile.translator import Translator
-from connector.settings import Configuration, Settings, Tls
+from connector.settings import Configuration, HttpsListener, MllpListener, Settings, Tls
 from connector.store import Direction, FileKeyProvider, Store
+from connector.store.alone import alone
 
 _log: Final = structlog.get_logger(__name__)
 
@@ -63,6 +67,18 @@ def open_store(chosen: Settings, *, read_only: bool = False) -> Store:
 def tls_files(chosen: Tls) -> tls.TlsFiles:
     """The files of one listener, or of the connections we make."""
     return tls.TlsFiles(chosen.certificate, chosen.key, chosen.trust, chosen.crl, chosen.minimum)
+
+
+def listening(chosen: MllpListener | HttpsListener, table: str) -> socket.socket:
+    """The listening socket of one side. Raises ``ConfigurationError``."""
+    try:
+        return listen(chosen.host, chosen.port)
+    except OSError as error:
+        raise ConfigurationError(
+            f"nothing can listen there: {os.strerror(error.errno or 0)}",
+            fix=f"see what uses it, or choose another in [{table}]",
+            location=f"{chosen.host}:{chosen.port}",
+        ) from None
 
 
 def link_of(profile: Profile) -> Link:
@@ -209,7 +225,7 @@ class Service:
             handshake_timeout=chosen.handshake_seconds,
         )
         return MllpServer(
-            listen(chosen.host, chosen.port),
+            listening(chosen, "mllp"),
             tls.server_context(tls_files(self._settings.mllp_tls)),
             self._v2.receive,
             fault=self._v2.fault,
@@ -245,7 +261,7 @@ class Service:
         )
         return HttpServer(
             app,
-            listen(chosen.host, chosen.port),
+            listening(chosen, "https"),
             tls.server_context(tls_files(self._settings.https_tls)),
             on_refused=Refused(self._store, "https"),
             limit=chosen.max_connections,
@@ -281,25 +297,32 @@ def _entry(tag: str, what: Mapping[str, object]) -> Entry:
     return Entry(instant(now()), tag, {"role": "connector"}, what, "success", "", "")
 
 
+def _settle_memory() -> None:
+    """What was built stays, so the collector need not look at it again while acknowledgments wait."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 100)
+
+
 async def serve(config: Path) -> int:
     """Run the service until SIGTERM or SIGINT; the exit code. Raises ``ConnectorError`` if it cannot."""
     configuration = settings.load(config)
     log.setup(configuration.settings.log.level)
-    store = open_store(configuration.settings)
-    try:
-        service = Service(configuration, store)
-    except OSError as error:
-        await store.close()
-        raise ConfigurationError(
-            f"a port cannot be listened on ({type(error).__name__})",
-            fix="see what uses it, or choose another",
-        ) from None
-    except ConnectorError:
-        await store.close()
-        raise
+    with alone(configuration.settings.store):
+        store = open_store(configuration.settings)
+        try:
+            service = Service(configuration, store)
+        except ConnectorError:
+            await store.close()
+            raise
+        return await _until_told(service)
+
+
+async def _until_told(service: Service) -> int:
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    _settle_memory()
     await service.start()
     await ended.wait()
     _log.info("draining")

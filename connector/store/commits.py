@@ -21,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from connector.errors import AuditRefused, ConnectorError, Overloaded, ShuttingDown, StoreUnavailable
 from connector.store import database, tallies
+from connector.store.checkpoints import Checkpoints
 from connector.store.records import AuditPort, Direction
 
 BATCH: Final = 256  # callers that share one commit at most
@@ -84,6 +85,7 @@ class GroupCommit:
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
+        self._checkpoints = Checkpoints(engine)
 
     def submit(self, work: Work[Result]) -> asyncio.Future[Result]:
         """Do ``work`` in the next transaction; resolves once it is on the disk.
@@ -104,6 +106,7 @@ class GroupCommit:
         if not self._closed:
             self._closed = True
             self._waiting.put(None)
+        await asyncio.to_thread(self._checkpoints.close)
         await asyncio.to_thread(self._thread.join)
 
     def _run(self) -> None:

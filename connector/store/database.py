@@ -28,6 +28,7 @@ _PRAGMAS: Final = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",  # the commit has passed fsync before it returns
     "PRAGMA foreign_keys = ON",
+    "PRAGMA wal_autocheckpoint = 0",  # ``checkpoints`` does it, beside the commits
     "PRAGMA journal_size_limit = 67108864",
     "PRAGMA temp_store = MEMORY",  # nothing on the disk but the database itself
     "PRAGMA trusted_schema = OFF",

@@ -98,24 +98,26 @@ class FileKeyProvider:
 def _read(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            _check(os.fstat(file.fileno()))
+            _check(os.fstat(file.fileno()), path)
             text = file.read(4096)
     except OSError as error:
-        raise KeyUnavailable(f"the key file cannot be read ({_named(error)})") from None
+        raise KeyUnavailable(f"the key file cannot be read ({_named(error)})", location=str(path)) from None
     try:
         key = base64.b64decode(text.strip(), validate=True)
     except binascii.Error:
         key = b""
     if len(key) != KEY_BYTES:
-        raise KeyUnavailable("the key file holds no key", fix="it must hold 32 random bytes in base64")
+        raise KeyUnavailable(
+            "the key file holds no key", fix="it must hold 32 random bytes in base64", location=str(path)
+        )
     return key
 
 
-def _check(status: os.stat_result) -> None:
+def _check(status: os.stat_result, path: Path) -> None:
     if not stat.S_ISREG(status.st_mode):
-        raise KeyUnavailable("the key is no file")
+        raise KeyUnavailable("the key is no file", location=str(path))
     if status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise KeyUnavailable("others may read the key file", fix="chmod 600")
+        raise KeyUnavailable("others may read the key file", fix="chmod 600", location=str(path))
 
 
 def _named(error: OSError) -> str:
