@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import traceback
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -45,13 +46,25 @@ class LazyGroup(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **options: Any) -> Any:
-        """Run; an error of ours becomes one line on stderr and an exit code, never a traceback."""
+        """Run; an error becomes one line on stderr and an exit code, never a traceback."""
         try:
             return super().main(args, *rest, **options)
-        except ConnectorError as error:
+        except Exception as error:
             failure = error
-        click.echo(f"connector: {failure}", err=True)
+        click.echo(f"connector: {told(failure)}", err=True)
         sys.exit(MISUSED if isinstance(failure, ConfigurationError) else FAILED)
+
+
+def told(failure: Exception) -> str:
+    """An error of ours in its words; any other by its type and place, since its text may hold values."""
+    if isinstance(failure, ConnectorError):
+        return str(failure)
+    if isinstance(failure, OSError):
+        return (
+            f"{failure.strerror or type(failure).__name__}: {failure.filename or 'while reading or writing'}"
+        )
+    place = traceback.extract_tb(failure.__traceback__)[-1]
+    return f"a fault of the connector itself: {type(failure).__name__} at {place.filename}:{place.lineno}"
 
 
 @click.group(

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from connector.hl7v2.ack import Ack
 
 PATH = click.Path(exists=True, dir_okay=False, path_type=Path)
+_NONE = "-"  # stands for a control id that is not there
 
 
 @click.command(short_help="Send HL7 v2 over MLLP with mutual TLS and print the acknowledgments.")
@@ -42,7 +43,7 @@ def command(target: str, cert: Path, key: Path, ca: Path, timeout: float, file: 
     if not messages:
         raise ConfigurationError("there is no message in the file", fix="a message begins with MSH")
     context = client_context(TlsFiles(cert, key, ca))
-    client = MllpClient(host, port, context, timeouts=MllpTimeouts(answer=timeout))
+    client = MllpClient(host, port, context, timeouts=MllpTimeouts(answer=timeout), read=_read)
     if not asyncio.run(_all_taken(client, messages)):
         raise SystemExit(1)
 
@@ -74,12 +75,20 @@ async def _all_taken(client: MllpClient, messages: list[bytes]) -> bool:
     return all(taken)
 
 
+def _read(payload: bytes) -> tuple[str, str]:
+    """Code and control id of an answer; the answer to a message without a control id has none either."""
+    from connector.mllp import read_msa
+
+    code, control_id = read_msa(payload)
+    return code, control_id or _NONE
+
+
 async def _answer(client: MllpClient, message: bytes) -> Ack:
     from connector.hl7v2.ack import read_ack
     from connector.hl7v2.tree import Message
 
     header = Message.parse(message.decode("latin-1"))
-    answer = await client.send(message, header.control_id)
+    answer = await client.send(message, header.control_id or _NONE)
     return read_ack(answer.payload.decode("latin-1"))
 
 
@@ -91,4 +100,4 @@ def shown(answer: Ack) -> str:
     for fault in answer.errors:
         place = f" at {fault.location}" if fault.location else ""
         faults.append(f"{fault.condition} {CONDITIONS.get(fault.condition, '')}{place}")
-    return "  ".join([answer.control_id or "-", answer.code, "; ".join(faults)]).rstrip()
+    return "  ".join([answer.control_id or _NONE, answer.code, "; ".join(faults)]).rstrip()
