@@ -71,7 +71,7 @@ async def _held(count: int, patience: float) -> list[Row]:
         seconds, counts = await _drained(service, patience)
         after, peak = service.memory()
     waits = counts.waiting_translation + counts.waiting_delivery
-    gone = f"{waits:,} still waited" if waits else f"all done {seconds:.0f} s later"
+    gone = f"{waits:,} still wait" if waits else f"all done {seconds:.0f} s later"
     most = f"< {MEMORY:.0f} MiB"
     return [
         Row("memory", "resident, just started", f"{start:.0f} MiB"),

@@ -24,7 +24,7 @@ class Row(NamedTuple):
 
 
 Say = Callable[[str], None]
-WIDTH: Final = 124  # characters, where the output is no terminal
+WIDTH: Final = 136  # characters, where the output is no terminal
 
 
 def table(rows: Iterable[Row]) -> Table:

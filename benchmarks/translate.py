@@ -61,7 +61,7 @@ def _repeated(yardstick: Yardstick, rounds: int) -> list[Row]:
     )
     parsed = _hl7apy(message)
     many, few = median(ours) / median(least), parsed / median(ours)
-    name = f"to FHIR, message of the {yardstick.name}"
+    name = f"the connector, message of the {yardstick.name}"
     return [
         Row("translate", f"{yardstick.name}, to FHIR", _us(median(least))),
         Row(
@@ -102,22 +102,22 @@ def _distinct(count: int, passes: int) -> list[Row]:
     middle, second = fmean(map(median, cold)), fmean(_each(translator.to_fhir, messages))
     what = f"{count:,} patients"
     return [
-        Row("translate", f"floor, {what}, median", _us(floors)),
+        Row("translate", f"{what}, floor, median", _us(floors)),
         Row(
             "translate",
-            f"to FHIR, {what}, new translator, median",
+            f"{what}, new translator, median",
             _us(middle),
             f"{middle / floors:.2f} x the floor",
         ),
         Row(
             "translate",
-            f"to FHIR, {what}, new translator, mean",
+            f"{what}, new translator, mean",
             _us(first),
             f"{first / floors:.2f} x the floor",
         ),
         Row(
             "translate",
-            f"to FHIR, {what}, once more, mean",
+            f"{what}, once more, mean",
             _us(second),
             f"{second / floors:.2f} x the floor",
         ),
