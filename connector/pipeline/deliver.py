@@ -6,8 +6,9 @@ it again, under the same control id or to the same resource ids, which changes n
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -22,6 +23,8 @@ from connector.fhir import json as fjson
 from connector.pipeline.entries import Trail, reason
 from connector.pipeline.ports import Acknowledgment, Clock, FhirSender, V2Sender
 from connector.store import Direction, OutboxItem, Store
+
+AHEAD: Final = 8  # how many of a lane are read at once
 
 _TAKEN: Final = frozenset({"AA", "CA"})
 _REJECTED: Final = frozenset({"AR", "CR"})
@@ -119,43 +122,53 @@ class Delivering:
         self._trail = Trail(clock, link, direction)
         self._tag = "delivery:fhir" if direction is Direction.TO_FHIR else "delivery:v2"
         self.held: ConnectorError | None = None
+        self.ending = False  # take up nothing more
         self.again_at: dt.datetime | None = None  # when the head of the lane is tried again
 
     async def step(self) -> bool:
-        """Deliver the head of the lane, if it is due; whether there was one and it is out of the way.
+        """Deliver the head of the lane and what is behind it, as far as it is due; whether any got away.
 
         After an error that a person must mend the lane is ``held``: nothing is sent until ``resume``.
         """
         if self.held is not None:
             return False
-        now = self._clock()
-        item = await self._store.due(self.link, self.direction, now)
-        if item is None:
-            return False
-        return await self._deliver(item, now)
+        self.again_at = None
+        items = await self._store.queue(self.link, self.direction, self._clock(), AHEAD)
+        outcome: list[Awaitable[None]] = []  # of the one before: nothing is sent until it is on the disk
+        for gone, item in enumerate(items):
+            if self.ending:
+                break
+            await _all(*outcome, self._intend(item))
+            outcome = []
+            try:
+                outcome = [self._record(item, await self._way.send(item))]
+            except ConnectorError as error:
+                if not await self._failed(item, error):
+                    return gone > 0
+        await _all(*outcome)
+        return bool(items)
 
     def resume(self) -> None:
         """Try again after an error that a person has mended."""
         self.held = None
 
-    async def _deliver(self, item: OutboxItem, now: dt.datetime) -> bool:
-        self.again_at = None
-        correlation = str(item.meta.get("correlation", ""))
+    async def _intend(self, item: OutboxItem) -> None:
         attempt = item.attempts + 1
-        sending = self._trail.did(f"{self._tag}:intended", correlation, attempt=attempt)
-        await self._store.intent(item.id, attempt, now, [sending])
-        try:
-            told = await self._way.send(item)
-        except ConnectorError as error:
-            return await self._failed(item, error, attempt, correlation)
-        done = self._trail.did(f"{self._tag}:acknowledged", correlation, attempt=attempt, **told.facts)
-        await self._store.delivered(item.id, self._clock(), [], [done])
-        return True
+        entry = self._trail.did(f"{self._tag}:intended", _correlation(item), attempt=attempt)
+        await self._store.intent(item.id, attempt, self._clock(), [entry])
 
-    async def _failed(self, item: OutboxItem, error: ConnectorError, attempt: int, correlation: str) -> bool:
-        way = error.answer.retry
+    async def _record(self, item: OutboxItem, told: Told) -> None:
+        attempt = item.attempts + 1
+        entry = self._trail.did(
+            f"{self._tag}:acknowledged", _correlation(item), attempt=attempt, **told.facts
+        )
+        await self._store.delivered(item.id, self._clock(), [], [entry])
+
+    async def _failed(self, item: OutboxItem, error: ConnectorError) -> bool:
+        """Record what went wrong; whether the lane may go on with the next."""
+        attempt, way = item.attempts + 1, error.answer.retry
         verb = "refused" if way is Retry.NEVER else "deferred"
-        entry = self._trail.failed(f"{self._tag}:{verb}", error, correlation, attempt=attempt)
+        entry = self._trail.failed(f"{self._tag}:{verb}", error, _correlation(item), attempt=attempt)
         if way is Retry.NEVER:
             await self._store.dead(item.id, reason(error), [entry])
             return True
@@ -165,3 +178,14 @@ class Delivering:
         self.again_at = at
         await self._store.retry(item.id, at, reason(error), [entry])
         return False
+
+
+def _correlation(item: OutboxItem) -> str:
+    return str(item.meta.get("correlation", ""))
+
+
+async def _all(*steps: Awaitable[None]) -> None:
+    """Steps that share one commit: all of them end before the first error, if there is one, goes on."""
+    for failure in await asyncio.gather(*steps, return_exceptions=True):
+        if failure is not None:
+            raise failure

@@ -30,6 +30,20 @@ async def ours(store: Store, link: str, keys: Iterable[str]) -> dict[str, str]:
     return await _looked_up(store, link, _OURS, keys)
 
 
+def asking_theirs(keys: Iterable[str]) -> list[str]:
+    """What to ask the journal for, to hear the FHIR side's names of our keys with something else."""
+    return [f"{_THEIRS}{key}" for key in keys]
+
+
+def told(found: Mapping[str, bytes]) -> dict[str, str]:
+    """The FHIR side's names out of what the journal answered."""
+    return {
+        key.removeprefix(_THEIRS): name.decode("ascii")
+        for key, name in found.items()
+        if key.startswith(_THEIRS)
+    }
+
+
 async def _looked_up(store: Store, link: str, prefix: str, keys: Iterable[str]) -> dict[str, str]:
     asked = [f"{prefix}{key}" for key in keys]
     found = await store.resources(link, asked) if asked else {}

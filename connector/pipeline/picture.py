@@ -34,6 +34,16 @@ async def known(store: Store, link: str, keys: Iterable[str]) -> dict[str, Json]
     return {key: fjson.loads(content) for key, content in found.items() if content}
 
 
+async def known_under_both_names(
+    store: Store, link: str, keys: Iterable[str]
+) -> tuple[dict[str, Json], dict[str, str]]:
+    """Of our keys: the resources known under them, and the other names that some have at the FHIR side."""
+    asked = list(keys)
+    found = await store.resources(link, [*asked, *names.asking_theirs(asked)])
+    there = names.told(found)
+    return {key: fjson.loads(found[key]) for key in asked if key in found}, there
+
+
 async def prior_message(store: Store, link: str, planned: Planned) -> str | None:
     """The v2 message whose words the new one keeps: the last of its family about its focus.
 

@@ -59,6 +59,7 @@ class Lane:
     def end(self) -> None:
         """Finish what is in hand and take up nothing new."""
         self.ending.set()
+        self.translating.ending = self.delivering.ending = True
         self.arrived.set()
         self.translated.set()
 
@@ -104,6 +105,12 @@ class Supervisor:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         return not late
+
+    def resume(self) -> None:
+        """Let the lanes go on that wait for a person, who says that what held them is mended."""
+        for lane in self.lanes.values():
+            lane.delivering.resume()
+            lane.translated.set()
 
     def ready(self) -> dict[str, bool | str]:
         """The state of every lane by its name."""

@@ -52,6 +52,7 @@ class Translating:
         self.link, self.direction = link, direction
         self._store, self._clock = store, clock
         self._trail = Trail(clock, link.name, direction)
+        self.ending = False  # take up nothing more
         self._tag = "message:v2" if direction is Direction.TO_FHIR else "message:fhir"
 
     async def step(self) -> int:
@@ -61,6 +62,8 @@ class Translating:
         """
         items = await self._store.pending(self.link.name, self.direction, BATCH)
         for item in items:
+            if self.ending:
+                break
             await self._one(item)
             await asyncio.sleep(0)
         return len(items)
@@ -107,8 +110,7 @@ class Translating:
         """The bundle over what the FHIR side has, under the names that resources have there."""
         made, link = self.link.translator.to_fhir(message), self.link.name
         said = picture.by_key(made.bundle)
-        before = await picture.known(self._store, link, said)
-        there = await names.theirs(self._store, link, said.keys() - before.keys())
+        before, there = await picture.known_under_both_names(self._store, link, said)
         if there:
             here = {name: key for key, name in there.items()}
             before |= names.renamed(await picture.known(self._store, link, here), here)

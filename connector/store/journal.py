@@ -28,9 +28,12 @@ _MESSAGE: Final = table(JournalMessage)
 _INDEX_BYTES: Final = 32
 _COUNT_BYTES: Final = 4
 
+_TOGETHER: Final = 32  # keys in one statement
+_PLACES: Final = [f"resource_{place}" for place in range(_TOGETHER)]
 _KNOWN: Final = Statement(
-    select(_RESOURCE.c.data_key, _RESOURCE.c.content).where(
-        _RESOURCE.c.resource == bindparam("resource"), _RESOURCE.c.link == bindparam("link")
+    select(_RESOURCE.c.resource, _RESOURCE.c.data_key, _RESOURCE.c.content).where(
+        _RESOURCE.c.resource.in_([bindparam(place) for place in _PLACES]),
+        _RESOURCE.c.link == bindparam("link"),
     )
 )
 _NEW: Final = insert(_RESOURCE)
@@ -91,8 +94,15 @@ class JournalRows:
 
     def resources(self, connection: Connection, link: str, keys: Iterable[str]) -> dict[str, bytes]:
         """The contents that are known, by key."""
-        found = {key: self._known(connection, link, key) for key in keys}
-        return {key: content for key, content in found.items() if content is not None}
+        indexes = {self._resource.of(link, key): key for key in keys}
+        asked, found = list(indexes), {}
+        for start in range(0, len(asked), _TOGETHER):
+            some = asked[start : start + _TOGETHER]
+            some += [b""] * (_TOGETHER - len(some))
+            for index, data_key, sealed in _KNOWN.run(connection, link=link, **dict(zip(_PLACES, some))):
+                record = self._cipher.of("journal_resource", index.hex(), link, data_key)
+                found[indexes[index]] = record.open("content", sealed)
+        return found
 
     def prior_message(self, connection: Connection, link: str, resource: str, family: str) -> bytes | None:
         """The last v2 text of the family that spoke of the resource."""
@@ -106,13 +116,6 @@ class JournalRows:
         if index not in _split(plain[_COUNT_BYTES:start]):
             raise Tampered("a message is given out for another resource", location="journal_message.text_uid")
         return plain[start:]
-
-    def _known(self, connection: Connection, link: str, resource: str) -> bytes | None:
-        index = self._resource.of(link, resource)
-        row = _KNOWN.run(connection, resource=index, link=link).first()
-        if row is None:
-            return None
-        return self._cipher.of("journal_resource", index.hex(), link, row[0]).open("content", row[1])
 
     def _content(self, unit: Unit, entry: JournalEntry, index: bytes) -> None:
         if entry.content is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Final
 
 from sqlalchemy import Connection, RowMapping, bindparam, literal_column, select, text, update
@@ -23,6 +24,7 @@ _LANE: Final = (_C.link == bindparam("link"), _C.direction == bindparam("directi
 
 _INSERT: Final = Statement(fresh(_OUTBOX))
 _HEAD: Final = Statement(select(*_ROW).where(*_LANE, text(OPEN)).order_by(_C.id).limit(1))
+_QUEUE: Final = Statement(select(*_ROW).where(*_LANE, text(OPEN)).order_by(_C.id).limit(bindparam("limit")))
 _DEAD: Final = Statement(select(*_ROW).where(*_LANE, text(DEAD)).order_by(_C.id).limit(bindparam("limit")))
 _ONE: Final = Statement(select(*_BARE).where(_C.id == bindparam("id")))
 _STATES: Final = Statement(
@@ -90,6 +92,14 @@ class OutboxRows:
         if row is None or row["next_attempt_at"] > micros(now):
             return None
         return self._item(row)
+
+    def queue(
+        self, connection: Connection, link: str, direction: Direction, now: dt.datetime, limit: int
+    ) -> list[OutboxItem]:
+        """The head of the lane and what comes behind it, up to the first whose time has not come."""
+        found = _QUEUE.run(connection, link=link, direction=str(direction), limit=limit).mappings().all()
+        due = takewhile(lambda row: row["next_attempt_at"] <= micros(now), found)
+        return [self._item(row) for row in due]
 
     def dead(self, connection: Connection, link: str, direction: Direction, limit: int) -> list[OutboxItem]:
         """The dead letters of the lane, the oldest first."""

@@ -182,6 +182,12 @@ class Store:
         """The head of the lane, if its time has come."""
         return await self._reader.read(lambda connection: self._outbox.due(connection, link, direction, now))
 
+    async def queue(self, link: str, direction: Direction, now: dt.datetime, limit: int) -> list[OutboxItem]:
+        """The head of the lane, if its time has come, and what comes behind it."""
+        return await self._reader.read(
+            lambda connection: self._outbox.queue(connection, link, direction, now, limit)
+        )
+
     async def intent(self, outbox_id: int, attempt: int, at: dt.datetime, entries: Drafts) -> None:
         """It is about to be sent; after a crash it is due again, ``unsure``."""
         await self._step(entries, lambda unit: self._outbox.intend(unit, outbox_id, attempt, at))

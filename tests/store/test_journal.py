@@ -34,6 +34,14 @@ async def test_the_latest_content_is_known_and_absent_keys_are_not(store: Store)
     assert await store.resources(LINK, []) == {}
 
 
+async def test_any_number_of_keys_can_be_asked_for_at_once(store: Store) -> None:
+    known = {f"Observation/{n}": str(n).encode() for n in range(100)}
+    await remember(store, *(entry(key, content) for key, content in known.items()))
+    asked = [*known, *(f"Observation/absent-{n}" for n in range(50))]
+    assert await store.resources(LINK, asked) == known
+    assert await store.resources(LINK, [*known, *known]) == known
+
+
 async def test_what_was_deleted_is_known_no_more_but_its_words_are(store: Store) -> None:
     await remember(store, entry("Patient/a", b"1", b"MSH|1"))
     await remember(store, entry("Patient/a", None))

@@ -34,6 +34,21 @@ async def test_nothing_overtakes_a_head_that_waits(store: Store) -> None:
     assert (await head(store, LATER)).id == first.id
 
 
+async def test_what_is_behind_the_head_can_be_read_with_it(store: Store) -> None:
+    await queue(store, b"1", b"2", control_id="a")
+    await queue(store, b"3", control_id="b")
+    behind = await store.queue(LINK, TO_FHIR, NOW, 2)
+    assert [one.payload for one in behind] == [b"1", b"2"]
+    assert behind[0] == await head(store)
+
+
+async def test_with_a_head_that_waits_nothing_behind_it_is_given_out(store: Store) -> None:
+    await queue(store, b"1", b"2")
+    await store.retry((await head(store)).id, LATER, "PartnerBusy", [])
+    assert await store.queue(LINK, TO_FHIR, NOW, 8) == []
+    assert len(await store.queue(LINK, TO_FHIR, LATER, 8)) == 2
+
+
 async def test_lanes_do_not_wait_for_each_other(store: Store) -> None:
     for link in ("a", "b"):
         for direction in Direction:
