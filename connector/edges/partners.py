@@ -67,8 +67,8 @@ class Callers:
         self._callers = callers
 
     def check(self, authorization: Sequence[str], fingerprint: str) -> Principal:
-        """Raises what the last guard says where no guard takes the token."""
-        refusal: ConnectorError = Unauthenticated(
+        """Raises ``Forbidden`` of the guard that knows the token, else what the last guard says."""
+        refusal = Unauthenticated(
             "no profile lets anybody send FHIR",
             fix="add [fhir.from] to a profile",
             location="http.authorization",
@@ -76,7 +76,7 @@ class Callers:
         for caller in self._callers:
             try:
                 return caller.check(authorization, fingerprint)
-            except ConnectorError as error:
+            except Unauthenticated as error:  # a token may be another caller's; what is ours and forbidden is final
                 refusal = error
         raise refusal
 

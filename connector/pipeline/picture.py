@@ -66,7 +66,7 @@ async def around(store: Store, link: Link, planned: Planned, prior: str | None) 
     and what these refer to (the patient of a report).
     """
     said = await _spoken(store, link, prior)
-    resources = said | await known(store, link.name, said)
+    resources = dict(said)
     gone = {change.key for change in planned.changes if change.resource is None}
     resources = {key: one for key, one in resources.items() if key not in gone or key == planned.focus}
     resources |= {one.key: one.resource for one in planned.changes if one.resource is not None}
