@@ -49,6 +49,7 @@ class Slot:
         "rivals",
         "seed",
         "segments",
+        "unless",
     )
 
     def __init__(self, declared: ResourceMap | Attached) -> None:
@@ -63,6 +64,7 @@ class Slot:
         self.kind = resource.kind
         self.always = resource.always
         self.needs = resource.needs
+        self.unless = resource.unless
         self.complete = resource.complete
         self.seed = resource.seed
         self.collected = resource.collected

@@ -228,6 +228,8 @@ def _finish(forward: Forward, slot: Slot, n: int, spoken: Spoken, around: Around
     for need in slot.needs:
         if need not in node:
             return False
+    if slot.unless is not None and slot.unless(node):
+        return False
     for name, make in slot.defaults:
         if name not in node and f"_{name}" not in node:
             node[name] = make()

@@ -68,7 +68,8 @@ class ResourceMap:
     ``always``: made even where no row said anything.
     ``via``: for a resource that is not its unit's first: where the first refers to it, or
     (``"<subject"``) where it refers to the first. ``assumes``: which of the elements that follow from others
-    this message only assumes, so that they never override what stands in FHIR.
+    this message only assumes, so that they never override what stands in FHIR. ``unless``: what only
+    says that there is no such thing, and makes none.
     """
 
     kind: str
@@ -82,6 +83,7 @@ class ResourceMap:
     always: bool = False
     via: str = ""
     assumes: Callable[[Json, Around], tuple[str, ...]] | None = None
+    unless: Callable[[Json], bool] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,8 @@ class Unit:
     ``opener`` begins a unit, unless a segment of ``leads`` did already. ``members`` come once, ``many``
     again and again. ``structural``: fields that say nothing but their place, made anew on the way back.
     ``under``: the units that may be around it. ``closes``: the units that end when this one begins.
-    ``key``: of the header: what tells this message from any other, from what its resources say.
+    ``once``: a message is about one of them. ``key``: of the header: what tells this message from any other,
+    from what its resources say.
     """
 
     name: str
@@ -114,6 +117,7 @@ class Unit:
     under: tuple[str, ...] = ()
     closes: tuple[str, ...] = ()
     key: Callable[[list[Json]], str] | None = None
+    once: bool = False
 
     @property
     def segments(self) -> tuple[str, ...]:

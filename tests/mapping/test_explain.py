@@ -3,15 +3,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
-from connector.commands.translate import command
-from connector.fhir import json
 from connector.mapping import Translator
 from connector.mapping.explain import Explained
 from connector.mapping.naming import fhir_place, names_of, v2_place
 from connector.mapping.saying import walk
-from tests.mapping.profiles import Json, message, only, translator
+from tests.mapping.profiles import message, only, translator
 
 MADE = Translator.default()
 PID = "PID|1||123^^^STV^MR~9^^^O^PI||Moe&van^Jo^Al||19610615|F|||Lane 5^^Wien||555|||M^Married|||123-45-6789"
@@ -133,7 +130,7 @@ def test_the_way_to_v2_is_explained_part_by_part() -> None:
     assert found["PID-3.1"][0] == "Patient.identifier[0].value"
     assert found["MSH-12"][0] == ""
     assert [one.location for one in explained][:2] == ["MSH-1", "MSH-2"]
-    assert str(explained[-1]).startswith("PID-")
+    assert str(explained[-1]).startswith("PV1-2 ")
 
 
 def test_the_way_to_v2_names_resources_as_the_bundle_does() -> None:
@@ -153,18 +150,3 @@ def test_people_read_types_where_the_standards_know_them() -> None:
         fhir_place("Encounter", "location", "location.reference", "Location/x")
         == "Location.location.reference"
     )
-
-
-def test_the_command_prints_it_in_both_directions(tmp_path: Path) -> None:
-    path = tmp_path / "a.hl7"
-    path.write_text(message(PID))
-    said = CliRunner().invoke(command, ["--explain", str(path)])
-    assert said.exit_code == 0
-    assert any(
-        line.split() == ["Patient.gender", "PID-8", "PID-8", "IS", "->", "Patient.gender"]
-        for line in said.output.splitlines()
-    )
-    resource: Json = {"resourceType": "Patient", "gender": "male"}
-    path = tmp_path / "a.json"
-    path.write_bytes(json.dumps(resource))
-    assert "Patient.gender -> PID-8 IS" in CliRunner().invoke(command, ["--explain", str(path)]).output

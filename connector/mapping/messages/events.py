@@ -12,7 +12,8 @@ _STRUCTURES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "ADT_A02": ("A02",),
         "ADT_A03": ("A03",),
         "ADT_A05": ("A05", "A14", "A28", "A31"),
-        "ADT_A09": ("A09", "A10", "A11", "A12"),
+        "ADT_A09": ("A09", "A10", "A11"),
+        "ADT_A12": ("A12",),
     },
     "ORU": {"ORU_R01": ("R01",)},
 }

@@ -63,6 +63,7 @@ PATIENT = Unit(
     structural=_structural("PID", 1),
     under=("header",),
     closes=("visit", "order", "observation", "insurance"),
+    once=True,
 )
 
 VISIT = Unit(
@@ -76,11 +77,13 @@ VISIT = Unit(
             links=_PATIENT,
             complete=pv1.complete,
             assumes=pv1.assumes,
+            unless=pv1.unless,
         ),
     ),
     members=("PV2",),
     structural=_structural("PV1", 1),
     under=("header", "patient"),
+    once=True,
 )
 
 KIN = Unit(

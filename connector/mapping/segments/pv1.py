@@ -53,7 +53,7 @@ PV1_ENCOUNTER = (
     concepts("PV1-38", "hospitalization.dietPreference", "HL70114"),
     value("PV1-44", "period.start", date_time),
     One("PV1-45", "", (End("1", date_time, "period"),)),
-    Field("PV1-50", "identifier", CX_IDENTIFIER, key=("system", "type")),
+    Field("PV1-50", "identifier", CX_IDENTIFIER, default={"use": "secondary"}, key=("system", "type")),
     participant("PV1-52", "PART", "Participation"),
 )
 
@@ -88,6 +88,12 @@ def assumes(node: Json, around: Around) -> tuple[str, ...]:
     return () if decided else ("status",)
 
 
+def unless(node: Json) -> bool:
+    """Patient class N says that there is no visit: events about a person alone (HL7 v2.5.1 ch. 3.4.3.2)."""
+    said = node.keys() - {"resourceType", "status", "subject"}
+    return said == {"class"} and node["class"].get("code") == "N"
+
+
 def identity(node: Json, around: Around) -> str:
     """The visit number, else the patient and the time of admission, else the message."""
     for one in node.get("identifier", ()):
@@ -97,4 +103,4 @@ def identity(node: Json, around: Around) -> str:
     return f"{around.parent('patient')}|{start or around.message_key}"
 
 
-__all__ = ["PV1_ENCOUNTER", "Concept", "assumes", "complete", "identity", "participant"]
+__all__ = ["PV1_ENCOUNTER", "Concept", "assumes", "complete", "identity", "participant", "unless"]
