@@ -54,7 +54,7 @@ class Link:
     rules: tuple[Rule, ...] = ()
     charset: str | None = None  # for v2 that names none in MSH-18
     strict: bool = False  # an independent implementation judges incoming v2
-    models: bool = False  # fhir.resources judges incoming FHIR
+    models: bool = False  # fhir.resources judges FHIR, what comes in and what goes out
     on_unreadable: OnUnreadable = "nack"
     answers: Answers = "by-message"  # acknowledgments: original mode, enhanced mode, or as MSH-15/16 ask
     frame_bytes: int = 16 * 1024 * 1024  # of one v2 message

@@ -18,6 +18,7 @@ import structlog
 
 from connector.errors import ConnectorError, MessageError, ResourceError, Retry
 from connector.fhir import json as fjson
+from connector.fhir import validate
 from connector.hl7v2 import charset
 from connector.hl7v2.tree import Message
 from connector.mapping.translator import Envelope
@@ -100,6 +101,8 @@ class Translating:
         text = charset.decode(item.payload, profile_charset=self.link.charset).text
         message = Message.parse(text)
         bundle, lost = await self._merged(message)
+        if self.link.models:
+            await judged(bundle)
         resources = picture.by_key(bundle)
         meta = {"correlation": correlation, "kind": item.meta.get("kind", ""), "resources": len(resources)}
         outgoing = [Outgoing(fjson.dumps(bundle), meta)] if resources else []
@@ -179,6 +182,13 @@ class Translating:
             for change in asked
             if change.key not in said or change.resource is None
         ]
+
+
+async def judged(content: Json) -> None:
+    """Raises the first of what fhir.resources finds wrong; beside the event loop, since it takes its time."""
+    found = await asyncio.to_thread(validate.models, content)
+    if found:
+        raise found[0]
 
 
 def place_of(error: BaseException) -> dict[str, str]:
