@@ -76,7 +76,7 @@ class Callers:
         for caller in self._callers:
             try:
                 return caller.check(authorization, fingerprint)
-            except Unauthenticated as error:  # a token may be another caller's; what is ours and forbidden is final
+            except Unauthenticated as error:  # another caller may know it; what is forbidden is final
                 refusal = error
         raise refusal
 
