@@ -6,8 +6,6 @@ message is put with three things in hand: what FHIR says now, what the prior tex
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from ..hl7v2.tree import Message, Segment
@@ -15,37 +13,12 @@ from . import forward
 from .compiled import Bound, BoundSegments, BoundUnit, Maps, Slot
 from .fields import BoundOne
 from .layout import Layout
-from .places import Json, place, same
+from .opening import Parents, news
+from .places import Json, same
 from .scope import Scope
 from .sharing import put_list
-from .units import Attached, ResourceMap
-
-
-@dataclass(slots=True)
-class Target:
-    """What FHIR says now: resources by reference, over those of the prior message; and what it deleted."""
-
-    resources: Mapping[str, Json]
-    deleted: frozenset[str]
-    base: Mapping[str, Json] = field(default_factory=dict)
-
-    def resolve(self, reference: Any) -> Json | None:
-        at = forward.reference_of(reference)
-        if at in self.deleted:
-            return None
-        return self.resources.get(at) or self.base.get(at)
-
-
-@dataclass(slots=True)
-class _Work:
-    """One translation to v2 in progress."""
-
-    maps: Maps
-    target: Target
-    before: forward.Forward
-    scope: Scope
-    layout: Layout
-    done: set[str]
+from .units import Attached
+from .work import Target, Work, by_way, now
 
 
 def to_v2(prior: Message, maps: Maps, target: Target, order: tuple[str, ...]) -> Message:
@@ -56,16 +29,18 @@ def to_v2(prior: Message, maps: Maps, target: Target, order: tuple[str, ...]) ->
     layout = Layout(prior, before.plan, maps.planner.units, order)
     for n, spoken in enumerate(before.spoken):
         layout.know(n, spoken.references[0])
-    work = _Work(maps, target, before, scope, layout, set())
+    work = Work(maps, target, before, scope, layout, set())
     for n in before.plan.order:
         _put_instance(work, n)
     for unit in maps.units:
         if unit.declared.name in order:
-            _put_new(work, unit)
+            for reference, resource, parents in news(work, unit):
+                _open(work, unit, reference, resource, parents)
+    target.standing = frozenset(layout.standing(len(before.spoken)))
     return layout.message()
 
 
-def _put_instance(work: _Work, n: int) -> None:
+def _put_instance(work: Work, n: int) -> None:
     """A unit of the prior message."""
     spoken = work.before.spoken[n]
     unit = work.maps.units[spoken.instance.unit]
@@ -75,12 +50,12 @@ def _put_instance(work: _Work, n: int) -> None:
         work.layout.remove(n)
         return
     work.scope.owner = _owner(work, n)
-    now = _now(work, unit, spoken.references)
+    said = now(work, unit, spoken.references)
     old = [work.before.assembly.resources.get(reference, {}) for reference in spoken.references]
-    _put_unit(work, unit, n, now, old, main)
+    _put_unit(work, unit, n, said, old, main)
 
 
-def _owner(work: _Work, n: int) -> str:
+def _owner(work: Work, n: int) -> str:
     """Under whom things without an identifier are told apart, as on the way to FHIR."""
     before = work.before
     parent = before.plan.instances[n].parents.get("patient", -1)
@@ -88,46 +63,7 @@ def _owner(work: _Work, n: int) -> str:
     return str(mine or before.key)
 
 
-def _now(work: _Work, unit: BoundUnit, references: list[str]) -> list[Json]:
-    """What FHIR says now of each slot's resource."""
-    found: list[Json] = []
-    for slot, reference in zip(unit.slots, references):
-        here = _same_header(work, slot.kind) or work.target.resolve({"reference": reference})
-        found.append(here or {})
-    for n, slot in enumerate(unit.slots):
-        if n and not references[n] and not found[n]:
-            found[n] = _by_way(work, slot, found[0], references[0])
-    return found
-
-
-def _same_header(work: _Work, kind: str) -> Json | None:
-    """A message has one header, whatever its id."""
-    if kind not in ("MessageHeader", "Bundle"):
-        return None
-    return next((r for r in work.target.resources.values() if r.get("resourceType") == kind), None)
-
-
-def _by_way(work: _Work, slot: Slot, main: Json, reference: str) -> Json:
-    """The resource of a further slot: where the first one refers to it, or it to the first one."""
-    declared = slot.declared
-    if not isinstance(declared, ResourceMap) or not declared.via:
-        return {}
-    if not declared.via.startswith("<"):
-        found = work.target.resolve(place(declared.via)[0](main))
-        return found if found and found.get("resourceType") == slot.kind else {}
-    reader, _ = place(declared.via[1:])
-    for resource in work.target.resources.values():
-        pointers = reader(resource) if resource.get("resourceType") == slot.kind else None
-        if any(forward.reference_of(one) == reference for one in _as_list(pointers)):
-            return resource
-    return {}
-
-
-def _as_list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
-
-
-def _put_unit(work: _Work, unit: BoundUnit, n: int, now: list[Json], old: list[Json], main: str) -> None:
+def _put_unit(work: Work, unit: BoundUnit, n: int, now: list[Json], old: list[Json], main: str) -> None:
     for at, slot in enumerate(unit.slots):
         target, base = now[at], old[at]
         if isinstance(slot.declared, Attached):
@@ -135,7 +71,7 @@ def _put_unit(work: _Work, unit: BoundUnit, n: int, now: list[Json], old: list[J
         _put_slot(work, unit, slot, n, target, base)
 
 
-def _attached(work: _Work, declared: Attached, n: int, main: str) -> tuple[Json, Json]:
+def _attached(work: Work, declared: Attached, n: int, main: str) -> tuple[Json, Json]:
     """The element of the parent's list that refers to this unit's resource, now and before."""
     parent = work.layout.parent(n, declared.unit)
     reference = work.layout.reference(parent) if parent is not None else ""
@@ -155,7 +91,7 @@ def _attached(work: _Work, declared: Attached, n: int, main: str) -> tuple[Json,
     )
 
 
-def _put_slot(work: _Work, unit: BoundUnit, slot: Slot, n: int, target: Json, base: Json) -> None:
+def _put_slot(work: Work, unit: BoundUnit, slot: Slot, n: int, target: Json, base: Json) -> None:
     layout, scope = work.layout, work.scope
 
     def segment_of(bound: Bound) -> Segment:
@@ -182,7 +118,7 @@ def _as_objects(value: Any) -> list[Json]:
     return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
 
 
-def _put_segments(work: _Work, rows: BoundSegments, n: int, target: Json, base: Json) -> None:
+def _put_segments(work: Work, rows: BoundSegments, n: int, target: Json, base: Json) -> None:
     """A list whose elements are segments: each over the one that said the same, else over the next one."""
     wanted = [element for element in rows.reader(target) or () if isinstance(element, dict)]
     if same(wanted, rows.reader(base) or []):
@@ -211,61 +147,10 @@ def _equal(views: list[Json], free: list[int], element: Json) -> int | None:
     return at
 
 
-# --- resources the prior message did not speak of --------------------------------------------------------
-
-
-def _put_new(work: _Work, unit: BoundUnit) -> None:
-    main = unit.slots[0]
-    if main.kind == "MessageHeader":  # a message has one, and it is there
-        return
-    for reference, resource in work.target.resources.items():
-        if (
-            resource.get("resourceType") != main.kind
-            or reference in work.done
-            or _elsewhere(work, unit, reference)
-        ):
-            continue
-        parent = _parent(work, unit, reference)
-        n = work.layout.open(unit.declared, reference, parent)
-        work.done.add(reference)
-        now = [resource] + [_by_way(work, slot, resource, reference) for slot in unit.slots[1:]]
-        _put_unit(work, unit, n, now, [{} for _ in unit.slots], reference)
-        work.layout.close(n)
-
-
-def _elsewhere(work: _Work, unit: BoundUnit, reference: str) -> bool:
-    """Whether another unit speaks of this resource as a further one (an insured's RelatedPerson)."""
-    for other in work.maps.units:
-        for slot in other.slots[1:]:
-            declared = slot.declared
-            if slot.kind != unit.slots[0].kind or not isinstance(declared, ResourceMap):
-                continue
-            reader, _ = place(declared.via.lstrip("<"))
-            if any(
-                forward.reference_of(reader(resource)) == reference
-                for resource in work.target.resources.values()
-                if resource.get("resourceType") == other.slots[0].kind
-            ):
-                return True
-    return False
-
-
-def _parent(work: _Work, unit: BoundUnit, reference: str) -> int | None:
-    """The unit whose list refers to the resource (a report to its observations), if there is one.
-
-    Where FHIR speaks of no such list at all, the last of those that are there: it is the one at hand.
-    """
-    declared = unit.slots[0].declared
-    if not isinstance(declared, ResourceMap):
-        return None
-    for name, slot, path in declared.collected:
-        reader, _ = place(path)
-        instances = list(work.layout.instances(name))
-        for n in instances:
-            resource = work.target.resolve({"reference": work.layout.reference(n)})
-            if resource and any(forward.reference_of(one) == reference for one in reader(resource) or ()):
-                return n
-        kind = next(other.slots[slot].kind for other in work.maps.units if other.declared.name == name)
-        if not any(resource.get("resourceType") == kind for resource in work.target.resources.values()):
-            return instances[-1] if instances else None
-    return None
+def _open(work: Work, unit: BoundUnit, reference: str, resource: Json, parents: Parents) -> None:
+    """Segments for a resource that the prior message did not speak of."""
+    n = work.layout.open(unit.declared, reference, parents)
+    work.done.add(reference)
+    said = [resource] + [by_way(work, slot, resource, reference) for slot in unit.slots[1:]]
+    _put_unit(work, unit, n, said, [{} for _ in unit.slots], reference)
+    work.layout.close(n)

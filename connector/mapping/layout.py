@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from ..hl7v2.tree import Message, Segment
 from .units import Plan, Unit
@@ -56,12 +56,23 @@ class Layout:
     def parent(self, n: int, unit: str) -> int | None:
         return self._parents[n].get(unit)
 
+    def parents(self, n: int) -> dict[str, int]:
+        return self._parents[n]
+
+    def unit(self, n: int) -> str:
+        return self._unit_of[n].name
+
     def instances(self, unit: str) -> Iterator[int]:
-        return (n for n, each in enumerate(self._unit_of) if each.name == unit)
+        there = {owner for _, owner in self._rows}
+        return (n for n, each in enumerate(self._unit_of) if each.name == unit and n in there)
 
     def reference(self, n: int) -> str:
         """The reference of an instance's first resource."""
         return self._references.get(n, "")
+
+    def standing(self, prior: int) -> set[str]:
+        """The references of the prior message's instances that are still there."""
+        return {self._references.get(owner, "") for _, owner in self._rows if 0 <= owner < prior} - {""}
 
     def know(self, n: int, reference: str) -> None:
         self._references[n] = reference
@@ -73,6 +84,21 @@ class Layout:
         gone = {n} | {child for child, parents in enumerate(self._parents) if n in parents.values()}
         self._rows = [row for row in self._rows if row[1] not in gone]
 
+    def replace(self, n: int) -> set[int]:
+        """Take out an instance whose place another takes, and the unknown segments behind it; what went.
+
+        What nobody knows was said of the other one, and must not seem to be said of this one.
+        """
+        gone = {n} | {child for child, parents in enumerate(self._parents) if n in parents.values()}
+        kept: list[tuple[Segment, int]] = []
+        going = False
+        for segment, owner in self._rows:
+            going = owner in gone or (going and owner < 0)
+            if not going:
+                kept.append((segment, owner))
+        self._rows = kept
+        return gone
+
     def drop(self, segment: Segment) -> None:
         self._rows = [row for row in self._rows if row[0] is not segment]
 
@@ -82,18 +108,16 @@ class Layout:
         self._insert(segment, n)
         return segment
 
-    def open(self, unit: Unit, reference: str, parent: int | None) -> int:
-        """A new instance, under the given one or under those at hand."""
+    def open(self, unit: Unit, reference: str, parents: Mapping[str, int]) -> int:
+        """A new instance under the given ones, and under those at hand."""
         n = len(self._unit_of)
         around = {
             name: max(self.instances(name))
             for name in unit.under
             if name != "order" and any(True for _ in self.instances(name))
         }
-        if parent is not None:
-            around[self._unit_of[parent].name] = parent
         self._unit_of.append(unit)
-        self._parents.append(around)
+        self._parents.append({**around, **parents})
         self._references[n] = reference
         self.add(n, unit.opener)
         return n
@@ -132,11 +156,15 @@ class Layout:
             return self._behind_unknown(
                 max(at for at, (_, owner) in enumerate(self._rows) if owner in family) + 1
             )
-        rank, last = self._rank(n), 0
+        rank, last, patient = self._rank(n), 0, parents.get("patient")
         for at, (_, owner) in enumerate(self._rows):
-            if owner >= 0 and self._rank(owner) <= rank:
+            if owner >= 0 and self._rank(owner) <= rank and self._of(owner, patient):
                 last = at
         return self._behind_unknown(last + 1)
+
+    def _of(self, n: int, patient: int | None) -> bool:
+        """Whether an instance is about a patient, or about none."""
+        return patient is None or n == patient or self._parents[n].get("patient", patient) == patient
 
     def _rank(self, n: int) -> int:
         """Where an instance stands among the units of the message; an order's observations stand with it."""

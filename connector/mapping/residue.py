@@ -11,10 +11,15 @@ from .places import Json, same
 _ENVELOPE = frozenset({"id", "meta", "text", "implicitRules"})
 
 
-def unsaid(wanted: Mapping[str, Json], got: Mapping[str, Json]) -> list[str]:
-    """The paths of the wanted resources that the others, by reference, do not say."""
+def unsaid(
+    wanted: Mapping[str, Json], got: Mapping[str, Json], standing: frozenset[str] = frozenset()
+) -> list[str]:
+    """The paths of the wanted resources that the others, by reference, do not say.
+
+    ``standing``: those of the others that were there before, and do not speak for a wanted one.
+    """
     lost: list[str] = []
-    free = {reference: resource for reference, resource in got.items() if reference not in wanted}
+    free = {name: resource for name, resource in got.items() if name not in wanted and name not in standing}
     kinds = [resource.get("resourceType", "") for resource in wanted.values()]
     counts: dict[str, int] = {}
     for reference, resource in wanted.items():

@@ -187,7 +187,7 @@ class Translator:
             for reference, resource in target.resources.items()
             if resource["resourceType"] not in ("Bundle", "MessageHeader")
         }
-        return Translation({}, str(message), unsaid(wanted, read.assembly.resources))
+        return Translation({}, str(message), unsaid(wanted, read.assembly.resources, target.standing))
 
     def _new(self) -> Message:
         d = Delimiters()

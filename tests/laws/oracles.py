@@ -56,8 +56,12 @@ def _nameless(value: Any, depth: int = 0) -> Any:
         return {name: _nameless(inner, 1) for name, inner in value.items() if depth or name != "id"}
     if isinstance(value, list):
         inside = [_nameless(inner, 1) for inner in value]
-        return sorted(inside, key=str) if any(isinstance(one, (dict, str)) for one in inside) else inside
+        return sorted(inside, key=_text) if any(isinstance(one, (dict, str)) for one in inside) else inside
     return f"{value}" if isinstance(value, Decimal) else value
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, default=str)
 
 
 def empties(value: Any, path: str = "") -> Iterator[str]:

@@ -234,3 +234,70 @@ def test_what_the_bundle_does_not_speak_of_stays() -> None:
     patient["birthDate"] = "1970-02-01"
     alone = {"resourceType": "Bundle", "type": "transaction", "entry": [{"resource": patient}]}
     assert changed(ADMIT, alone)[0] == ["PID-7"]
+
+
+# --- who a message is about -----------------------------------------------------------------------------
+
+
+def _with(*resources: Json) -> Json:
+    entries = [
+        {"fullUrl": f"https://x.example/{r['resourceType']}/{r['id']}", "resource": r} for r in resources
+    ]
+    return {"resourceType": "Bundle", "type": "transaction", "entry": entries}
+
+
+def test_over_the_message_of_another_patient_nothing_of_that_one_stays() -> None:
+    other = {"resourceType": "Patient", "id": "o", "name": [{"family": "Vik", "given": ["Ola"]}]}
+    back = TRANSLATOR.to_v2(_with(other), ADMIT).message
+    assert [str(segment) for segment in Message.parse(back).segments[1:]] == [
+        "EVN||20240818093000+0200",
+        "PID|1||||Vik^Ola",
+    ]
+
+
+def test_a_new_visit_takes_the_place_of_the_old_one() -> None:
+    _, patient = bundle_and(ADMIT, "Patient")
+    subject = {"reference": f"Patient/{patient['id']}"}
+    visit = {"resourceType": "Encounter", "id": "n", "status": "planned", "subject": subject}
+    visit |= {"class": {"code": "AMB"}, "identifier": [{"value": "V2"}]}
+    said = Message.parse(TRANSLATOR.to_v2(_with(patient, visit), ADMIT).message)
+    assert [segment.name for segment in said.segments] == ["MSH", "EVN", "PID", "ZPI", "NK1", "PV1", "AL1"]
+    assert said.get("PV1-19") == "V2"
+    assert said.get("PV1-7.2") == ""
+
+
+def test_what_is_about_another_patient_is_lost_and_not_said_of_this_one() -> None:
+    _, patient = bundle_and(ADMIT, "Patient")
+    foreign = {
+        "resourceType": "AllergyIntolerance",
+        "id": "a",
+        "patient": {"reference": "Patient/somebody-else"},
+        "code": {"coding": [{"code": "NUT"}]},
+    }
+    back = TRANSLATOR.to_v2(_with(patient, foreign), ADMIT)
+    assert back.message == ADMIT
+    assert back.lost == ["AllergyIntolerance"]
+
+
+def test_a_provenance_of_something_else_is_no_event() -> None:
+    _, patient = bundle_and(ADMIT, "Patient")
+    about = {
+        "resourceType": "Provenance",
+        "id": "pr",
+        "target": [{"reference": f"Patient/{patient['id']}"}],
+        "recorded": "2030-01-01T00:00:00Z",
+        "agent": [{"who": {"display": "x"}}],
+    }
+    back = TRANSLATOR.to_v2(_with(patient, about), ADMIT)
+    assert back.message == ADMIT
+    assert back.lost != []
+
+
+def test_another_payor_takes_the_place_of_the_first() -> None:
+    text = ADMIT + "IN1|1|P1|C1|Old Co\r"
+    bundle, coverage = bundle_and(text, "Coverage")
+    bundle["entry"].append({"resource": {"resourceType": "Organization", "id": "new", "name": "New Co"}})
+    coverage["payor"] = [{"reference": "Organization/new"}]
+    fields, back = changed(text, bundle)
+    assert fields == ["IN1-3", "IN1-4"]
+    assert back.endswith('IN1|1|P1|""|New Co\r')
