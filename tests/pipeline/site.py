@@ -16,7 +16,7 @@ from connector.app import link_of
 from connector.edges.tls import Peer
 from connector.errors import ConnectorError
 from connector.fhir import json
-from connector.hl7v2.ack import Ack, Fault
+from connector.hl7v2.ack import Ack
 from connector.pipeline.deliver import Delivering, ToFhir, ToV2
 from connector.pipeline.links import Link, Links
 from connector.pipeline.receive import V2Receiver
@@ -164,10 +164,6 @@ class FhirSide:
 
     def of(self, kind: str) -> list[Json]:
         return [one for one in self.resources.values() if one["resourceType"] == kind]
-
-
-def nack(code: str, condition: str = "") -> Ack:
-    return Ack(code, "1", (Fault(condition, "", "E"),) if condition else ())
 
 
 class Cycle:
