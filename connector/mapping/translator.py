@@ -6,20 +6,22 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from ..errors import InvalidResource, SegmentSequence
+from ..errors import SegmentSequence
 from ..hl7v2.delimiters import Delimiters
 from ..hl7v2.tree import Message, Segment
 from . import backward, explain, forward
 from .assembly import resource_id
 from .compiled import Maps, compile_units
+from .completing import complete
 from .explain import Explained
 from .filling import Filling, take_back
 from .merge import over_prior
 from .messages.events import event_of, structure_of
 from .messages.units import UNITS, order_of
 from .partner import Partner
-from .places import Json, without_empties
+from .places import Json
 from .residue import unsaid
+from .target import read as read_target
 
 
 class Translation(NamedTuple):
@@ -143,7 +145,7 @@ class Translator:
         """
         if isinstance(given, dict):
             read = self._said(Message.parse(self.to_v2(given, prior).message))
-            return explain.to_v2(read, self.maps, _target(given).resources)
+            return explain.to_v2(read, self.maps, read_target(given).resources)
         tree = given if isinstance(given, Message) else Message.parse(given)
         whole = tree.copy()
         filled = [(one.segment, one.number) for one in self.filling.assume(whole)]
@@ -164,7 +166,7 @@ class Translator:
         are taken out of it. Without a prior, the message is the one that MessageHeader names, else the
         envelope's, else the one that fits the resources. Raises ``InvalidResource``.
         """
-        target = _target(bundle)
+        target = read_target(bundle)
         envelope = envelope or Envelope()
         event = envelope.event or event_of(target.resources, prior is not None)
         if prior is None:
@@ -180,6 +182,8 @@ class Translator:
             message.msh.set(18, self.outgoing.charset)
         if envelope.event or envelope.control_id or (prior is None and not headed):
             self._address(message, event, envelope)
+        if prior is None and (envelope.event or not headed):
+            complete(message)
         self.filling.write(message)
         read = self._said(Message.parse(str(message)))
         wanted = {
@@ -226,47 +230,3 @@ def _by_reference(prior: Iterable[Json] | Json) -> dict[str, Json]:
     return {
         f"{resource['resourceType']}/{resource['id']}": resource for resource in prior if "id" in resource
     }
-
-
-def _target(bundle: Json) -> backward.Target:
-    """The resources of a bundle by reference, under ``Type/id`` and under their fullUrl."""
-    if not isinstance(bundle, dict) or "resourceType" not in bundle:
-        raise InvalidResource(
-            "not a FHIR resource", fix="send a Bundle or a resource", location="resourceType"
-        )
-    entries = bundle.get("entry", []) if bundle["resourceType"] == "Bundle" else [{"resource": bundle}]
-    resources: dict[str, Json] = {}
-    aliases: dict[str, str] = {}
-    deleted: set[str] = set()
-    for at, entry in enumerate(entries):
-        request = entry.get("request", {})
-        if request.get("method") == "DELETE":
-            deleted.add(str(request.get("url", "")))
-            continue
-        resource = entry.get("resource")
-        if not isinstance(resource, dict) or not isinstance(resource.get("resourceType"), str):
-            raise InvalidResource("an entry without a resource", location=f"Bundle.entry[{at}].resource")
-        name = f"{resource['resourceType']}/{resource.get('id') or f'entry-{at}'}"
-        resources[name] = without_empties(resource)
-        if url := entry.get("fullUrl"):
-            aliases[url] = name
-    if bundle["resourceType"] == "Bundle":
-        header: Json = {name: bundle[name] for name in ("identifier", "timestamp") if name in bundle}
-        if header:
-            resources["Bundle/this"] = {"resourceType": "Bundle"} | header
-    return backward.Target(_with_names(resources, aliases), frozenset(deleted))
-
-
-def _with_names(resources: dict[str, Json], aliases: Mapping[str, str]) -> dict[str, Json]:
-    """References by fullUrl (such as ``urn:uuid:``) as references by ``Type/id``."""
-    used = {url: name for url, name in aliases.items() if url != name}
-
-    def renamed(value: Any) -> Any:
-        if isinstance(value, dict):
-            said = {name: renamed(inner) for name, inner in value.items()}
-            if isinstance(said.get("reference"), str):
-                said["reference"] = used.get(said["reference"], said["reference"])
-            return said
-        return [renamed(inner) for inner in value] if isinstance(value, list) else value
-
-    return {name: renamed(resource) for name, resource in resources.items()}
