@@ -151,28 +151,26 @@ class _Work:
         return f"{document.name}: " if self.several else ""
 
     def _to_fhir(self, document: Document) -> list[str]:
-        from connector.commands import explain
         from connector.fhir import bundle, json
 
         text = self._text(document.content)
-        if self.explain:
-            click.echo("\n".join(explain.to_fhir(self.translator, text)))
-            return []
         known = json.loads(self.prior.read_bytes()) if self.prior else None
         if isinstance(known, dict):
             known = bundle.resources(known) if known.get("resourceType") == "Bundle" else [known]
+        if self.explain:
+            click.echo("\n".join(map(str, self.translator.explain(text, known))))
+            return []
         made = self.translator.to_fhir(text, prior=known)
         click.echo(self._indented(json.dumps(made.bundle)))
         return made.lost
 
     def _to_v2(self, document: Document) -> list[str]:
-        from connector.commands import explain
         from connector.fhir import json
 
         bundle = as_bundle(json.loads(document.content))
         words = self._text(self.prior.read_bytes()) if self.prior else None
         if self.explain:
-            click.echo("\n".join(explain.to_v2(self.translator, bundle, words)))
+            click.echo("\n".join(map(str, self.translator.explain(bundle, words))))
             return []
         made = self.translator.to_v2(bundle, words)
         text = str(made.message)
