@@ -150,6 +150,7 @@ class Translator:
         whole = tree.copy()
         filled = [(one.segment, one.number) for one in self.filling.assume(whole)]
         said = forward.to_fhir(whole, self.maps)
+        self._demand_patient(said)
         resources = said.assembly.resources
         if prior is not None:
             resources = self._over(tree, said, _by_reference(prior))
