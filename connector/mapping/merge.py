@@ -262,8 +262,7 @@ def _over(element: Json, like: Json, fields: Sequence[BoundField]) -> Json:
 
 
 def _in_order(there: list[Json], said: list[Json], silent: list[Json], places: list[int]) -> list[Json]:
-    """What was said in its own order (where it stood, if that is its order), and what was not said behind what
-    it stood behind."""
+    """What was said in its own order (where it stood, if that is its order), and what was not behind it."""
     ranks = [(at, 0) for at in places]
     if -1 in places or places != sorted(places):
         ranks = [(at, n) for n, at in enumerate(_rising(places))]
