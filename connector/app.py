@@ -280,6 +280,11 @@ class Service:
         await self._https.start()
         _log.info("ready", port=self._mllp.address[1])
 
+    def resume(self) -> None:
+        """Let lanes go on that waited for a person to mend certificates or credentials."""
+        _log.info("resumed")
+        self._supervisor.resume()
+
     async def stop(self) -> bool:
         """Take nothing new, finish what is in hand; whether all of it ended in time."""
         seconds = self._settings.drain_seconds
@@ -322,6 +327,7 @@ async def _until_told(service: Service) -> int:
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, service.resume)
     _settle_memory()
     await service.start()
     await ended.wait()

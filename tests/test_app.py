@@ -181,6 +181,34 @@ def reasons(site: Site) -> list[str]:
     return [reason for (reason,) in rows(site.folder, "SELECT reason FROM outbox")]
 
 
+def test_a_lane_that_waits_for_a_person_goes_on_after_a_hang_up_signal(
+    connector: Connector, start: Start
+) -> None:
+    site = connector.site
+    keys = site.folder / "client.jwks.json"
+    right = keys.read_bytes()
+    keys.write_bytes((site.folder / "issuer.jwks.json").read_bytes())
+    sandbox = start("sandbox", site.ports.sandbox)
+    connector.up()
+    assert send(site, admission("A08", "H1", "M1", 1)).code == "AA"
+
+    def lane() -> object:
+        answer = ready(site)
+        return answer and answer.json()["parts"]["demo to_fhir"]
+
+    until(lambda: lane() == "PartnerRefusedUs")
+    keys.write_bytes(right)
+    sandbox.kill()
+    sandbox.wait(10)
+    start("sandbox", site.ports.sandbox)
+    assert lane() == "PartnerRefusedUs"
+    assert connector.process is not None
+    connector.process.send_signal(signal.SIGHUP)
+    until(lambda: counted(site).delivered == 1)
+    assert lane() is True
+    assert connector.end() == 0
+
+
 def test_a_signal_lets_a_message_in_hand_be_answered(connector: Connector) -> None:
     """Half of a frame is no message in hand: it ends with the connection, and the sender still has it."""
     connector.up()

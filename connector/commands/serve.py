@@ -17,7 +17,11 @@ import click
     help="The service's settings, connector.toml.",
 )
 def command(config: Path) -> None:
-    """Run the connector until SIGTERM or Ctrl-C; then finish what is in hand."""
+    """Run the connector until SIGTERM or Ctrl-C; then finish what is in hand.
+
+    A lane whose partner does not let us in waits for a person, and /health/ready names it; SIGHUP says that
+    it is mended.
+    """
     from connector import app
 
     sys.exit(asyncio.run(app.serve(config)))
