@@ -12,7 +12,6 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Final
@@ -20,6 +19,7 @@ from typing import Final
 from connector.demo.site import Site
 
 ROOT: Final = Path(__file__).parents[2]
+_PATIENCE: Final = 30.0
 _AHEAD: Final = 2  # processes that wait for their turn
 _SERVE: Final = """
 import sys
@@ -64,13 +64,23 @@ class Killed:
         self._serving = process
         self._fill()
 
-    def kill_at(self, moments: Iterable[float]) -> None:
-        """Serve and kill, once for each moment: seconds after the word to serve."""
-        for seconds in moments:
-            self.serve()
-            time.sleep(seconds)
-            assert self._end(signal.SIGKILL) == -signal.SIGKILL, self.log()
-            self.kills += 1
+    def kill_after(self, messages: int, seconds: float) -> None:
+        """Serve until so many more messages were acknowledged, that much longer, and kill.
+
+        ``messages`` 0: the kill may come while it still starts. A busy machine only makes this slower.
+        """
+        before, patience = self._acknowledged(), time.monotonic() + _PATIENCE
+        self.serve()
+        while self._acknowledged() < before + messages:
+            assert time.monotonic() < patience, self.log()
+            time.sleep(0.005)
+        time.sleep(seconds)
+        assert self._end(signal.SIGKILL) == -signal.SIGKILL, self.log()
+        self.kills += 1
+
+    def _acknowledged(self) -> int:
+        sent = self._site.sent
+        return sent.read_bytes().count(b"\n") if sent.exists() else 0
 
     def stop(self) -> int:
         """SIGTERM; the exit code."""

@@ -56,12 +56,13 @@ def test_nothing_acknowledged_is_lost_or_done_twice_however_often_the_service_is
     start("sandbox", site.ports.sandbox)
     start("hospital", site.ports.hospital, "--pace", "0.02")
     chance = random.Random(SEED)
-    moments = [chance.uniform(0.05, 1.3) for _ in range(KILLS)]
+    moments = [(chance.choice((0, 1, 3, 6, 12)), chance.uniform(0.0, 0.3)) for _ in range(KILLS)]
     storm = Storm(site, chance)
     storm.begin()
     with Killed(site, tmp_path / "bytecode") as service:
         with storm.blowing():
-            service.kill_at(moments)
+            for messages, seconds in moments:
+                service.kill_after(messages, seconds)
             service.serve()
         outcome = asyncio.run(_settled(site, storm))
         assert service.stop() == 0, service.log()
@@ -79,7 +80,7 @@ def _everything_was_taken(storm: Storm, outcome: Outcome) -> None:
     assert all(line["ack"] == "AA" and line["matches"] for line in outcome.sent)
     notices = outcome.statistics["notices"]
     assert notices == {"waiting": 0, "accepted": sum(map(len, storm.changed.values()))}
-    assert len(outcome.sent) >= 4 * KILLS, "too little was flowing"
+    assert len(outcome.sent) >= 3 * KILLS, "too little was flowing"
     assert notices["accepted"] >= KILLS, "too little was flowing"
     assert sum(line["tries"] > 1 for line in outcome.sent) >= KILLS // 5, "the kills hit nothing"
 
