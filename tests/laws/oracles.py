@@ -43,19 +43,19 @@ def differences(one: Any, other: Any, path: str = "") -> Iterator[str]:
 def apart_from_ids(bundle: Json) -> list[str]:
     """The content of the resources, whatever they are called, in an order of their own."""
     return sorted(
-        json.dumps(_nameless(resource), sort_keys=True, default=str)
+        json.dumps(nameless(resource), sort_keys=True, default=str)
         for resource in resources(bundle).values()
         if resource.get("resourceType") not in ("MessageHeader",)
     )
 
 
-def _nameless(value: Any, depth: int = 0) -> Any:
+def nameless(value: Any, depth: int = 0) -> Any:
     if isinstance(value, dict):
         if "reference" in value:
             return str(value["reference"]).partition("/")[0]
-        return {name: _nameless(inner, 1) for name, inner in value.items() if depth or name != "id"}
+        return {name: nameless(inner, 1) for name, inner in value.items() if depth or name != "id"}
     if isinstance(value, list):
-        inside = [_nameless(inner, 1) for inner in value]
+        inside = [nameless(inner, 1) for inner in value]
         return sorted(inside, key=_text) if any(isinstance(one, (dict, str)) for one in inside) else inside
     return f"{value}" if isinstance(value, Decimal) else value
 
