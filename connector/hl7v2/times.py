@@ -103,7 +103,14 @@ def _usual(text: str) -> str:
     try:
         if size == 8:
             return date.fromisoformat(text).isoformat()
-        known = text[14] in "+-" and text[15:].isdigit() and text[8:10] < "24" and text[15:17] < "14" and text[17:] < "60"
+        offset = text[15:]
+        known = (
+            text[14] in "+-"
+            and offset.isdigit()
+            and offset < "1400"
+            and offset[2:] < "60"
+            and text[8:10] < "24"
+        )
         if known and text[15:] != "0000":  # which has two signs
             return datetime.fromisoformat(f"{text[:8]}T{text[8:]}").isoformat()
     except ValueError:
