@@ -7,10 +7,26 @@ from ..datatypes.identifiers import EI_IDENTIFIER
 from ..datatypes.primitives import date_time, positive
 from ..datatypes.references import practitioner
 from ..fields import Field, One
-from ..lens import Item
-from ..places import Json
+from ..lens import Codec, Item
+from ..partner import Partner
+from ..places import Json, copies, same
 from ..units import Around
 from .rows import concept, value
+
+_WITHDRAWN = {
+    "coding": [
+        {"system": "http://terminology.hl7.org/CodeSystem/condition-ver-status", "code": "entered-in-error"}
+    ]
+}
+
+
+def withdrawn(_: Partner) -> Codec:
+    """ID of table 0206 <-> ``verificationStatus``: ``D`` takes the diagnosis back."""
+    make = copies(_WITHDRAWN)
+    return Codec(
+        lambda sent: make() if sent == "D" else None, lambda value: "D" if same(value, _WITHDRAWN) else None
+    )
+
 
 DG1_CONDITION = (
     concept("DG1-3", "code"),
@@ -19,6 +35,7 @@ DG1_CONDITION = (
     One("DG1-16", "", practitioner("asserter")),
     value("DG1-19", "recordedDate", date_time),
     Field("DG1-20", "identifier", EI_IDENTIFIER),
+    value("DG1-21", "verificationStatus", withdrawn),
 )
 
 DG1_DIAGNOSIS = (

@@ -9,7 +9,9 @@ from ..fields import Field, One
 from ..lens import Item
 from ..places import Json
 from ..units import Around
-from .rows import UNKNOWN, concept, value
+from .rows import UNKNOWN, concept, extension, value
+
+_SUBSCRIBER_ID = "http://hl7.org/fhir/5.0/StructureDefinition/extension-subscriberId"
 
 IN1_COVERAGE = (
     One("IN1-2", "", (Item("1", "identifier.0.value"),)),
@@ -19,6 +21,7 @@ IN1_COVERAGE = (
     concept("IN1-15", "type", "HL70086"),
     concept("IN1-17", "relationship", "HL70063-subscriber"),
     value("IN1-36", "subscriberId"),
+    extension("IN1-49", _SUBSCRIBER_ID, "valueIdentifier", *CX_IDENTIFIER),
 )
 
 IN1_PAYOR = (

@@ -30,6 +30,7 @@ OBR_DIAGNOSTICREPORT = (
 OBR_SERVICEREQUEST = (
     *OBR_NUMBERS,
     concept("OBR-4", "code"),
+    value("OBR-5", "priority", Code("HL70485")),
     One("OBR-16", "", practitioner("requester"), secondary=True),
     concepts("OBR-31", "reasonCode"),
 )

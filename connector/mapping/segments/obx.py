@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from ..datatypes.coded import first_coding
+from ..datatypes.coded import Concept, first_coding
 from ..datatypes.identifiers import EI_IDENTIFIER
 from ..datatypes.observed import ObservedValue
 from ..datatypes.primitives import Code, date_time
 from ..datatypes.references import organization, practitioner
 from ..fields import Field
-from ..lens import Item
+from ..lens import At, Item
 from ..places import Json
 from ..units import Around
 from .rows import SD, UNKNOWN, concept, concepts, extension_value, refers_to, value
@@ -21,6 +21,12 @@ OBX_OBSERVATION = (
     extension_value("OBX-4", _SUB_ID, "valueString"),
     Field("OBX-7", "referenceRange", (Item("1", "text"),)),
     concepts("OBX-8", "interpretation", "HL70078"),
+    Field(
+        "OBX-10",
+        "extension",
+        (At("valueCodeableConcept", (Concept("HL70080"),)),),
+        tag={"url": SD + "observation-nature-of-abnormal-test"},
+    ),
     value("OBX-11", "status", Code("HL70085")),
     value("OBX-14", "effectiveDateTime", date_time),
     Field("OBX-16", "performer", practitioner(""), only=refers_to("Practitioner"), shared=True),

@@ -17,7 +17,7 @@ from ..partner import Partner
 from ..places import Comps, Json, same, write_comp
 from ..scope import Scope
 from ..units import Around
-from .rows import SD, concept, extension, type_of, value
+from .rows import SD, Constant, concept, extension, type_of, value
 
 SSN = {"system": "http://hl7.org/fhir/sid/us-ssn", **type_of("SS")}
 _BIRTH_TIME = SD + "patient-birthTime"
@@ -68,24 +68,8 @@ class BirthDate:
 
 def _country(at: str, url: str) -> Field:
     """An extension whose code stands in an extension of its own (citizenship, nationality)."""
-    inner = At("extension.0", (At("valueCodeableConcept", (Concept(),)), Code0("code")))
+    inner = At("extension.0", (At("valueCodeableConcept", (Concept(),)), Constant({"url": "code"})))
     return Field(at, "extension", (inner,), tag={"url": url})
-
-
-@dataclass(frozen=True, slots=True)
-class Code0:
-    """A constant ``url`` inside a nested extension, said behind whatever else the node says."""
-
-    url: str
-
-    def compile(self, partner: Partner) -> Bound:
-        url = self.url
-
-        def get(comps: Comps, node: Json, scope: Scope) -> None:
-            if node:
-                node["url"] = url
-
-        return Bound(lambda target, base, comps, scope: None, whole=get, elements=frozenset({"url"}))
 
 
 PID_PATIENT = (
@@ -115,12 +99,13 @@ PID_PATIENT = (
     extension("PID-23", SD + "patient-birthPlace", "valueAddress", Item("1", "text")),
     Indicator("PID", 24, 25, "multipleBirthBoolean", "multipleBirthInteger", positive),
     _country("PID-26", SD + "patient-citizenship"),
+    _country("PID-39", SD + "patient-citizenship"),
     extension(
         "PID-28",
         SD + "patient-nationality",
         "extension.0",
         At("valueCodeableConcept", (Concept(),)),
-        Code0("code"),
+        Constant({"url": "code"}),
     ),
     Indicator("PID", 30, 29, "deceasedBoolean", "deceasedDateTime", date_time),
 )

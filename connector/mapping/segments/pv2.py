@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from ..datatypes.primitives import date_time, integer
+from ..datatypes.references import Place
 from ..emit import Leaf
-from ..fields import One
+from ..fields import Field, One
 from ..lens import Bound, Item
 from ..partner import Partner
 from ..places import Comps, Json, same, write_comp
@@ -39,6 +40,7 @@ class Days:
 
 
 PV2_ENCOUNTER = (
+    Field("PV2-1", "location", (Place("location"),), tag={"status": "planned"}, most=1, shared=True),
     concepts("PV2-3", "reasonCode"),
     extension_value("PV2-8", _R5 + "plannedStartDate", "valueDateTime", date_time),
     extension_value("PV2-9", _R5 + "plannedEndDate", "valueDateTime", date_time),

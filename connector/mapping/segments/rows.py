@@ -3,17 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from ..datatypes.coded import Concept, OneCoding
 from ..fields import Field, One
-from ..lens import At, Binder, Item, Row, text
-from ..places import Json
+from ..lens import At, Binder, Bound, Item, Row, Unsaid, text
+from ..partner import Partner
+from ..places import Comps, Json, copies
+from ..scope import Scope
 
 DATA_ABSENT = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
 SD = "http://hl7.org/fhir/StructureDefinition/"
 V2 = "http://terminology.hl7.org/CodeSystem/v2-"
 PARTICIPATION = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """Elements that are said with whatever else the node says, such as the ``url`` of an inner extension."""
+
+    says: Mapping[str, Any]
+
+    def compile(self, partner: Partner) -> Bound:
+        make = copies(self.says)
+
+        def get(comps: Comps, node: Json, scope: Scope) -> Unsaid | None:
+            if node:
+                node.update(make())
+            return None
+
+        return Bound(lambda target, base, comps, scope: None, whole=get, elements=frozenset(self.says))
 
 
 def value(at: str, path: str, codec: Binder = text) -> One:
