@@ -256,3 +256,10 @@ def first_coding(value: Any) -> Json:
     """The first coding of a CodeableConcept, or an empty one."""
     codings = value.get("coding") if isinstance(value, dict) else None
     return codings[0] if isinstance(codings, list) and codings and isinstance(codings[0], dict) else {}
+
+
+def meant(concept: Any) -> str:
+    """What a CodeableConcept stands for, as part of an identity: its system, and its code, else its words."""
+    coding = first_coding(concept)
+    words = concept.get("text", "") if isinstance(concept, dict) else ""
+    return f"{coding.get('system', '')}|{coding.get('code') or coding.get('display') or words}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..datatypes.coded import Concept, first_coding
+from ..datatypes.coded import meant
 from ..datatypes.primitives import Code, date_time
 from ..fields import Field, One
 from ..lens import Item, Joint
@@ -34,10 +34,5 @@ ACTIVE = {
 
 def identity(node: Json, around: Around) -> str:
     """Whose allergy, and to what."""
-    code = node.get("code", {})
-    coding = first_coding(code)
-    what = coding.get("code") or coding.get("display") or code.get("text", "")
-    return f"{around.parent('patient')}|{coding.get('system', '')}|{what}"
-
-
-__all__ = ["ACTIVE", "AL1_ALLERGYINTOLERANCE", "Concept", "identity"]
+    what = meant(node.get("code"))
+    return f"{around.parent('patient')}|{what}"

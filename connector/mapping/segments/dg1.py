@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..datatypes.coded import first_coding
+from ..datatypes.coded import meant
 from ..datatypes.identifiers import EI_IDENTIFIER
 from ..datatypes.primitives import date_time, positive
 from ..datatypes.references import practitioner
@@ -49,7 +49,5 @@ def identity(node: Json, around: Around) -> str:
     for one in node.get("identifier", ()):
         if value := one.get("value"):
             return f"{one.get('system', '')}|{value}"
-    code = node.get("code", {})
-    coding = first_coding(code)
-    what = coding.get("code") or coding.get("display") or code.get("text", "")
-    return f"{around.parent('visit') or around.parent('patient')}|{coding.get('system', '')}|{what}"
+    what = meant(node.get("code"))
+    return f"{around.parent('visit') or around.parent('patient')}|{what}"

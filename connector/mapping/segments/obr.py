@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..across import Moment
-from ..datatypes.coded import first_coding
+from ..datatypes.coded import meant
 from ..datatypes.identifiers import EI_IDENTIFIER
 from ..datatypes.primitives import Code, date_time, instant
 from ..datatypes.references import ndl_practitioner, practitioner
@@ -49,9 +49,7 @@ def _type(identifier: Json) -> str:
 
 def identity(node: Json, around: Around) -> str:
     """The filler's number, else the placer's, with the service (there may be several); else the message."""
-    code = node.get("code", {})
-    coding = first_coding(code)
-    service = coding.get("code") or coding.get("display") or code.get("text", "")
+    what = meant(node.get("code"))
     number = _numbers(node)
     whose = number or f"{around.parent('patient')}|{around.message_key}"
-    return f"{whose}|{coding.get('system', '')}|{service}"
+    return f"{whose}|{what}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..datatypes.coded import Concept, first_coding
+from ..datatypes.coded import Concept, meant
 from ..datatypes.identifiers import EI_IDENTIFIER
 from ..datatypes.observed import ObservedValue
 from ..datatypes.primitives import Code, date_time
@@ -49,12 +49,10 @@ def identity(node: Json, around: Around) -> str:
     for one in node.get("identifier", ()):
         if value := one.get("value"):
             return f"{one.get('system', '')}|{value}"
-    code = node.get("code", {})
-    coding = first_coding(code)
-    what = coding.get("code") or coding.get("display") or code.get("text", "")
+    what = meant(node.get("code"))
     sub = next(
         (one.get("valueString", "") for one in node.get("extension", ()) if one.get("url") == _SUB_ID), ""
     )
     visit = around.parent("visit") or around.parent("patient")
     whose = around.parent("order") or f"{visit}|{node.get('effectiveDateTime') or around.message_key}"
-    return f"{whose}|{coding.get('system', '')}|{what}|{sub}"
+    return f"{whose}|{what}|{sub}"

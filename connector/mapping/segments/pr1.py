@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..datatypes.coded import first_coding
+from ..datatypes.coded import meant
 from ..datatypes.identifiers import EI_IDENTIFIER
 from ..datatypes.primitives import date_time
 from ..datatypes.references import Place, practitioner
@@ -37,8 +37,6 @@ def identity(node: Json, around: Around) -> str:
     for one in node.get("identifier", ()):
         if value := one.get("value"):
             return f"{one.get('system', '')}|{value}"
-    code = node.get("code", {})
-    coding = first_coding(code)
-    what = coding.get("code") or coding.get("display") or code.get("text", "")
+    what = meant(node.get("code"))
     whose = around.parent("visit") or around.parent("patient")
-    return f"{whose}|{coding.get('system', '')}|{what}|{node.get('performedDateTime', '')}"
+    return f"{whose}|{what}|{node.get('performedDateTime', '')}"

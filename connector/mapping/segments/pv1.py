@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..datatypes.coded import Concept, OneCoding
+from ..datatypes.coded import OneCoding
 from ..datatypes.identifiers import CX_IDENTIFIER
 from ..datatypes.primitives import End, date_time
 from ..datatypes.references import Place, Refer, dld_location, practitioner
@@ -101,6 +101,3 @@ def identity(node: Json, around: Around) -> str:
             return f"{one.get('system', '') or around.parent('patient')}|{value}"
     start = node.get("period", {}).get("start", "")
     return f"{around.parent('patient')}|{start or around.message_key}"
-
-
-__all__ = ["PV1_ENCOUNTER", "Concept", "assumes", "complete", "identity", "participant", "unless"]
