@@ -213,7 +213,8 @@ class _ObservedValue:
             kinds = ("DT",)  # a day that was a time goes on being one
         write_field(segment, 2, kinds[:1], scope)
         write_field(segment, 5, texts, scope)
-        write_field(segment, 6, units[:1], scope)
+        if self._unit(units[0], scope)[0] != self._unit(sent(segment, 6), scope)[0]:
+            write_field(segment, 6, units[:1], scope)
 
     def _write(self, node: Json, before: str, scope: Scope) -> tuple[str, str, str]:
         """Value type, value and units; the type sent before stays where it still fits."""
