@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from .fields import Across, BoundAcross, BoundField, BoundOne, Field, One
+from .fields import BoundAcross, BoundField, BoundOne, Field, One
 from .lens import Lens, compile_rows
 from .partner import Partner
 from .places import Reader, Writer, copies, place
@@ -197,11 +197,3 @@ def _rivals(fields: list[Bound]) -> list[list[BoundOne]]:
         if isinstance(bound, BoundOne) and bound.declared.secondary:
             found.setdefault((bound.declared.path, bound.lens.elements), []).append(bound)
     return list(found.values())
-
-
-def declared_rows(unit: Unit) -> list[tuple[int, Any]]:
-    """Every row a unit declares, with its slot."""
-    return [(n, row) for n, declared in enumerate(unit.maps) for row in declared.rows]
-
-
-__all__ = ["Across", "Bound", "BoundSegments", "BoundUnit", "Maps", "Slot", "compile_units", "declared_rows"]
