@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..datatypes.coded import meant
 from ..datatypes.identifiers import EI_IDENTIFIER
 from ..datatypes.primitives import date_time, positive
-from ..datatypes.references import practitioner
+from ..datatypes.references import identified, practitioner
 from ..fields import Field, One
 from ..lens import Codec, Item
 from ..partner import Partner
@@ -46,8 +46,7 @@ DG1_DIAGNOSIS = (
 
 def identity(node: Json, around: Around) -> str:
     """The diagnosis identifier (DG1-20), else whose visit and which code."""
-    for one in node.get("identifier", ()):
-        if value := one.get("value"):
-            return f"{one.get('system', '')}|{value}"
+    if known := identified(node):
+        return known
     what = meant(node.get("code"))
     return f"{around.parent('visit') or around.parent('patient')}|{what}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..datatypes.identifiers import CX_IDENTIFIER
 from ..datatypes.people import XAD_ADDRESS, XPN_HUMANNAME, XTN_CONTACTPOINT
 from ..datatypes.primitives import Code, End, date, date_time
+from ..datatypes.references import identified
 from ..fields import Field, One
 from ..lens import Item
 from ..places import Json
@@ -58,9 +59,8 @@ def identity(node: Json, around: Around) -> str:
 
 def payor_identity(node: Json, around: Around) -> str:
     """The company's identifier, else its name."""
-    for one in node.get("identifier", ()):
-        if value := one.get("value"):
-            return f"{one.get('system', '')}|{value}"
+    if known := identified(node):
+        return known
     return f"name|{node['name']}" if "name" in node else f"payor|{around.parent('patient')}"
 
 

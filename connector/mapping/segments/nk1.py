@@ -6,6 +6,7 @@ from ..datatypes.coded import Concept, first_coding
 from ..datatypes.identifiers import CX_IDENTIFIER
 from ..datatypes.people import XAD_ADDRESS, XPN_HUMANNAME, XTN_CONTACTPOINT
 from ..datatypes.primitives import Code, End, date, date_time
+from ..datatypes.references import identified
 from ..fields import Field, One
 from ..lens import At, Item
 from ..places import Json
@@ -34,9 +35,8 @@ NK1_RELATEDPERSON = (
 
 def identity(node: Json, around: Around) -> str:
     """Whose relative, then the identifier, else the name and the relationship."""
-    for one in node.get("identifier", ()):
-        if value := one.get("value"):
-            return f"{around.parent('patient')}|{one.get('system', '')}|{value}"
+    if known := identified(node):
+        return f"{around.parent('patient')}|{known}"
     name = (node.get("name") or [{}])[0]
     relationship = (node.get("relationship") or [{}])[0]
     words = (

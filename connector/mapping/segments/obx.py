@@ -6,7 +6,7 @@ from ..datatypes.coded import Concept, meant
 from ..datatypes.identifiers import EI_IDENTIFIER
 from ..datatypes.observed import ObservedValue
 from ..datatypes.primitives import Code, date_time
-from ..datatypes.references import organization, practitioner
+from ..datatypes.references import identified, organization, practitioner
 from ..fields import Field
 from ..lens import At, Item
 from ..places import Json
@@ -46,9 +46,8 @@ def complete(node: Json, around: Around) -> None:
 
 def identity(node: Json, around: Around) -> str:
     """The instance identifier (OBX-21), else report, code and sub-id; without a report, the time."""
-    for one in node.get("identifier", ()):
-        if value := one.get("value"):
-            return f"{one.get('system', '')}|{value}"
+    if known := identified(node):
+        return known
     what = meant(node.get("code"))
     sub = next(
         (one.get("valueString", "") for one in node.get("extension", ()) if one.get("url") == _SUB_ID), ""

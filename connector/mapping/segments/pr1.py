@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..datatypes.coded import meant
 from ..datatypes.identifiers import EI_IDENTIFIER
 from ..datatypes.primitives import date_time
-from ..datatypes.references import Place, practitioner
+from ..datatypes.references import Place, identified, practitioner
 from ..fields import Field, One
 from ..lens import Item
 from ..places import Json
@@ -34,9 +34,8 @@ PR1_PROCEDURE = (
 
 def identity(node: Json, around: Around) -> str:
     """The procedure identifier (PR1-19), else whose visit, which code and when."""
-    for one in node.get("identifier", ()):
-        if value := one.get("value"):
-            return f"{one.get('system', '')}|{value}"
+    if known := identified(node):
+        return known
     what = meant(node.get("code"))
     whose = around.parent("visit") or around.parent("patient")
     return f"{whose}|{what}|{node.get('performedDateTime', '')}"
