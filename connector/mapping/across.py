@@ -152,8 +152,3 @@ class _Moment:
         if isinstance(period, dict):
             return period.get("start"), period.get("end")
         return self.moment[0](node), None
-
-
-def value_of(node: Json, prefix: str) -> tuple[str, Any]:
-    """The name and value of a choice element such as ``value[x]``; empty where it is absent."""
-    return next(((name, value) for name, value in node.items() if name.startswith(prefix)), ("", None))

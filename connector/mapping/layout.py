@@ -16,7 +16,6 @@ class Layout:
 
     def __init__(self, prior: Message, plan: Plan, units: tuple[Unit, ...], order: tuple[str, ...]) -> None:
         self._prior = prior
-        self._units = units
         self._order = {name: rank for rank, name in enumerate(order)}
         self._unit_of: list[Unit] = [units[instance.unit] for instance in plan.instances]
         self._parents: list[dict[str, int]] = [dict(instance.parents) for instance in plan.instances]
