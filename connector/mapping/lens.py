@@ -15,15 +15,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from .bound import (
     SAID,
     Binder,
     Bound,
     Codec,
-    Get,
-    Inner,
     Lens,
     Row,
     Take,
@@ -69,6 +67,8 @@ __all__ = [
     "compile_rows",
     "text",
 ]
+
+Sent = TypeVar("Sent")
 
 
 def text(_: Partner) -> Codec:
@@ -243,11 +243,11 @@ class At:
             for each in puts:
                 each(inside, before, comps, scope)
 
-        wholes = [_whole_within(bound.whole, reader, writer) for bound in bounds if bound.whole]
+        wholes = [_look_within(bound.whole, reader, writer) for bound in bounds if bound.whole]
         return Bound(
             put,
             leaves={at: self._within(leaf, reader, writer) for b in bounds for at, leaf in b.leaves.items()},
-            inner={at: _inner_within(take, reader, writer) for b in bounds for at, take in b.inner.items()},
+            inner={at: _look_within(take, reader, writer) for b in bounds for at, take in b.inner.items()},
             whole=in_turn(wholes) if wholes else None,
             reads=frozenset().union(*(bound.reads for bound in bounds)),
             elements=frozenset(f"{self.path}.{name}" for bound in bounds for name in bound.elements),
@@ -274,21 +274,14 @@ def _leaf_within(take: Take, reader: Reader, writer: Writer) -> Take:
     return get
 
 
-def _inner_within(take: Inner, reader: Reader, writer: Writer) -> Inner:
-    def get(sent: str, node: Json, scope: Scope) -> Unsaid | None:
+def _look_within(
+    look: Callable[[Sent, Json, Scope], Unsaid | None], reader: Reader, writer: Writer
+) -> Callable[[Sent, Json, Scope], Unsaid | None]:
+    """What looks at a raw component or at the whole repetition, about the node further in."""
+
+    def get(sent: Sent, node: Json, scope: Scope) -> Unsaid | None:
         inside: Json = reader(node) or {}
-        unsaid = take(sent, inside, scope)
-        if inside:
-            writer(node, inside)
-        return unsaid
-
-    return get
-
-
-def _whole_within(look: Get, reader: Reader, writer: Writer) -> Get:
-    def get(comps: Comps, node: Json, scope: Scope) -> Unsaid | None:
-        inside: Json = reader(node) or {}
-        unsaid = look(comps, inside, scope)
+        unsaid = look(sent, inside, scope)
         if inside:
             writer(node, inside)
         return unsaid
