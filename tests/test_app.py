@@ -30,6 +30,7 @@ from connector.demo.site import Site
 from connector.demo.status import Counted, StoreStatus
 from tests.demo.conftest import site, start
 from tests.faults.storm import admission, lines
+from tests.ports import free_ports
 from tests.store.site import rows
 
 __all__ = ["site", "start"]  # fixtures
@@ -262,7 +263,7 @@ def test_a_second_service_on_the_same_store_is_refused(
     site = connector.site
     text = site.config.read_text()
     for name in ("mllp", "https"):
-        text = text.replace(f"port = {getattr(site.ports, name)}", f"port = {free_port()}")
+        text = text.replace(f"port = {getattr(site.ports, name)}", f"port = {free_ports(1)[0]}")
     config = site.folder / "other.toml"
     config.write_text(text)
     with (site.log / "other.log").open("wb") as log:
@@ -277,11 +278,6 @@ def test_a_second_service_on_the_same_store_is_refused(
     assert "another connector runs on this store" in said
     assert "Traceback" not in said
     assert connector.end() == 0
-
-
-def free_port() -> int:
-    with closing(socket.create_server(("127.0.0.1", 0))) as held:
-        return int(held.getsockname()[1])
 
 
 @pytest.mark.parametrize(("name", "code"), [("kek.key", 1), ("connector.key", 2), ("client.key.json", 1)])

@@ -6,7 +6,6 @@ import asyncio
 import json
 import re
 import signal
-import socket
 import sqlite3
 import subprocess
 import time
@@ -20,6 +19,7 @@ import pytest
 from connector import app, settings
 from connector.demo.site import Ports, Site, make_site
 from connector.store import Direction, Listed, OutboxItem, Store
+from tests.ports import free_ports
 from tests.test_cli import CONNECTOR, DAY, run
 
 _PATIENCE: Final = 30.0
@@ -28,12 +28,8 @@ NOBODY: Final = "MSH|^~\\&|STVADT|STV|||20260101||ADT^A08||P|2.5\rPID|1||7^^^STV
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
-    with (
-        closing(socket.create_server(("127.0.0.1", 0))) as one,
-        closing(socket.create_server(("127.0.0.1", 0))) as two,
-    ):
-        free = one.getsockname()[1], two.getsockname()[1]
-    return make_site(tmp_path_factory.mktemp("service") / "site", Ports(*free, hospital=1, sandbox=1))
+    ports = Ports(*free_ports(2), hospital=1, sandbox=1)
+    return make_site(tmp_path_factory.mktemp("service") / "site", ports)
 
 
 @pytest.fixture(scope="module")

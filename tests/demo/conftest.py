@@ -16,14 +16,7 @@ import pytest
 
 from connector.demo import tls, tokens
 from connector.demo.site import Ports, Site, make_site
-
-
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [held.getsockname()[1] for held in sockets]
-    for held in sockets:
-        held.close()
-    return ports
+from tests.ports import free_ports
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from connector.demo.show import Row, balances, how_to_play, marked, table
 from connector.demo.site import Site
 from connector.demo.status import Counted, Listed
 from connector.errors import ConfigurationError, UnableToWork
+from tests.ports import free_ports
 
 PRIOR = "MSH|^~\\&|A|20261123\rPID|1||77||Beispiel^Clara|Old street|x\rNK1|1|A\rNK1|2|B\r"
 
@@ -163,9 +164,9 @@ def test_a_port_that_was_asked_for_must_be_free_and_a_partners_gives_way() -> No
         with pytest.raises(ConfigurationError, match="taken") as caught:
             choose_ports(mllp=port, https=1)
         assert "--port-mllp" in caught.value.fix
-    with closing(socket.create_server(("127.0.0.1", 0))) as free:
-        asked = free.getsockname()[1]
-    ports = choose_ports(mllp=asked, https=asked + 1)
+    mllp, https = free_ports(2)
+    ports = choose_ports(mllp=mllp, https=https)
+    assert (ports.mllp, ports.https) == (mllp, https)
     assert len({ports.mllp, ports.https, ports.hospital, ports.sandbox}) == 4
 
 

@@ -21,7 +21,7 @@ from connector.demo import tls, tokens
 from connector.demo.certificates import Authority
 from connector.demo.messages import Answer, frame, read_answer
 from connector.demo.site import Ports, Site, make_site
-from tests.demo.conftest import free_ports
+from tests.ports import free_ports
 from tests.store.site import rows
 
 from .room import SECRET, adt, patient
