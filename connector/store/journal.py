@@ -83,12 +83,15 @@ class JournalRows:
 
     def write(self, unit: Unit, entries: Sequence[JournalEntry]) -> None:
         """Remember what the entries say, the later ones over the earlier."""
-        spoken: dict[tuple[str, bytes], list[tuple[bytes, str]]] = {}
+        last: dict[tuple[bytes, str], tuple[str, bytes]] = {}
         for entry in entries:
             self._content(unit, entry, self._resource.of(entry.link, entry.resource))
             if entry.message is not None:
                 index = self._spoken.of(entry.link, entry.resource, entry.family)
-                spoken.setdefault((entry.link, entry.message), []).append((index, entry.family))
+                last[index, entry.family] = entry.link, entry.message
+        spoken: dict[tuple[str, bytes], list[tuple[bytes, str]]] = {}
+        for where, said in last.items():
+            spoken.setdefault(said, []).append(where)
         for (link, message), by in spoken.items():
             self._message(unit, link, message, by)
 

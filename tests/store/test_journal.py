@@ -85,6 +85,14 @@ async def _texts(store: Store) -> list[bytes]:
     return [text for n in range(200) if (text := await store.prior_message(LINK, f"Observation/{n}", "ORU"))]
 
 
+async def test_the_last_of_several_messages_written_together_is_kept(store: Store) -> None:
+    one, two = b"MSH|one", b"MSH|two"
+    await remember(
+        store, entry("Patient/a", None, two), entry("Patient/b", None, one), entry("Patient/b", None, two)
+    )
+    assert await store.prior_message(LINK, "Patient/b", "ADT") == two
+
+
 async def test_a_delivery_can_write_the_journal_too(store: Store) -> None:
     row = (await take(store)).id
     await store.translated(row, [Outgoing(b"x")], [], [], [])
