@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 WORKERS ?= $(shell nproc 2>/dev/null | awk '{print ($$1 > 4) ? 4 : $$1}')
 
-.PHONY: help ready run test check bench lock clean
+.PHONY: help ready run test fuzz check bench lock clean
 
 help:            ## what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -16,6 +16,9 @@ run: ready       ## the demo (stays up on a terminal until Ctrl-C)
 
 test: ready      ## the tests
 	@.venv/bin/python -m pytest -n $(WORKERS) --dist loadfile
+
+fuzz: ready      ## the laws on new examples, which make test never sees
+	@.venv/bin/python -m pytest -n $(WORKERS) -m hypothesis --hypothesis-profile search
 
 check: ready     ## ruff, format and mypy --strict
 	@.venv/bin/ruff check .

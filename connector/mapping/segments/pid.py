@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from ..across import Indicator
 from ..assembly import canonical
@@ -20,6 +21,7 @@ from ..units import Around
 from .rows import SD, Constant, concept, extension, type_of, value
 
 SSN = {"system": "http://hl7.org/fhir/sid/us-ssn", **type_of("SS")}
+_RANKS: Final = {"MR": 0, "PI": 1, "PT": 2}
 _BIRTH_TIME = SD + "patient-birthTime"
 
 
@@ -114,23 +116,18 @@ PID_ACCOUNT = (Field("PID-18", "identifier", CX_IDENTIFIER),)
 
 
 def identity(node: Json, around: Around) -> str:
-    """The patient's medical record number, else the first identifier; without one, the message.
+    """The patient's medical record number, else internal, else external, else first identifier.
 
-    Where the message has no name of its own either, all that is said of the patient: two who are not told
-    apart by anything else must not become one.
+    Without one, the message. Where the message has no name of its own either, all that is said of
+    the patient: two who are not told apart by anything else must not become one.
     """
-    first: Json | None = None
-    for one in node.get("identifier", ()):
-        if one.get("value"):
-            if _type(one) in ("MR", "PI", "PT"):
-                first = one
-                break
-            first = first or one
-    if first:
+    named = [one for one in node.get("identifier", ()) if one.get("value")]
+    if named:
+        first = min(named, key=_rank)
         return f"{first.get('system', '')}|{first['value']}"
     return f"message|{around.message_key or canonical(node)}"
 
 
-def _type(identifier: Json) -> str:
+def _rank(identifier: Json) -> int:
     codings = identifier.get("type", {}).get("coding") or [{}]
-    return str(codings[0].get("code", ""))
+    return _RANKS.get(str(codings[0].get("code", "")), len(_RANKS))
