@@ -19,7 +19,7 @@ def command() -> None:
 def check(files: tuple[Path, ...]) -> None:
     """Judge each profile; every fault with its file and line. The exit code is 1 if there is any."""
     from connector import Translator
-    from connector.mapping.messages.events import known_messages
+    from connector.mapping.messages.registry import known_messages
     from connector.mapping.verbs import known_rows, known_tables
     from connector.profile.check import check as judged
 

@@ -11,6 +11,7 @@ from .datatypes.coded import Concept
 from .fields import Field, One
 from .hidden import Hidden, HiddenAcross, Part
 from .lens import At, Item, Nested, Row
+from .messages import registry
 from .units import Attached, ResourceMap, Segments, Unit
 from .verbs import CODECS, Added, AnyRow, Place, Refused, Verbs, declared, numbers, spans
 
@@ -18,14 +19,46 @@ Units = tuple[Unit, ...]
 _NEEDED: Final = ("MSH", "PID")
 
 
+def change_of(verbs: Verbs) -> Callable[[Units], Units]:
+    """What the verbs make of the units of any message map; a map follows those verbs whose places it has.
+
+    Raises ``Refused`` for a verb that no map can follow, and for verbs that contradict each other.
+    """
+    for n, dropped in enumerate(verbs.drop):
+        if dropped in _NEEDED:
+            raise Refused(("drop", n), f"no message can be said without {dropped}", "drop some of its fields")
+    apart = [Verbs(move={source: target}) for source, target in verbs.move.items()]
+    apart += [Verbs(added=(one,)) for one in verbs.added]
+    for one in apart:
+        refusals = [_refusal(each.units, one) for each in registry.MESSAGE_MAPS]
+        if all(refusals):
+            raise next(refused for refused in refusals if refused)
+
+    def change(units: Units) -> Units:
+        fit = [one for one in apart if not _refusal(units, one)]
+        move = {source: target for one in fit for source, target in one.move.items()}
+        added = tuple(each for one in fit for each in one.added)
+        return changed(units, replace(verbs, move=move, added=added))
+
+    if verbs != Verbs():
+        for each in registry.MESSAGE_MAPS:
+            change(each.units)
+    return change
+
+
+def _refusal(units: Units, verbs: Verbs) -> Refused | None:
+    try:
+        changed(units, verbs)
+    except Refused as refused:
+        return refused
+    return None
+
+
 def changed(units: Units, verbs: Verbs) -> Units:
     """The units with a partner's differences. Raises ``Refused``."""
     for source, target in verbs.move.items():
         units = _moved(units, Place.of(source), Place.of(target), ("move", source))
     units = _with_added(units, verbs.added)
-    for n, dropped in enumerate(verbs.drop):
-        if dropped in _NEEDED:
-            raise Refused(("drop", n), f"no message can be said without {dropped}", "drop some of its fields")
     places = [Place.of(dropped) for dropped in verbs.drop]
     for name in {place.segment for place in places if not place.number}:
         units = _without_segment(units, name)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from .fields import BoundAcross, BoundField, BoundOne, Field, One
 from .lens import Lens, compile_rows
+from .messages import registry
+from .messages.message_map import MessageMap
 from .partner import Partner
 from .places import Reader, Writer, copies, place
 from .units import Attached, Planner, ResourceMap, Segments, Unit
 
 Bound = BoundField | BoundOne
+Units = tuple[Unit, ...]
+_REMEMBERED = 1024
 
 
 class BoundSegments(NamedTuple):
@@ -101,16 +106,49 @@ class BoundUnit:
 
 @dataclass(slots=True)
 class Maps:
-    """All units bound to one partner, and the planner that finds them in a message."""
+    """The units of one message map bound to a partner, and the planner that finds them in a message."""
 
+    declared: MessageMap
     partner: Partner
     units: list[BoundUnit]
     planner: Planner
+    known: bool = True
 
 
-def compile_units(units: tuple[Unit, ...], partner: Partner) -> Maps:
-    """Bind units to a partner."""
-    return Maps(partner, [_unit(unit, partner) for unit in units], Planner(units))
+class Atlas:
+    """All message maps of one partner; each is bound when the first message of its kind comes.
+
+    ``change``: what the partner's profile makes of the units of a map. A unit that several maps share
+    unchanged is bound once.
+    """
+
+    def __init__(self, partner: Partner, change: Callable[[Units], Units] = lambda units: units) -> None:
+        self.partner = partner
+        self._change = change
+        self._maps: dict[tuple[str, str], Maps] = {}
+        self._by_name: dict[str, Maps] = {}
+        self._units: dict[int, tuple[Unit, BoundUnit]] = {}
+
+    def of(self, code: str, event: str) -> Maps:
+        """The maps of a message by MSH-9.1 and MSH-9.2."""
+        found = self._maps.get((code, event))
+        if found is None:
+            declared = registry.map_of(code, event)
+            name = declared.name
+            found = self._by_name.get(name) or self._by_name.setdefault(name, self._bound(declared))
+            if len(self._maps) < _REMEMBERED:  # what senders make up must not fill the memory
+                self._maps[code, event] = found
+        return found
+
+    def _bound(self, declared: MessageMap) -> Maps:
+        units = self._change(declared.units)
+        known = declared is not registry.ANY
+        return Maps(declared, self.partner, [self._unit(unit) for unit in units], Planner(units), known)
+
+    def _unit(self, unit: Unit) -> BoundUnit:
+        if id(unit) not in self._units:
+            self._units[id(unit)] = unit, _unit(unit, self.partner)
+        return self._units[id(unit)][1]
 
 
 def _unit(unit: Unit, partner: Partner) -> BoundUnit:

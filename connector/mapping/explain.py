@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ..hl7v2.tree import Segment
-from .compiled import BoundSegments, Maps, Slot
+from .compiled import BoundSegments, Slot
 from .fields import DELETE, BoundField, BoundOne
 from .forward import Around, Forward, Spoken
 from .naming import fhir_place, names_of, v2_place
@@ -50,7 +50,6 @@ _OWN = Explained("", "", _OURS, True)
 @dataclass(slots=True)
 class _Work:
     said: Forward
-    maps: Maps
     version: str
     names: Mapping[str, str]
     filled: frozenset[tuple[int, int]]
@@ -63,14 +62,14 @@ class _Work:
 
 
 def to_fhir(
-    said: Forward, maps: Maps, resources: Mapping[str, Json], filled: Sequence[tuple[Segment, int]] = ()
+    said: Forward, resources: Mapping[str, Json], filled: Sequence[tuple[Segment, int]] = ()
 ) -> list[Explained]:
     """Every primitive of a translation's resources with its sources, in the order of the resources.
 
     ``resources``: those of the translation, which may have been merged with what stood in FHIR. ``filled``:
     the fields that a profile filled.
     """
-    own = explained(said, maps, filled)
+    own = explained(said, filled)
     if resources is said.assembly.resources:
         return own
     claims: dict[str, list[Explained]] = {}
@@ -96,14 +95,14 @@ def _same_leaf(path: str, value: Any, name: str, said: Mapping[str, Any]) -> str
     )
 
 
-def to_v2(said: Forward, maps: Maps, wanted: Mapping[str, Json]) -> list[Explained]:
+def to_v2(said: Forward, wanted: Mapping[str, Json]) -> list[Explained]:
     """Every part of a message with the FHIR elements it says, in the order of the message.
 
     ``said``: the message, read; ``wanted``: the resources it was written from.
     """
     renamed = _renamed(said.assembly.resources, wanted)
     claims: dict[str, list[Explained]] = {}
-    for one in explained(said, maps):
+    for one in explained(said):
         if one.location and not one.row.endswith("(constant)"):
             element = renamed.get(one.element.partition(".")[0], "") + "." + one.element.partition(".")[2]
             place, _, target = one.row.partition(" -> ")
@@ -152,14 +151,14 @@ def _parts(segment: Segment) -> Iterator[str]:
                 )
 
 
-def explained(said: Forward, maps: Maps, filled: Sequence[tuple[Segment, int]] = ()) -> list[Explained]:
+def explained(said: Forward, filled: Sequence[tuple[Segment, int]] = ()) -> list[Explained]:
     """Every primitive of what a message says with its sources, in the order of the resources."""
     resources = said.assembly.resources
     version = said.message.version
     assumed = frozenset((id(segment), number) for segment, number in filled)
-    work = _Work(said, maps, version, names_of(resources), assumed)
+    work = _Work(said, version, names_of(resources), assumed)
     for spoken in said.spoken:
-        for at in maps.units[spoken.instance.unit].order:
+        for at in said.units[spoken.instance.unit].order:
             _explain_slot(work, spoken, at)
     return [
         Explained(element, *claim)
@@ -174,7 +173,7 @@ def explained(said: Forward, maps: Maps, filled: Sequence[tuple[Segment, int]] =
 
 
 def _explain_slot(work: _Work, spoken: Spoken, at: int) -> None:
-    slot = work.maps.units[spoken.instance.unit].slots[at]
+    slot = work.said.units[spoken.instance.unit].slots[at]
     around = Around(work.said, spoken.instance)
     reference, prefix = spoken.references[at], ""
     if slot.attached is not None:

@@ -42,12 +42,17 @@ class Forward:
     """The outcome of one translation to FHIR."""
 
     message: Message
+    maps: Maps
     plan: Plan
     assembly: Assembly
     scope: Scope
     spoken: list[Any]
     lost: list[str]
     key: str = ""
+
+    @property
+    def units(self) -> list[BoundUnit]:
+        return self.maps.units
 
 
 class Around:
@@ -82,7 +87,7 @@ def to_fhir(message: Message, maps: Maps) -> Forward:
     plan = maps.planner.plan(tuple([segment.name for segment in segments]))
     assembly = Assembly(maps.partner.namespace)
     scope = Scope(message.delimiters, assembly, assembly, assembly)
-    forward = Forward(message, plan, assembly, scope, [None] * len(plan.instances), [])
+    forward = Forward(message, maps, plan, assembly, scope, [None] * len(plan.instances), [])
     for n in plan.order:
         _speak(forward, maps.units[plan.instances[n].unit], n)
     for at in plan.unknown:

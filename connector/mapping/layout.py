@@ -113,7 +113,7 @@ class Layout:
         around = {
             name: max(self.instances(name))
             for name in unit.under
-            if name != "order" and any(True for _ in self.instances(name))
+            if name not in unit.inside and any(True for _ in self.instances(name))
         }
         self._unit_of.append(unit)
         self._parents.append({**around, **parents})
@@ -145,30 +145,42 @@ class Layout:
         return max(before) + 1 if before else min(at for at, _ in mine)
 
     def _after(self, n: int) -> int:
-        """Behind the parent's last segment, else behind the units that are written before this one."""
-        unit, parents = self._unit_of[n], self._parents[n]
-        inner = parents.get("order") if unit.name == "observation" else None
+        """Behind the units that are written before this one, among those it stands inside of."""
+        inner = self._inner(n)
         if inner is not None:
-            family = {inner} | {
-                child for child, around in enumerate(self._parents) if around.get("order") == inner
-            }
-            return self._behind_unknown(
-                max(at for at, (_, owner) in enumerate(self._rows) if owner in family) + 1
-            )
-        rank, last, patient = self._rank(n), 0, parents.get("patient")
+            mine = self._order.get(self._unit_of[n].name, 99)
+            before = [at for at, (_, owner) in enumerate(self._rows) if self._precedes(owner, inner, mine)]
+            return self._behind_unknown(max(before) + 1)
+        rank, last, patient = self._rank(n), 0, self._parents[n].get("patient")
         for at, (_, owner) in enumerate(self._rows):
             if owner >= 0 and self._rank(owner) <= rank and self._of(owner, patient):
                 last = at
         return self._behind_unknown(last + 1)
+
+    def _precedes(self, owner: int, inner: int, rank: int) -> bool:
+        """Whether an instance is the one around, or stands in it before what has this rank there."""
+        if owner < 0 or owner == inner:
+            return owner == inner
+        if inner not in self._parents[owner].values():
+            return False
+        while (around := self._inner(owner)) is not None and around != inner:
+            owner = around
+        return self._order.get(self._unit_of[owner].name, 99) <= rank
 
     def _of(self, n: int, patient: int | None) -> bool:
         """Whether an instance is about a patient, or about none."""
         return patient is None or n == patient or self._parents[n].get("patient", patient) == patient
 
     def _rank(self, n: int) -> int:
-        """Where an instance stands among the units of the message; an order's observations stand with it."""
-        name = "order" if "order" in self._parents[n] else self._unit_of[n].name
-        return self._order.get(name, 99)
+        """Where an instance stands among the units of the message; what stands inside another, with that."""
+        while (inner := self._inner(n)) is not None:
+            n = inner
+        return self._order.get(self._unit_of[n].name, 99)
+
+    def _inner(self, n: int) -> int | None:
+        """The instance among whose segments this one stands, if there is one."""
+        parents = self._parents[n]
+        return next((parents[name] for name in self._unit_of[n].inside if name in parents), None)
 
     def _behind_unknown(self, at: int) -> int:
         """Segments nobody knows belong to the one before them."""
@@ -183,11 +195,11 @@ class Layout:
         if segment.name == "NTE":
             siblings = self.segments(n, "NTE")
         else:
-            order = self._parents[n].get("order") if segment.name == "OBX" else None
+            inner = self._inner(n)
             siblings = [
                 s
                 for s, owner in self._rows
-                if s.name == segment.name and (order is None or self._parents[owner].get("order") == order)
+                if s.name == segment.name and (inner is None or self._inner(owner) == inner)
             ]
         segment.set(1, str(next(count for count, s in enumerate(siblings, 1) if s is segment)))
 

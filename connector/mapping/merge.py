@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 
-from .compiled import BoundSegments, Maps, Slot
+from .compiled import BoundSegments, Slot
 from .fields import BoundAcross, BoundField, BoundOne
 from .forward import Around, Forward, Spoken
 from .overlay import Marks, clear, deep, indexed, over, refers, said_already, united
@@ -48,9 +48,9 @@ class _Spoken:
     collected: set[str] = field(default_factory=set)
 
 
-def over_prior(said: Forward, maps: Maps, prior: Mapping[str, Json]) -> dict[str, Json]:
+def over_prior(said: Forward, prior: Mapping[str, Json]) -> dict[str, Json]:
     """The resources of a translation, each over its prior one."""
-    spoken = _spoken(said, maps)
+    spoken = _spoken(said)
     merged: dict[str, Json] = {}
     for reference, resource in said.assembly.resources.items():
         before = prior.get(reference)
@@ -63,13 +63,13 @@ def over_prior(said: Forward, maps: Maps, prior: Mapping[str, Json]) -> dict[str
     return merged
 
 
-def _spoken(said: Forward, maps: Maps) -> dict[str, _Spoken]:
+def _spoken(said: Forward) -> dict[str, _Spoken]:
     """Who speaks of which resource."""
     found: dict[str, _Spoken] = {}
     for spoken in said.spoken:
         around = Around(said, spoken.instance)
         for slot, reference, node in zip(
-            maps.units[spoken.instance.unit].slots, spoken.references, spoken.nodes
+            said.units[spoken.instance.unit].slots, spoken.references, spoken.nodes
         ):
             declared = slot.declared
             speaker = _speaker(said, spoken, slot)

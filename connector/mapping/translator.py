@@ -11,13 +11,12 @@ from ..hl7v2.delimiters import Delimiters
 from ..hl7v2.tree import Message, Segment
 from . import backward, explain, forward
 from .assembly import resource_id
-from .compiled import Maps, compile_units
+from .compiled import Atlas, Maps
 from .completing import complete
 from .explain import Explained
 from .filling import Filling, take_back
 from .merge import over_prior
 from .messages.events import event_of, structure_of
-from .messages.units import UNITS, order_of
 from .partner import Partner
 from .places import Json
 from .residue import unsaid
@@ -59,8 +58,10 @@ class Outgoing:
 class Translator:
     """Translates for one partner. Stateless between calls and pure: equal input gives equal output."""
 
-    def __init__(self, maps: Maps, outgoing: Outgoing | None = None, filling: Filling | None = None) -> None:
-        self.maps = maps
+    def __init__(
+        self, atlas: Atlas, outgoing: Outgoing | None = None, filling: Filling | None = None
+    ) -> None:
+        self.atlas = atlas
         self.outgoing = outgoing or Outgoing()
         self.filling = filling or Filling()
 
@@ -69,7 +70,7 @@ class Translator:
         """The shipped maps without a profile; times sent without an offset are taken as UTC."""
         from zoneinfo import ZoneInfo
 
-        return cls(compile_units(UNITS, Partner(zone=ZoneInfo("UTC"))))
+        return cls(Atlas(Partner(zone=ZoneInfo("UTC"))))
 
     # --- v2 to FHIR
 
@@ -93,23 +94,26 @@ class Translator:
         if self.filling:
             tree = tree.copy()
             self.filling.assume(tree, fields)
-        return forward.to_fhir(tree, self.maps)
+        return forward.to_fhir(tree, self._maps(tree))
+
+    def _maps(self, tree: Message) -> Maps:
+        return self.atlas.of(tree.message_code, tree.trigger_event)
 
     def _over(self, tree: Message, said: forward.Forward, prior: Mapping[str, Json]) -> dict[str, Json]:
         """The resources over the prior ones; the profile's word on fields not sent overrides nothing."""
         if not self.filling.fields:
-            return over_prior(said, self.maps, prior)
+            return over_prior(said, prior)
         sent = self._said(tree, fields=False)
         assumed = said.assembly.resources
         if sent.assembly.resources.keys() != assumed.keys():  # the ids follow from what is assumed
-            return over_prior(said, self.maps, prior)
-        merged = over_prior(sent, self.maps, prior)
+            return over_prior(said, prior)
+        merged = over_prior(sent, prior)
         for reference, resource in assumed.items():
             merged[reference] = {**resource, **merged[reference]} if reference in prior else resource
         return merged
 
     def _demand_patient(self, said: forward.Forward) -> None:
-        units = self.maps.units
+        units = said.units
         if said.spoken and any(spoken.seed and spoken.references[0] for spoken in said.spoken):
             return
         if not any(
@@ -124,7 +128,7 @@ class Translator:
                     )
 
     def _bundle(self, resources: Mapping[str, Json]) -> Json:
-        base = self.maps.partner.base
+        base = self.atlas.partner.base
         bundle: Json = {"resourceType": "Bundle", "type": "transaction"}
         entries: list[Json] = []
         for reference, resource in resources.items():
@@ -145,16 +149,16 @@ class Translator:
         """
         if isinstance(given, dict):
             read = self._said(Message.parse(self.to_v2(given, prior).message))
-            return explain.to_v2(read, self.maps, read_target(given).resources)
+            return explain.to_v2(read, read_target(given).resources)
         tree = given if isinstance(given, Message) else Message.parse(given)
         whole = tree.copy()
         filled = [(one.segment, one.number) for one in self.filling.assume(whole)]
-        said = forward.to_fhir(whole, self.maps)
+        said = forward.to_fhir(whole, self._maps(whole))
         self._demand_patient(said)
         resources = said.assembly.resources
         if prior is not None:
             resources = self._over(tree, said, _by_reference(prior))
-        return explain.to_fhir(said, self.maps, resources, filled)
+        return explain.to_fhir(said, resources, filled)
 
     # --- FHIR to v2
 
@@ -175,9 +179,10 @@ class Translator:
         else:
             start = Message.parse(str(prior)) if isinstance(prior, Message) else Message.parse(prior)
         headed = any(resource["resourceType"] == "MessageHeader" for resource in target.resources.values())
-        order = order_of((event or start.message_code).partition("^")[0], headed)
+        code, _, trigger = (event or f"{start.message_code}^{start.trigger_event}").partition("^")
+        maps = self.atlas.of(code, trigger)
         assumed = self.filling.assume(start)
-        message = backward.to_v2(start, self.maps, target, order)
+        message = backward.to_v2(start, maps, target, maps.declared.written(headed))
         take_back(assumed, start.delimiters)
         if prior is None:
             message.msh.set(18, self.outgoing.charset)

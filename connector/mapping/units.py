@@ -104,7 +104,8 @@ class Unit:
     again and again. ``structural``: fields that say nothing but their place, made anew on the way back.
     ``under``: the units that may be around it. ``closes``: the units that end when this one begins.
     ``once``: a message is about one of them. ``key``: of the header: what tells this message from any other,
-    from what its resources say.
+    from what its resources say. ``inside``: of the units around it, the innermost first, those whose segments
+    it stands among: an order's observations follow their order, not all orders.
     """
 
     name: str
@@ -118,6 +119,7 @@ class Unit:
     closes: tuple[str, ...] = ()
     key: Callable[[list[Json]], str] | None = None
     once: bool = False
+    inside: tuple[str, ...] = ()
 
     @property
     def segments(self) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from . import codes
 from .datatypes import primitives
 from .fields import Across, Field, One
 from .lens import Binder, Row, text
-from .messages.units import UNITS
+from .messages import registry
 from .partner import V2, Partner
 from .units import Segments, Unit
 
@@ -134,7 +134,7 @@ def extended_tables(own: Mapping[str, Mapping[str, str]]) -> dict[str, codes.Cod
 def known_rows() -> frozenset[str]:
     """The places the maps read or write: ``PID-19``, ``MSH-12``."""
     found: set[str] = set()
-    for unit in UNITS:
+    for unit in registry.units():
         found |= unit.structural
         for row in declared(unit):
             found |= {row.at} if isinstance(row, (Field, One)) else set(numbers(row))

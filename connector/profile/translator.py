@@ -7,11 +7,10 @@ from typing import NoReturn, Self
 
 from connector.errors import ProfileError
 from connector.mapping import Outgoing, translator
-from connector.mapping.changing import changed
-from connector.mapping.compiled import compile_units
+from connector.mapping.changing import change_of
+from connector.mapping.compiled import Atlas
 from connector.mapping.filling import Filling
-from connector.mapping.messages.events import known_messages
-from connector.mapping.messages.units import UNITS
+from connector.mapping.messages.registry import known_messages
 from connector.mapping.partner import Partner, local_uri
 from connector.mapping.verbs import Added, Refused, Verbs, extended_tables, known_rows, known_tables
 from connector.profile.check import check
@@ -38,12 +37,12 @@ class Translator(translator.Translator):
     def of(cls, profile: Profile) -> Self:
         """The translator of a profile. Raises ``ProfileError`` for a verb that the maps cannot follow."""
         try:
-            units = changed(UNITS, verbs_of(profile))
-            maps = compile_units(units, partner_of(profile))
+            change = change_of(verbs_of(profile))
+            atlas = Atlas(partner_of(profile), change)
         except Refused as refused:
             _refuse(profile, refused)
         mapping = profile.mapping
-        return cls(maps, outgoing_of(profile), Filling.of(mapping.default, mapping.constant))
+        return cls(atlas, outgoing_of(profile), Filling.of(mapping.default, mapping.constant))
 
 
 def partner_of(profile: Profile) -> Partner:

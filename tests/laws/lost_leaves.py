@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from connector.hl7v2.tree import Message
 from connector.mapping import Translator
-from connector.mapping.messages.units import UNITS
+from connector.mapping.messages import registry
 from tests.laws import oracles
 
-STRUCTURAL = {at for unit in UNITS for at in unit.structural}
+STRUCTURAL = {at for unit in registry.units() for at in unit.structural}
 
 
 def unlisted(translator: Translator, text: str) -> list[str]:

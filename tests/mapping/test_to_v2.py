@@ -11,7 +11,8 @@ from connector.errors import InvalidResource, UnresolvedReference
 from connector.hl7v2 import structure
 from connector.hl7v2.tree import Message
 from connector.mapping import Envelope, Translator
-from connector.mapping.messages.events import code_of, event_of, known_messages, structure_of
+from connector.mapping.messages.events import code_of, event_of, structure_of
+from connector.mapping.messages.registry import known_messages
 from tests.mapping.profiles import Json, message, of_type, only
 
 MADE = Translator.default()

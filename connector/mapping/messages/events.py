@@ -1,43 +1,31 @@
-"""Message types: the structure of an event (table 0354), and the event that fits a set of resources."""
+"""Events: their message structure (table 0354), and the event that fits a set of resources."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ...hl7v2.events import STRUCTURES
 from ..places import Json
 
-_STRUCTURES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
-    "ADT": {
-        "ADT_A01": ("A01", "A04", "A08", "A13"),
-        "ADT_A02": ("A02",),
-        "ADT_A03": ("A03",),
-        "ADT_A05": ("A05", "A14", "A28", "A31"),
-        "ADT_A09": ("A09", "A10", "A11"),
-        "ADT_A12": ("A12",),
-    },
-    "ORU": {"ORU_R01": ("R01",)},
-}
-_STRUCTURE_OF = {
-    (code, event): structure
-    for code, structures in _STRUCTURES.items()
-    for structure, events in structures.items()
-    for event in events
-}
+_CODES: Mapping[str, str] = {
+    "C": "CRM", "I": "REF", "P": "BAR", "R": "ORU", "S": "SIU", "T": "MDM", "V": "VXU"
+}  # fmt: skip
+_CODE_OF: Mapping[str, str] = {
+    "O01": "ORM", "O09": "OMP", "O11": "RDE", "O13": "RDS", "O17": "RAS", "O19": "OMG", "O21": "OML",
+    "O25": "RDE", "O33": "OML", "O35": "OML", "P03": "DFT", "P11": "DFT", "PC1": "PPR", "PC2": "PPR",
+    "PC3": "PPR", "R22": "OUL", "R23": "OUL", "R24": "OUL",
+}  # fmt: skip
 
 
 def structure_of(code: str, event: str) -> str:
-    """The message structure (MSH-9.3) of an event (HL7 v2.5.1 table 0354)."""
-    return _STRUCTURE_OF.get((code, event), f"{code}_{event}")
-
-
-def known_messages() -> frozenset[str]:
-    """The messages that have a map: ``ADT^A01``."""
-    return frozenset(f"{code}^{event}" for code, event in _STRUCTURE_OF)
+    """The message structure (MSH-9.3) of an event (HL7 table 0354)."""
+    exact = f"{code}_{event}" if event else code
+    return STRUCTURES.get(exact, exact)
 
 
 def code_of(event: str) -> str:
     """The message code (MSH-9.1) of a trigger event: ``ORU`` for ``R01``."""
-    return next((code for code, named in _STRUCTURE_OF if named == event), "ADT")
+    return _CODE_OF.get(event) or _CODES.get(event[:1], "ADT")
 
 
 def event_of(resources: Mapping[str, Json], prior: bool) -> str:

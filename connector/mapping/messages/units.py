@@ -1,4 +1,4 @@
-"""The units of ADT and ORU messages (guide: message maps ADT_A01, ORU_R01).
+"""The units that several message maps share.
 
 The order of ``UNITS`` is the order in which units are spoken of: what others refer to comes first.
 """
@@ -220,6 +220,7 @@ OBSERVATION = Unit(
     many=("NTE",),
     structural=_structural("OBX", 1) | _structural("NTE", 1),
     under=("header", "patient", "visit", "order"),
+    inside=("order",),
 )
 
 UNITS = (
@@ -235,30 +236,3 @@ UNITS = (
     ORDER,
     OBSERVATION,
 )
-
-# The order of segments by message code: HL7 v2.5.1 ch. 3 (ADT_A01), ch. 7 (ORU_R01). An observation that
-# belongs to an order stands with it; the others stand before the first, or they would seem to belong to it.
-_ADT_ORDER = (
-    "header",
-    "event",
-    "patient",
-    "kin",
-    "visit",
-    "observation",
-    "allergy",
-    "diagnosis",
-    "procedure",
-    "insurance",
-)
-_ORU_ORDER = ("header", "patient", "kin", "visit", "observation", "order")
-
-
-def order_of(code: str, headed: bool) -> tuple[str, ...]:
-    """The units of a message in the order they are written, by message code.
-
-    ``headed``: FHIR names the message itself, so it may have been a v2 message before; then what its
-    structure does not foresee, and was sent all the same, follows at the end.
-    """
-    standard = _ORU_ORDER if code == "ORU" else _ADT_ORDER
-    others = tuple(unit.name for unit in UNITS if unit.name not in standard)
-    return standard + others if headed else standard

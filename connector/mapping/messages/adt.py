@@ -1,0 +1,38 @@
+"""ADT: admission, discharge, transfer (HL7 v2.5.1 ch. 3; guide: message maps ADT_A01 to ADT_A17)."""
+
+from __future__ import annotations
+
+from .message_map import MessageMap
+from .units import UNITS
+
+# HL7 v2.5.1 ch. 3.3.1. An observation that belongs to an order stands with it; the others stand before the
+# first, or they would seem to belong to it.
+_ORDER = (
+    "header",
+    "event",
+    "patient",
+    "kin",
+    "visit",
+    "observation",
+    "allergy",
+    "diagnosis",
+    "procedure",
+    "insurance",
+)
+
+MAPS = (
+    MessageMap(
+        "ADT",
+        (
+            "ADT_A01",
+            "ADT_A02",
+            "ADT_A03",
+            "ADT_A05",
+            "ADT_A06",
+            "ADT_A09",
+            "ADT_A12",
+        ),
+        UNITS,
+        _ORDER,
+    ),
+)
