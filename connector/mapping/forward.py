@@ -87,7 +87,8 @@ def to_fhir(message: Message, maps: Maps) -> Forward:
     plan = maps.planner.plan(tuple([segment.name for segment in segments]))
     assembly = Assembly(maps.partner.namespace)
     scope = Scope(message.delimiters, assembly, assembly, assembly)
-    forward = Forward(message, maps, plan, assembly, scope, [None] * len(plan.instances), [])
+    lost = [] if maps.known else ["MSH-9"]
+    forward = Forward(message, maps, plan, assembly, scope, [None] * len(plan.instances), lost)
     for n in plan.order:
         _speak(forward, maps.units[plan.instances[n].unit], n)
     for at in plan.unknown:
