@@ -102,7 +102,7 @@ class Unit:
 
     ``opener`` begins a unit, unless a segment of ``leads`` did already. ``members`` come once, ``many``
     again and again. ``structural``: fields that say nothing but their place, made anew on the way back.
-    ``under``: the units that may be around it. ``closes``: the units that end when this one begins.
+    ``under``: the units that may be around it; they end what is in them.
     ``once``: a message is about one of them. ``key``: of the header: what tells this message from any other,
     from what its resources say. ``inside``: of the units around it, the innermost first, those whose segments
     it stands among: an order's observations follow their order, not all orders.
@@ -116,7 +116,6 @@ class Unit:
     many: tuple[str, ...] = ()
     structural: frozenset[str] = frozenset()
     under: tuple[str, ...] = ()
-    closes: tuple[str, ...] = ()
     key: Callable[[list[Json]], str] | None = None
     once: bool = False
     inside: tuple[str, ...] = ()
@@ -209,8 +208,11 @@ class Planner:
 
     def _open(self, n: int, instances: list[Instance], current: dict[str, int]) -> int:
         unit = self.units[n]
-        for closed in unit.closes:
-            current.pop(closed, None)
+        if (before := current.get(unit.name)) is not None:
+            for name in [
+                name for name, at in current.items() if instances[at].parents.get(unit.name) == before
+            ]:
+                del current[name]
         parents = {name: current[name] for name in unit.under if name in current}
         instances.append(Instance(n, {}, parents))
         current[unit.name] = len(instances) - 1

@@ -1,4 +1,4 @@
-"""The ADT and ORU messages of the sample corpus, where that folder is there (beside the repository)."""
+"""The messages of the sample corpus, where that folder is there (beside the repository)."""
 
 from __future__ import annotations
 
@@ -17,25 +17,31 @@ WITHOUT = f"the sample corpus is not there ({FOLDER.parent.name}/{FOLDER.name} b
 
 @cache
 def found() -> tuple[tuple[str, str], ...]:
-    """(file name, message text), each text once; unreadable ones too where they name a message at all."""
+    """(file name, message text), each text once; unreadable ones too."""
     if not FOLDER.is_dir():
         return ()
     seen: dict[str, str] = {}
     for path in sorted(path for path in FOLDER.rglob("*") if path.is_file()):
         for raw in batch.split(path.read_bytes()):
             seen.setdefault(raw.decode("utf-8", "replace"), path.name)
-    return tuple((name, text) for text, name in seen.items() if _is_ours(text))
+    return tuple((name, text) for text, name in seen.items())
 
 
-def _is_ours(text: str) -> bool:
+@cache
+def codes() -> tuple[str, ...]:
+    """The message codes of the corpus, the empty one for what cannot be read."""
+    return tuple(sorted({_code(text) for _, text in found()})) or ("",)
+
+
+def _code(text: str) -> str:
     try:
-        return Message.parse(text).message_code in ("ADT", "ORU")
+        return Message.parse(text).message_code
     except ConnectorError:
-        return "ADT" in text[:200] or "ORU" in text[:200]
+        return ""
 
 
-def messages() -> tuple[tuple[str, str], ...]:
-    """The same, or the test is skipped."""
+def messages(code: str | None = None) -> tuple[tuple[str, str], ...]:
+    """Those of one message code, or all; or the test is skipped."""
     if not found():
         pytest.skip(WITHOUT)
-    return found()
+    return tuple(one for one in found() if code is None or _code(one[1]) == code)

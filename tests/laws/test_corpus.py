@@ -1,4 +1,4 @@
-"""The laws, over every ADT and ORU message of the sample corpus."""
+"""The laws, over every message of the sample corpus."""
 
 from __future__ import annotations
 
@@ -19,10 +19,16 @@ TRANSLATOR = Translator.default()
 Json = oracles.Json
 
 
-def over_all(judge: Callable[[str, Json, list[str]], list[str]]) -> None:
-    """Every message that translates, through a judge that returns what it finds wrong."""
+@pytest.fixture(params=corpus.codes())
+def code(request: pytest.FixtureRequest) -> str:
+    """A message code of the corpus."""
+    return str(request.param)
+
+
+def over_all(code: str, judge: Callable[[str, Json, list[str]], list[str]]) -> None:
+    """Every message of a code that translates, through a judge that returns what it finds wrong."""
     faults: list[str] = []
-    for name, text in corpus.messages():
+    for name, text in corpus.messages(code):
         try:
             said = TRANSLATOR.to_fhir(text)
         except ConnectorError:
@@ -44,25 +50,25 @@ def test_every_message_becomes_a_bundle_or_a_typed_error() -> None:
     assert set(outcomes) <= {"SegmentSequence", "UnreadableMessage"}, outcomes
 
 
-def test_unchanged_fhir_gives_the_very_same_message() -> None:
+def test_unchanged_fhir_gives_the_very_same_message(code: str) -> None:
     def judge(text: str, bundle: Json, lost: list[str]) -> list[str]:
         back = TRANSLATOR.to_v2(bundle, text)
         return [*(["another text"] if back.message != text else []), *back.lost]
 
-    over_all(judge)
+    over_all(code, judge)
 
 
-def test_what_came_from_v2_goes_back_without_a_prior_and_means_the_same() -> None:
+def test_what_came_from_v2_goes_back_without_a_prior_and_means_the_same(code: str) -> None:
     def judge(text: str, bundle: Json, lost: list[str]) -> list[str]:
         back = TRANSLATOR.to_v2(bundle)
         again = TRANSLATOR.to_fhir(back.message)
         return [*oracles.differences(oracles.resources(bundle), oracles.resources(again.bundle)), *back.lost]
 
-    over_all(judge)
+    over_all(code, judge)
 
 
-def test_it_goes_back_over_the_message_of_somebody_else() -> None:
-    texts = [text for _, text in corpus.messages()]
+def test_it_goes_back_over_the_message_of_somebody_else(code: str) -> None:
+    texts = [text for _, text in corpus.messages(code)]
 
     def judge(text: str, bundle: Json, lost: list[str]) -> list[str]:
         for prior in texts[texts.index(text) + 1 :][:2]:
@@ -74,50 +80,54 @@ def test_it_goes_back_over_the_message_of_somebody_else() -> None:
             Message.parse(back.message)
         return []
 
-    over_all(judge)
+    over_all(code, judge)
 
 
-def test_the_same_message_twice_is_the_same_bundle() -> None:
-    over_all(lambda text, bundle, lost: [] if TRANSLATOR.to_fhir(text).bundle == bundle else ["differs"])
+def test_the_same_message_twice_is_the_same_bundle(code: str) -> None:
+    over_all(
+        code, lambda text, bundle, lost: [] if TRANSLATOR.to_fhir(text).bundle == bundle else ["differs"]
+    )
 
 
-def test_what_is_not_said_in_fhir_is_listed() -> None:
-    over_all(lambda text, bundle, lost: unlisted(TRANSLATOR, text))
+def test_what_is_not_said_in_fhir_is_listed(code: str) -> None:
+    over_all(code, lambda text, bundle, lost: unlisted(TRANSLATOR, text))
 
 
-def test_bundles_are_what_the_models_of_r4b_accept() -> None:
+def test_bundles_are_what_the_models_of_r4b_accept(code: str) -> None:
     def judge(text: str, bundle: Json, lost: list[str]) -> list[str]:
         each = [error for entry in bundle["entry"] for error in validate.models(entry["resource"])]
         return [str(error.location) + " " + str(error) for error in [*each, *validate.models(bundle)]]
 
-    over_all(judge)
+    over_all(code, judge)
 
 
-def test_bundles_are_what_the_tables_of_r4_accept() -> None:
-    over_all(lambda text, bundle, lost: [f"{error.location} {error}" for error in validate.fast(bundle)])
+def test_bundles_are_what_the_tables_of_r4_accept(code: str) -> None:
+    over_all(
+        code, lambda text, bundle, lost: [f"{error.location} {error}" for error in validate.fast(bundle)]
+    )
 
 
-def test_every_reference_resolves_in_its_bundle() -> None:
+def test_every_reference_resolves_in_its_bundle(code: str) -> None:
     def judge(text: str, bundle: Json, lost: list[str]) -> list[str]:
         known = oracles.resources(bundle)
         return [reference for reference in oracles.references(bundle["entry"]) if reference not in known]
 
-    over_all(judge)
+    over_all(code, judge)
 
 
-def test_nothing_in_a_bundle_is_empty() -> None:
-    over_all(lambda text, bundle, lost: list(oracles.empties(bundle)))
+def test_nothing_in_a_bundle_is_empty(code: str) -> None:
+    over_all(code, lambda text, bundle, lost: list(oracles.empties(bundle)))
 
 
-def test_no_two_resources_of_a_bundle_are_equal() -> None:
+def test_no_two_resources_of_a_bundle_are_equal(code: str) -> None:
     def judge(text: str, bundle: Json, lost: list[str]) -> list[str]:
         contents = [{**entry["resource"], "id": ""} for entry in bundle["entry"]]
         return [str(one["resourceType"]) for at, one in enumerate(contents) if one in contents[:at]]
 
-    over_all(judge)
+    over_all(code, judge)
 
 
-def test_every_resource_but_the_header_is_referred_to_or_belongs_to_the_patient() -> None:
+def test_every_resource_but_the_header_is_referred_to_or_belongs_to_the_patient(code: str) -> None:
     """Nothing is left over in a bundle that nobody speaks of."""
     about = {"MessageHeader", "Provenance", "Patient"}
 
@@ -131,4 +141,4 @@ def test_every_resource_but_the_header_is_referred_to_or_belongs_to_the_patient(
             and not any(link in resource for link in ("subject", "patient", "beneficiary"))
         ]
 
-    over_all(judge)
+    over_all(code, judge)

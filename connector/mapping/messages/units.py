@@ -62,7 +62,6 @@ PATIENT = Unit(
     members=("PD1",),
     structural=_structural("PID", 1),
     under=("header",),
-    closes=("visit", "order", "observation", "insurance"),
     once=True,
 )
 
