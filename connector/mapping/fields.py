@@ -153,11 +153,17 @@ class BoundField:
         """Say a field of several repetitions; what is unsaid comes back as ``"(2).4.1"``."""
         scope.look_at(text)
         found: Unsaid = []
+        room = self.declared.most or -1
         for at, repetition in enumerate(text.split(scope.repetition), 1):
+            if not room:
+                if repetition and repetition != DELETE:
+                    found.append(f"({at})")
+                continue
             comps = repetition.split(scope.component)
             element, unsaid = self.view(comps, scope)
             if element:
                 self._append(node, element)
+                room -= 1
             if unsaid:
                 found += shorten(unsaid, comps, f"({at})" if at > 1 else "", bool(element))
         return found

@@ -23,10 +23,14 @@ _UNSAID, _ALIKE, _ORDER, _CLAIM = 10_000, 500, 100, 10
 
 @dataclass(slots=True, eq=False)
 class _Prior:
-    """A prior repetition: its text, the element it said, and whether it still waits for one."""
+    """A prior repetition: its text, the element it said, and whether it still waits for one.
+
+    ``beyond``: nothing is said of it because the field is full; it would be said if another went.
+    """
 
     text: str
     view: Json
+    beyond: bool = False
     free: bool = True
 
 
@@ -77,9 +81,13 @@ def _priors(bound: BoundField, segment: Segment, scope: Scope) -> list[_Prior]:
     if not text or text == DELETE:
         return []
     scope.look_at(text)
-    return [
-        _Prior(rep, bound.view(rep.split(scope.component), scope)[0]) for rep in text.split(scope.repetition)
-    ]
+    found: list[_Prior] = []
+    room = bound.declared.most or -1
+    for rep in text.split(scope.repetition):
+        prior = _Prior(rep, {} if not room else bound.view(rep.split(scope.component), scope)[0], not room)
+        room -= bool(prior.view)
+        found.append(prior)
+    return found
 
 
 def _equal(priors: list[list[_Prior]], element: Json) -> Home | None:
@@ -204,7 +212,9 @@ def _put_field(
     A repetition of which nothing is said in FHIR stays too.
     """
     over = {id(prior): _over(bound, element, prior, scope) for element, prior in mine if prior}
-    kept = [over.get(id(prior), prior.text) for prior in priors if id(prior) in over or not prior.view]
+    full = bound.declared.most and len(mine) >= bound.declared.most
+    staying = [p for p in priors if id(p) in over or (not p.view and (full or not p.beyond))]
+    kept = [over.get(id(prior), prior.text) for prior in staying]
     new = [_over(bound, element, None, scope) for element, prior in mine if prior is None]
     after = kept + [text for text in new if text]
     if after != [prior.text for prior in priors]:
