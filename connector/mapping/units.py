@@ -100,8 +100,9 @@ class Attached:
 class Unit:
     """Segments that together speak of some resources.
 
-    ``opener`` begins a unit, unless a segment of ``leads`` did already. ``members`` come once, ``many``
-    again and again. ``structural``: fields that say nothing but their place, made anew on the way back.
+    ``opener`` begins a unit, unless segments of ``leads`` did already; a lead that several units share
+    belongs to the one whose opener comes next. ``members`` come once, ``many`` again and again.
+    ``structural``: fields that say nothing but their place, made anew on the way back.
     ``under``: the units that may be around it; they end what is in them.
     ``once``: a message is about one of them. ``key``: of the header: what tells this message from any other,
     from what its resources say. ``inside``: of the units around it, the innermost first, those whose segments
@@ -123,7 +124,7 @@ class Unit:
     @property
     def segments(self) -> tuple[str, ...]:
         """Every segment of the unit, in the order it is written."""
-        return (*self.leads, self.opener, *self.members, *self.many)
+        return tuple(dict.fromkeys((*self.leads, self.opener, *self.members, *self.many)))
 
 
 @dataclass(slots=True)
@@ -155,7 +156,10 @@ class Planner:
     def __init__(self, units: tuple[Unit, ...]) -> None:
         self.units = units
         self._openers = {unit.opener: n for n, unit in enumerate(units)}
-        self._leads = {lead: n for n, unit in enumerate(units) for lead in unit.leads}
+        self._leads: dict[str, list[int]] = {}
+        for n, unit in enumerate(units):
+            for lead in unit.leads:
+                self._leads.setdefault(lead, []).append(n)
         self._members = {name: n for n, unit in enumerate(units) for name in unit.members}
         self._many = {(n, name) for n, unit in enumerate(units) for name in unit.many}
         self.plan = lru_cache(maxsize=2048)(self._plan)
@@ -166,7 +170,7 @@ class Planner:
         current: dict[str, int] = {}
         last = -1
         for at, name in enumerate(names):
-            found = self._take(name, instances, current, last)
+            found = self._take(names, at, instances, current, last)
             if found < 0:
                 unknown.append(at)
                 continue
@@ -187,11 +191,16 @@ class Planner:
                     if at < mine[0] and unit.name in self.units[instance.unit].under:
                         instance.parents.setdefault(unit.name, mine[0])
 
-    def _take(self, name: str, instances: list[Instance], current: dict[str, int], last: int) -> int:
+    def _take(
+        self, names: tuple[str, ...], at: int, instances: list[Instance], current: dict[str, int], last: int
+    ) -> int:
         """The instance a segment goes to: the one at hand, the open one of its unit, or a new one."""
+        name = names[at]
         if last >= 0 and (instances[last].unit, name) in self._many:
             return last
-        n = self._openers.get(name, self._leads.get(name, self._members.get(name, -1)))
+        n = self._openers.get(name, self._members.get(name, -1))
+        if name in self._leads:
+            return self._led(names, at, instances, current, last)
         if n < 0:
             return -1
         unit = self.units[n]
@@ -202,21 +211,39 @@ class Planner:
             return found
         return self._open(n, instances, current)
 
+    def _led(
+        self, names: tuple[str, ...], at: int, instances: list[Instance], current: dict[str, int], last: int
+    ) -> int:
+        """The instance of a lead: the one that another lead began, or a new one, which ends those before."""
+        name, sharing = names[at], self._leads[names[at]]
+        if last >= 0 and instances[last].unit in sharing and name not in instances[last].at:
+            unit = self.units[instances[last].unit]
+            if self._only_led(instances[last], unit):
+                return last
+        openers = {self.units[n].opener: n for n in sharing}
+        ahead = next((other for other in names[at + 1 :] if other in openers or other == name), "")
+        for n in sharing:
+            self._close(self.units[n].name, current, instances)
+        return self._open(openers.get(ahead, sharing[0]), instances, current)
+
     @staticmethod
     def _only_led(instance: Instance, unit: Unit) -> bool:
         return unit.opener not in instance.at and any(lead in instance.at for lead in unit.leads)
 
     def _open(self, n: int, instances: list[Instance], current: dict[str, int]) -> int:
         unit = self.units[n]
-        if (before := current.get(unit.name)) is not None:
-            for name in [
-                name for name, at in current.items() if instances[at].parents.get(unit.name) == before
-            ]:
-                del current[name]
+        self._close(unit.name, current, instances)
         parents = {name: current[name] for name in unit.under if name in current}
         instances.append(Instance(n, {}, parents))
         current[unit.name] = len(instances) - 1
         return len(instances) - 1
+
+    @staticmethod
+    def _close(unit: str, current: dict[str, int], instances: list[Instance]) -> None:
+        """End the instance of a unit, and what is in it."""
+        if (before := current.pop(unit, None)) is not None:
+            for name in [name for name, at in current.items() if instances[at].parents.get(unit) == before]:
+                del current[name]
 
 
 def _labels(names: tuple[str, ...]) -> tuple[str, ...]:
