@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..hl7v2.tree import Message, Segment
@@ -49,6 +49,7 @@ class Forward:
     spoken: list[Any]
     lost: list[str]
     key: str = ""
+    collected: set[tuple[str, str, str]] = field(default_factory=set)
 
     @property
     def units(self) -> list[BoundUnit]:
@@ -259,13 +260,14 @@ def _attach(forward: Forward, declared: Attached, node: Json, spoken: Spoken, ar
 
 def _collect(forward: Forward, parent: str, path: str, reference: str) -> None:
     resource = forward.assembly.resources.get(parent)
-    if resource is None:
+    if resource is None or (parent, path, reference) in forward.collected:
         return
+    forward.collected.add((parent, path, reference))
     reader, writer = place(path)
     found = reader(resource)
     if found is None:
         writer(resource, [{"reference": reference}])
-    elif {"reference": reference} not in found:
+    else:
         found.append({"reference": reference})
 
 
