@@ -100,8 +100,9 @@ class Attached:
 class Unit:
     """Segments that together speak of some resources.
 
-    ``opener`` begins a unit, unless segments of ``leads`` did already; a lead that several units share
-    belongs to the one whose opener comes next. ``members`` come once, ``many`` again and again.
+    ``opener`` begins a unit, unless the first of ``leads`` did already; one that several units share belongs
+    to the one whose opener comes next. Other leads and ``members`` come once (where several units have
+    them, with the one at hand), ``many`` again and again.
     ``structural``: fields that say nothing but their place, made anew on the way back.
     ``under``: the units that may be around it; they end what is in them.
     ``once``: a message is about one of them. ``key``: of the header: what tells this message from any other,
@@ -157,10 +158,12 @@ class Planner:
         self.units = units
         self._openers = {unit.opener: n for n, unit in enumerate(units)}
         self._leads: dict[str, list[int]] = {}
+        self._members: dict[str, list[int]] = {}
         for n, unit in enumerate(units):
-            for lead in unit.leads:
+            for lead in unit.leads[:1]:
                 self._leads.setdefault(lead, []).append(n)
-        self._members = {name: n for n, unit in enumerate(units) for name in unit.members}
+            for member in (*unit.leads[1:], *unit.members):
+                self._members.setdefault(member, []).append(n)
         self._many = {(n, name) for n, unit in enumerate(units) for name in unit.many}
         self.plan = lru_cache(maxsize=2048)(self._plan)
 
@@ -198,28 +201,28 @@ class Planner:
         name = names[at]
         if last >= 0 and (instances[last].unit, name) in self._many:
             return last
-        n = self._openers.get(name, self._members.get(name, -1))
         if name in self._leads:
-            return self._led(names, at, instances, current, last)
+            return self._led(names, at, instances, current)
+        n = self._openers.get(name, -1)
         if n < 0:
-            return -1
-        unit = self.units[n]
-        found = current.get(unit.name, -1)
-        if name in unit.members:
-            return found if found >= 0 and name not in instances[found].at else -1
-        if found >= 0 and name == unit.opener and self._only_led(instances[found], unit):
+            return self._member(name, instances, current, last)
+        found = current.get(self.units[n].name, -1)
+        if found >= 0 and self._only_led(instances[found], self.units[n]):
             return found
         return self._open(n, instances, current)
 
+    def _member(self, name: str, instances: list[Instance], current: dict[str, int], last: int) -> int:
+        """The instance a member goes to: of those open the one at hand, else the latest; it comes once."""
+        having = self._members.get(name, ())
+        there = {current.get(self.units[n].name, -1) for n in having}
+        found = last if last in there else max(there, default=-1)
+        return found if found >= 0 and name not in instances[found].at else -1
+
     def _led(
-        self, names: tuple[str, ...], at: int, instances: list[Instance], current: dict[str, int], last: int
+        self, names: tuple[str, ...], at: int, instances: list[Instance], current: dict[str, int]
     ) -> int:
-        """The instance of a lead: the one that another lead began, or a new one, which ends those before."""
+        """A new instance of the unit whose opener comes next, which ends those of all that share the lead."""
         name, sharing = names[at], self._leads[names[at]]
-        if last >= 0 and instances[last].unit in sharing and name not in instances[last].at:
-            unit = self.units[instances[last].unit]
-            if self._only_led(instances[last], unit):
-                return last
         openers = {self.units[n].opener: n for n in sharing}
         ahead = next((other for other in names[at + 1 :] if other in openers or other == name), "")
         for n in sharing:
