@@ -32,7 +32,7 @@ from connector.edges.token_source import TokenSource
 from connector.errors import ConfigurationError, ConnectorError
 from connector.pipeline.deliver import Delivering, Pauses, ToFhir, ToV2
 from connector.pipeline.entries import instant
-from connector.pipeline.links import NO_BASE, Accepts, Link, Links, Rule
+from connector.pipeline.links import NO_BASE, Accepts, Link, Links
 from connector.pipeline.ports import Entry
 from connector.pipeline.receive import V2Receiver
 from connector.pipeline.submit import FhirReceiver
@@ -96,10 +96,7 @@ def link_of(profile: Profile) -> Link:
             applications=frozenset(sender.applications) if sender else frozenset(),
             facilities=frozenset(sender.facilities) if sender else frozenset(),
         ),
-        rules=tuple(
-            Rule(one.resource, one.on, one.event, one.status, entering=bool(one.status), moved=one.moved)
-            for one in profile.rules
-        ),
+        rules=profile.rules,
         charset=profile.v2.charset or None,
         strict=profile.v2.conformance == "strict",
         models=profile.fhir.conformance == "models",

@@ -16,7 +16,9 @@ from .completing import complete
 from .explain import Explained
 from .filling import Filling, take_back
 from .merge import over_prior
-from .messages.events import event_of, structure_of
+from .messages.changes import Rule, rules
+from .messages.choosing import event_of, headed, named_event
+from .messages.events import structure_of
 from .partner import Partner
 from .places import Json
 from .residue import unsaid
@@ -59,11 +61,16 @@ class Translator:
     """Translates for one partner. Stateless between calls and pure: equal input gives equal output."""
 
     def __init__(
-        self, atlas: Atlas, outgoing: Outgoing | None = None, filling: Filling | None = None
+        self,
+        atlas: Atlas,
+        outgoing: Outgoing | None = None,
+        filling: Filling | None = None,
+        table: tuple[Rule, ...] | None = None,
     ) -> None:
         self.atlas = atlas
         self.outgoing = outgoing or Outgoing()
         self.filling = filling or Filling()
+        self.table = table if table is not None else rules()
 
     @classmethod
     def default(cls) -> Translator:
@@ -173,22 +180,24 @@ class Translator:
         """
         target = read_target(bundle)
         envelope = envelope or Envelope()
-        event = envelope.event or event_of(target.resources, prior is not None)
+        event = envelope.event or named_event(target.resources)
+        if not event and prior is None:
+            event = event_of(target.resources, self.table)
         if prior is None:
             start = self._new()
         else:
             start = Message.parse(str(prior)) if isinstance(prior, Message) else Message.parse(prior)
-        headed = any(resource["resourceType"] == "MessageHeader" for resource in target.resources.values())
+        was_v2 = headed(target.resources)
         code, _, trigger = (event or f"{start.message_code}^{start.trigger_event}").partition("^")
         maps = self.atlas.of(code, trigger)
         assumed = self.filling.assume(start)
-        message = backward.to_v2(start, maps, target, maps.declared.written(headed))
+        message = backward.to_v2(start, maps, target, maps.declared.written(was_v2))
         take_back(assumed, start.delimiters)
         if prior is None:
             message.msh.set(18, self.outgoing.charset)
-        if envelope.event or envelope.control_id or (prior is None and not headed):
+        if envelope.event or envelope.control_id or (prior is None and not was_v2):
             self._address(message, event, envelope)
-        if prior is None and (envelope.event or not headed):
+        if prior is None and (envelope.event or not was_v2):
             complete(message)
         self.filling.write(message)
         read = self._said(Message.parse(str(message)))

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from connector.errors import NotTranslatable
 from connector.fhir import bundle as bundles
 from connector.fhir import json as fjson
 from connector.fhir import references
-from connector.pipeline.links import Rule
+from connector.mapping.messages.changes import Rule, event_for
+from connector.mapping.messages.choosing import SPEAKERS, answers, is_merged
 from connector.pipeline.names import with_references
 
 Json = dict[str, Any]
@@ -24,8 +25,9 @@ Json = dict[str, Any]
 CREATE: Final = "create"
 UPDATE: Final = "update"
 DELETE: Final = "delete"
-_CARRIERS: Final = {"ADT": ("Encounter", "Patient"), "ORU": ("DiagnosticReport",)}
+_AROUND: Final = frozenset({"Patient", "Encounter"})  # whom and which visit a message is about
 _SHARED: Final = frozenset({"Practitioner", "PractitionerRole", "Organization", "Location"})
+_TOGETHER: Final = frozenset({"Observation"})  # which stand in one message without a report too
 _VOLATILE: Final = ("versionId", "lastUpdated", "source")
 
 
@@ -41,6 +43,10 @@ class Change:
     def type(self) -> str:
         """The resource type."""
         return self.key.partition("/")[0]
+
+
+Matched = tuple[Change, str | None]
+"""A change and its event: "" where none is sent on purpose, None where no rule speaks of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,33 +102,89 @@ def plan(
     return sorted(planned, key=lambda one: _first(one, news))
 
 
-def _messages(cluster: list[tuple[Change, str | None]], before: Mapping[str, Json]) -> Iterator[Planned]:
-    named = [(change, event) for change, event in cluster if event]
-    for family in dict.fromkeys(event.partition("^")[0] for _, event in named):
-        of_family = [(change, event) for change, event in named if event.startswith(f"{family}^")]
-        foci = _foci(family, of_family)
-        aside = {change.key for change, _ in foci}
-        for focus, event in foci:
-            others = aside - {focus.key}
-            carried = tuple(change for change, _ in cluster if change.key not in others)
-            yield Planned(event, focus.key, carried)
+class _Group(NamedTuple):
+    """Changes that one message is about; the first of them is its focus."""
+
+    event: str
+    members: tuple[Change, ...]
+
+    @property
+    def family(self) -> str:
+        return self.event.partition("^")[0]
 
 
-def _foci(family: str, named: list[tuple[Change, str]]) -> list[tuple[Change, str]]:
-    """Visits before their patient, reports before their observations; otherwise one message for all."""
-    for kind in _CARRIERS.get(family, ()):
+def _messages(cluster: Sequence[Matched], before: Mapping[str, Json]) -> Iterator[Planned]:
+    spoken_for = set(_spoken_for(cluster))
+    named = [(change, event) for change, event in cluster if event and change.key not in spoken_for]
+    families = dict.fromkeys(event.partition("^")[0] for _, event in named)
+    groups = [
+        group
+        for family in families
+        for group in _groups([one for one in named if one[1].startswith(f"{family}^")])
+    ]
+    for group in groups:
+        aside = {
+            change.key
+            for other in groups
+            if other is not group
+            for change in other.members
+            if change.type not in _AROUND or other.family == group.family
+        }
+        aside -= _told(group.members[0], cluster, before)
+        carried = tuple(change for change, _ in cluster if change.key not in aside)
+        yield Planned(group.event, group.members[0].key, carried)
+
+
+def _groups(named: Sequence[tuple[Change, str]]) -> Iterator[_Group]:
+    """Each visit, patient, report or order has a message of its own; what has none goes by its event."""
+    for kind in SPEAKERS:
         found = [(change, event) for change, event in named if change.type == kind]
+        if found and kind not in _TOGETHER:
+            yield from (_Group(event, (change,)) for change, event in found)
+            return
         if found:
-            return found
-    return named[:1]
+            break
+    for event in dict.fromkeys(event for _, event in named):
+        yield _Group(event, tuple(change for change, other in named if other == event))
+
+
+def _told(focus: Change, cluster: Sequence[Matched], before: Mapping[str, Json]) -> set[str]:
+    """What a message about a change tells too, though it has a message of its own: what this refers to.
+
+    A visit or a patient refers to others of their kind, and a message is about one of them, unless one
+    takes the place of the other.
+    """
+    if focus.type in _AROUND:
+        return set(_replacing(focus.resource or {}))
+    known = {change.key: change.resource or before.get(change.key) or {} for change, _ in cluster}
+    found: set[str] = set()
+    ahead = [focus.key]
+    while ahead:
+        new = set(referred(known.get(ahead.pop(), {}))) - found
+        found |= new
+        ahead += new
+    return found
+
+
+def _spoken_for(cluster: Sequence[Matched]) -> Iterator[str]:
+    """Who needs no message of its own: the order that comes with its result, the patient that stays."""
+    there = [change.resource for change, _ in cluster if change.resource is not None]
+    yield from answers(there)
+    for resource in there:
+        yield from _replacing(resource)
+
+
+def _replacing(resource: Json) -> Iterator[str]:
+    """Who takes the place of a patient."""
+    if is_merged(resource):
+        yield from referred({"link": resource["link"]})
 
 
 def _main(event: str, changes: Sequence[Change]) -> str:
-    for kind in _CARRIERS.get(event.partition("^")[0], ()):
-        for change in changes:
-            if change.type == kind:
-                return change.key
-    return changes[0].key
+    """Whom a message is about whose event is asked for: a visit, where it is about patients."""
+    order = ("Encounter", "Patient") if event.startswith("ADT^") else SPEAKERS
+    ranked = {kind: rank for rank, kind in enumerate(order)}
+    return min(changes, key=lambda change: ranked.get(change.type, len(order))).key
 
 
 def _first(planned: Planned, changes: Sequence[Change]) -> int:
@@ -130,28 +192,7 @@ def _first(planned: Planned, changes: Sequence[Change]) -> int:
 
 
 def _event(change: Change, before: Mapping[str, Json], rules: Sequence[Rule]) -> str | None:
-    """The event of the first rule that fits; "" where it says that nothing is sent; None without a rule."""
-    old = before.get(change.key)
-    on = DELETE if change.resource is None else UPDATE if old is not None else CREATE
-    status = (change.resource or old or {}).get("status", "")
-    entered = old is None or old.get("status", "") != status
-    for rule in rules:
-        fits = (rule.resource, rule.on) == (change.type, on) and rule.status in ("", status)
-        if fits and (entered or not rule.entering) and (not rule.moved or _moved(change.resource, old)):
-            return rule.event
-    return None
-
-
-def _moved(now: Json | None, old: Json | None) -> bool:
-    """Whether a visit is at another location than before."""
-    return _places(now) != _places(old)
-
-
-def _places(visit: Json | None) -> list[str]:
-    """Where a visit is at present: its active locations."""
-    stays = (visit or {}).get("location") or []
-    here = [stay for stay in stays if stay.get("status", "active") == "active"]
-    return sorted(str((stay.get("location") or {}).get("reference", "")) for stay in here)
+    return event_for(rules, change.type, change.resource, before.get(change.key))
 
 
 def unchanged(change: Change, before: Mapping[str, Json]) -> bool:
@@ -175,9 +216,7 @@ def _sorted(node: Any) -> Any:
     return [_sorted(child) for child in node] if isinstance(node, list) else node
 
 
-def _clusters(
-    matched: list[tuple[Change, str | None]], before: Mapping[str, Json]
-) -> list[list[tuple[Change, str | None]]]:
+def _clusters(matched: Sequence[Matched], before: Mapping[str, Json]) -> list[list[Matched]]:
     """The changes, parted into those that refer to one another, also by what they refer to in common."""
     leader: dict[str, str] = {}
 
@@ -190,7 +229,7 @@ def _clusters(
         for other in referred(change.resource or before.get(change.key) or {}):
             if other.partition("/")[0] not in _SHARED:
                 leader[find(change.key)] = find(other)
-    clusters: dict[str, list[tuple[Change, str | None]]] = {}
+    clusters: dict[str, list[Matched]] = {}
     for one in matched:
         clusters.setdefault(find(one[0].key), []).append(one)
     return list(clusters.values())

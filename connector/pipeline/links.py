@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from connector.errors import ConfigurationError
+from connector.mapping.messages.changes import Rule
 from connector.pipeline.ports import Peer, Translator
 
 NO_BASE: Final = "https://connector.invalid/fhir"  # where the profile names no FHIR endpoint
@@ -23,23 +24,6 @@ class Accepts:
     processing_ids: frozenset[str] = frozenset()  # MSH-11.1
     applications: frozenset[str] = frozenset()  # MSH-3.1
     facilities: frozenset[str] = frozenset()  # MSH-4.1
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """Which v2 message one kind of FHIR change becomes.
-
-    ``on``: ``create``, ``update`` or ``delete``. ``status``: the resource's status after the change, ``""``
-    for any. ``entering``: only where the status was another before. ``event``: ``ADT^A08``; ``""`` says
-    that the change makes no message. ``moved``: only where the change moves a visit to another location.
-    """
-
-    resource: str
-    on: str
-    event: str
-    status: str = ""
-    entering: bool = False
-    moved: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,8 @@ from typing import Any, Final
 
 from connector.fhir import bundle as bundles
 from connector.fhir import json as fjson
+from connector.hl7v2.tree import Message
+from connector.mapping.messages.registry import map_of
 from connector.pipeline import names
 from connector.pipeline.changes import Planned, referred
 from connector.pipeline.links import Link
@@ -22,9 +24,22 @@ _DEPTH: Final = 2  # references followed from what a message says: report -> vis
 _KEEPS_MESSAGE: Final = {
     "ADT": frozenset({"Patient", "Encounter"}),
     "ORU": frozenset({"DiagnosticReport", "Observation"}),
+    "ORM": frozenset({"ServiceRequest"}),
+    "OML": frozenset({"ServiceRequest"}),
+    "OMG": frozenset({"ServiceRequest"}),
+    "REF": frozenset({"ServiceRequest"}),
+    "OMP": frozenset({"MedicationRequest"}),
+    "RDE": frozenset({"MedicationRequest"}),
+    "RDS": frozenset({"MedicationDispense"}),
+    "RAS": frozenset({"MedicationAdministration"}),
+    "VXU": frozenset({"Immunization"}),
+    "SIU": frozenset({"Appointment"}),
+    "MDM": frozenset({"DocumentReference"}),
+    "PPR": frozenset({"Condition"}),
+    "DFT": frozenset({"ChargeItem"}),
 }
 _NEVER_CHANGED: Final = frozenset({"MessageHeader", "Provenance"})  # they speak of one message only
-_KEEPS_ANY: Final = frozenset({"Patient", "Encounter", "DiagnosticReport", "Observation", "Appointment"})
+_KEEPS_ANY: Final = frozenset({"Patient", "Encounter"}).union(*_KEEPS_MESSAGE.values())
 
 
 async def known(store: Store, link: str, keys: Iterable[str]) -> dict[str, Json]:
@@ -48,7 +63,7 @@ async def prior_message(store: Store, link: str, planned: Planned) -> str | None
     """The v2 message whose words the new one keeps: the last of its family about its focus.
 
     What has no messages of its own (an allergy) is said in those of its patient. A new visit keeps
-    nothing of the patient's earlier visits.
+    nothing of the patient's earlier visits; a message made of other segments keeps nothing at all.
     """
     found = await store.prior_message(link, planned.focus, planned.family)
     if found is None and planned.focus.partition("/")[0] not in _KEEPS_ANY:
@@ -56,7 +71,13 @@ async def prior_message(store: Store, link: str, planned: Planned) -> str | None
         for key in referred(focus.resource or {}):
             if key.startswith("Patient/"):
                 found = found or await store.prior_message(link, key, planned.family)
-    return found.decode("utf-8") if found else None
+    return found.decode("utf-8") if found and _alike(Message.parse(found.decode("utf-8")), planned) else None
+
+
+def _alike(prior: Message, planned: Planned) -> bool:
+    """Whether a message is made of the same units as the one that is planned."""
+    map_now = map_of(*planned.event.split("^"))
+    return map_of(prior.message_code, prior.trigger_event) is map_now
 
 
 async def around(store: Store, link: Link, planned: Planned, prior: str | None) -> dict[str, Json]:

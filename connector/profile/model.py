@@ -12,8 +12,9 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, PrivateAttr, model_validator
 
+from connector.mapping.messages.changes import Rule, rules
 from connector.profile.endpoint import Fhir
-from connector.profile.events import EventRule, Events, rules
+from connector.profile.events import Events
 from connector.profile.hospital import V2
 from connector.profile.section import (
     Bytes,
@@ -142,7 +143,7 @@ class Profile(Section):
         return ZoneInfo(self.v2.time_zone) if self.v2.time_zone else None
 
     @property
-    def rules(self) -> tuple[EventRule, ...]:
+    def rules(self) -> tuple[Rule, ...]:
         """Which v2 message a FHIR change becomes, in the order to try them; the defaults included."""
         return rules(self.events)
 

@@ -42,7 +42,7 @@ class Translator(translator.Translator):
         except Refused as refused:
             _refuse(profile, refused)
         mapping = profile.mapping
-        return cls(atlas, outgoing_of(profile), Filling.of(mapping.default, mapping.constant))
+        return cls(atlas, outgoing_of(profile), Filling.of(mapping.default, mapping.constant), profile.rules)
 
 
 def partner_of(profile: Profile) -> Partner:

@@ -11,7 +11,7 @@ from connector.errors import InvalidResource, UnresolvedReference
 from connector.hl7v2 import structure
 from connector.hl7v2.tree import Message
 from connector.mapping import Envelope, Translator
-from connector.mapping.messages.events import code_of, event_of, structure_of
+from connector.mapping.messages.events import code_of, structure_of
 from connector.mapping.messages.registry import known_messages
 from tests.mapping.profiles import Json, message, of_type, only
 
@@ -330,15 +330,15 @@ def test_every_known_message_has_a_structure_that_the_standard_knows(named: str)
 @pytest.mark.parametrize(
     ("resources", "event"),
     [
-        ([PATIENT], "ADT^A31"),
-        ([PATIENT, ENCOUNTER], "ADT^A08"),
-        ([OBSERVATION], "ORU^R01"),
-        ([REPORT], "ORU^R01"),
+        ([PATIENT], "ADT^A28"),
+        ([PATIENT, ENCOUNTER], "ADT^A03"),
+        ([PATIENT, OBSERVATION], "ORU^R01"),
+        ([PATIENT, REPORT], "ORU^R01"),
     ],
 )
 def test_without_an_envelope_the_event_is_the_one_that_fits(resources: list[Json], event: str) -> None:
-    assert event_of({one["id"]: one for one in resources}, False) == event
-    assert event_of({one["id"]: one for one in resources}, True) == ""
+    said, _ = _made(_bundle(*resources))
+    assert f"{said.message_code}^{said.trigger_event}" == event
 
 
 def test_the_envelope_decides_over_the_prior_message() -> None:

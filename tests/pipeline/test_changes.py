@@ -5,21 +5,21 @@ from typing import Any
 import pytest
 
 from connector.errors import NotTranslatable
+from connector.mapping.messages.changes import rules
 from connector.pipeline import changes
 from connector.pipeline.changes import Change, plan, read
-from connector.pipeline.links import Rule
 
 Json = dict[str, Any]
 
-RULES = (
-    Rule("Encounter", "create", "ADT^A01"),
-    Rule("Encounter", "update", "ADT^A03", status="finished", entering=True),
-    Rule("Encounter", "update", "ADT^A08"),
-    Rule("Patient", "create", "ADT^A28"),
-    Rule("Patient", "update", "ADT^A08"),
-    Rule("DiagnosticReport", "create", "ORU^R01"),
-    Rule("Observation", "update", "ORU^R01"),
-    Rule("Flag", "update", ""),
+RULES = rules(
+    {
+        "Encounter.create": "ADT^A01",
+        "Encounter.finished": "ADT^A03",
+        "Encounter.update": "ADT^A08",
+        "Patient.create": "ADT^A28",
+        "Patient.update": "ADT^A08",
+        "Flag.update": "",
+    }
 )
 PATIENT: Json = {"resourceType": "Patient", "id": "p1", "birthDate": "1961-06-15"}
 VISIT: Json = {
@@ -145,7 +145,7 @@ def test_a_delete_of_what_is_not_known_changes_nothing() -> None:
 
 def test_a_delete_without_a_rule_is_refused() -> None:
     with pytest.raises(NotTranslatable):
-        plan([Change("Patient/p1", None, "")], _before(PATIENT), RULES)
+        plan([Change("Flag/f", None, "")], {"Flag/f": {"resourceType": "Flag", "id": "f"}}, RULES)
 
 
 def test_one_resource_takes_the_id_of_its_address() -> None:
@@ -180,3 +180,64 @@ def test_a_message_bundle_with_an_event_that_the_profile_does_not_send_is_refuse
 
 def test_other_content_names_no_event() -> None:
     assert changes.message_event(PATIENT, RULES) == ""
+
+
+# --- several families in one submission ---------------------------------------------------------------------
+
+
+def _about(kind: str, name: str, **more: Any) -> Json:
+    patient = "patient" if kind in ("AllergyIntolerance", "Immunization") else "subject"
+    return {"resourceType": kind, "id": name, patient: {"reference": "Patient/p1"}, **more}
+
+
+def _carried(*resources: Json) -> dict[str, list[str]]:
+    asked = read(_put(*resources), "", "", "fresh")
+    return {one.event: [change.key for change in one.changes] for one in plan(asked, {}, RULES)}
+
+
+def test_each_family_has_its_message_and_only_patient_and_visit_stand_in_both() -> None:
+    vaccine = _about("Immunization", "i1", status="completed")
+    assert _carried(PATIENT, VISIT, vaccine) == {
+        "ADT^A01": ["Patient/p1", "Encounter/e1"],
+        "VXU^V04": ["Patient/p1", "Encounter/e1", "Immunization/i1"],
+    }
+
+
+def test_an_order_that_comes_with_its_result_has_no_message_of_its_own() -> None:
+    order = _about("ServiceRequest", "s1", status="active")
+    report = _about("DiagnosticReport", "r1", basedOn=[{"reference": "ServiceRequest/s1"}])
+    assert _carried(order, report) == {"ORU^R01": ["ServiceRequest/s1", "DiagnosticReport/r1"]}
+
+
+def test_what_a_message_refers_to_is_told_in_it_too() -> None:
+    order = _about("ServiceRequest", "s1", status="active")
+    slot = _about("Appointment", "a1", status="booked", basedOn=[{"reference": "ServiceRequest/s1"}])
+    assert _carried(order, slot) == {
+        "OMG^O19": ["ServiceRequest/s1"],
+        "SIU^S12": ["ServiceRequest/s1", "Appointment/a1"],
+    }
+
+
+def test_problems_that_came_and_problems_that_changed_are_two_messages() -> None:
+    listed = {"category": [{"coding": [{"code": "problem-list-item"}]}]}
+    problems = [_about("Condition", name, **listed) for name in ("c1", "c2", "c3")]
+    asked = read(_put(*problems), "", "", "fresh")
+    before = _before({**problems[1], "code": {"text": "other"}})
+    planned = {one.event: [change.key for change in one.changes] for one in plan(asked, before, RULES)}
+    assert planned == {"PPR^PC1": ["Condition/c1", "Condition/c3"], "PPR^PC2": ["Condition/c2"]}
+
+
+def test_a_merge_is_one_message_of_both_patients() -> None:
+    there = {**PATIENT, "id": "old"}
+    old = {**there, "active": False, "link": [{"type": "replaced-by", "other": {"reference": "Patient/p1"}}]}
+    new = {**PATIENT, "link": [{"type": "replaces", "other": {"reference": "Patient/old"}}]}
+    asked = read(_put(new, old), "", "", "fresh")
+    (planned,) = plan(asked, _before(PATIENT, there), RULES)
+    assert (planned.event, planned.focus) == ("ADT^A40", "Patient/old")
+    assert [change.key for change in planned.changes] == ["Patient/p1", "Patient/old"]
+
+
+def test_a_patient_that_was_replaced_before_is_updated_like_any_other() -> None:
+    old = {**PATIENT, "link": [{"type": "replaced-by", "other": {"reference": "Patient/p2"}}]}
+    changed = {**old, "birthDate": "1961-06-16"}
+    assert _planned(_put(changed), _before(old)) == [("ADT^A08", "Patient/p1")]

@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator
 from typing import Any, Final
 
+from connector.mapping.messages.changes import DEFAULTS, split
 from connector.profile.schema import schema, schema_of
 from connector.settings import Settings
 from tests.profile.planted import ROOT
@@ -16,11 +17,14 @@ from tests.profile.planted import ROOT
 Json = dict[str, Any]
 
 README: Final = ROOT / "profiles" / "README.md"
+NAMES: Final = ("events", "profile", "settings")
 _FORMS: Final = {"boolean": "true or false", "integer": "whole number", "number": "number", "string": "text"}
 
 
 def rendered(name: str) -> str:
-    """The reference of ``profile`` or ``settings`` as Markdown."""
+    """The reference of ``profile``, ``settings`` or ``events`` as Markdown."""
+    if name == "events":
+        return "\n".join(_events()) + "\n"
     root = schema() if name == "profile" else schema_of(Settings)
     return "\n".join(_table(root, root, "")).rstrip() + "\n"
 
@@ -32,11 +36,23 @@ def written(readme: str, name: str) -> str:
 
 def rewritten(readme: str) -> str:
     """The README with the references of today."""
-    for name in ("profile", "settings"):
+    for name in NAMES:
         before, _, rest = readme.partition(_begin(name))
         after = rest.partition(_end(name))[2]
         readme = f"{before}{_begin(name)}\n\n{rendered(name)}\n{_end(name)}{after}"
     return readme
+
+
+def _events() -> Iterator[str]:
+    """The default events, a line for each kind of resource."""
+    yield from ("| Resource | What happens to it, and what is sent |", "| --- | --- |")
+    for resource in dict.fromkeys(split(key)[0] for key in DEFAULTS):
+        mine = {key.partition(".")[2]: event for key, event in DEFAULTS.items() if split(key)[0] == resource}
+        said = (
+            f"{', '.join(f'`{what}`' for what in mine if mine[what] == event)}: {event}"
+            for event in dict.fromkeys(mine.values())
+        )
+        yield f"| `{resource}` | {'; '.join(said)} |"
 
 
 def _begin(name: str) -> str:

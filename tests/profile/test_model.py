@@ -8,8 +8,8 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from connector.errors import ProfileError
+from connector.mapping.messages.changes import Rule, rules
 from connector.profile import load, parse
-from connector.profile.events import EventRule
 from connector.profile.model import Profile
 from connector.profile.reading import known_keys
 from tests.profile.planted import DEMO
@@ -82,28 +82,43 @@ def test_by_default_only_production_messages_are_taken() -> None:
     assert parse(SMALL).v2.processing_ids == ("P",)
 
 
-def test_the_special_rules_are_tried_before_the_general_ones() -> None:
-    rules = [rule for rule in parse(SMALL).rules if (rule.resource, rule.on) == ("Encounter", "update")]
-    assert rules == [
-        EventRule("Encounter", "update", "ADT^A03", status="finished"),
-        EventRule("Encounter", "update", "ADT^A02", moved=True),
-        EventRule("Encounter", "update", "ADT^A08"),
-    ]
+def test_a_profile_has_the_default_events() -> None:
+    assert parse(SMALL).rules == rules()
 
 
 def test_a_profile_changes_the_default_events_one_by_one() -> None:
     events = '[events]\n"Patient.update" = "ADT^A08"\n"Observation.update" = ""\n'
-    events += '"Encounter.cancelled" = "ADT^A11"\n'
-    rules = parse(SMALL + events).rules
-    assert EventRule("Patient", "update", "ADT^A08") in rules
-    assert EventRule("Patient", "create", "ADT^A28") in rules
-    assert EventRule("Observation", "update", "") in rules
-    assert EventRule("Encounter", "update", "ADT^A11", status="cancelled") in rules
-    assert not any(rule.event == "ADT^A31" for rule in rules)
+    events += '"Encounter.cancelled" = "ADT^A11"\n"Encounter.create.emergency" = "ADT^A01"\n'
+    found = parse(SMALL + events).rules
+    assert Rule("Patient", "ADT^A08", on="update") in found
+    assert Rule("Patient", "ADT^A28", on="create") in found
+    assert Rule("Observation", "", on="update") in found
+    assert Rule("Encounter", "ADT^A11", status="cancelled") in found
+    assert Rule("Encounter", "ADT^A01", on="create", kind="emergency") in found
+    assert Rule("Patient", "ADT^A31", on="update") not in found
+    assert len(found) == len(rules())
 
 
-def test_the_demo_profile_writes_the_default_events_out() -> None:
-    assert sorted(load(DEMO).rules) == sorted(parse(SMALL).rules)
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ("Encounter.moved", "there is no such change"),
+        ("Encounter.planned>gone", "there is no such change"),
+        ("Encounter.create.elephant", "there is no such kind of it"),
+        ("Patient.create.emergency", "there is no such kind of it"),
+        ("Visit.create", "FHIR R4 has no such resource type"),
+        ("Encounter", "a change in quotes"),
+    ],
+)
+def test_a_change_that_cannot_happen_is_refused_with_its_line(change: str, fault: str) -> None:
+    with pytest.raises(ProfileError, match=fault) as raised:
+        parse(f'{SMALL}[events]\n"Patient.update" = "ADT^A08"\n"{change}" = "ADT^A08"\n', "p.toml")
+    line = SMALL.count("\n") + 3
+    assert raised.value.location == f"p.toml:{line}"
+
+
+def test_the_demo_profile_changes_none_of_the_default_events() -> None:
+    assert load(DEMO).rules == rules()
 
 
 @pytest.mark.parametrize("host", ["localhost:8080", "127.0.0.1", "127.9.9.9:1", "[::1]:8080"])

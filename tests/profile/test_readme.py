@@ -10,7 +10,7 @@ from connector import settings
 from connector.profile import parse
 from connector.profile.check import check
 from tests.profile.planted import DEMO
-from tests.profile.reference import README, rendered, rewritten, written
+from tests.profile.reference import NAMES, README, rendered, rewritten, written
 
 TEXT = README.read_text()
 
@@ -19,7 +19,7 @@ def _examples() -> Iterator[str]:
     yield from re.findall(r"```toml\n(.*?)```", TEXT, re.DOTALL)
 
 
-@pytest.mark.parametrize("name", ["profile", "settings"])
+@pytest.mark.parametrize("name", NAMES)
 def test_the_reference_says_what_the_models_say(name: str) -> None:
     assert written(TEXT, name).strip() == rendered(name).strip()
     assert rewritten(TEXT) == TEXT

@@ -1,11 +1,14 @@
-"""Events: their message structure (table 0354), and the event that fits a set of resources."""
+"""Events: their message code, and their message structure (table 0354)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from ...hl7v2.events import STRUCTURES
-from ..places import Json
+
+EVENTS: Final = "http://terminology.hl7.org/CodeSystem/v2-0003"
+EVENT_URN: Final = "urn:hl7-org:v2:message:"  # before what MSH-9 says, where its event is no code
 
 _CODES: Mapping[str, str] = {
     "C": "CRM", "I": "REF", "P": "BAR", "R": "ORU", "S": "SIU", "T": "MDM", "V": "VXU"
@@ -26,18 +29,3 @@ def structure_of(code: str, event: str) -> str:
 def code_of(event: str) -> str:
     """The message code (MSH-9.1) of a trigger event: ``ORU`` for ``R01``."""
     return _CODE_OF.get(event) or _CODES.get(event[:1], "ADT")
-
-
-def event_of(resources: Mapping[str, Json], prior: bool) -> str:
-    """The event that MessageHeader names; else, without a prior message, the one that fits the resources."""
-    kinds = {resource["resourceType"] for resource in resources.values()}
-    for resource in resources.values():
-        if resource["resourceType"] == "MessageHeader":
-            display = str(resource.get("eventCoding", {}).get("display", ""))
-            if display.count("^"):
-                return "^".join(display.split("^")[:2])
-    if prior:
-        return ""
-    if kinds & {"DiagnosticReport", "Observation"}:
-        return "ORU^R01"
-    return "ADT^A08" if "Encounter" in kinds else "ADT^A31"

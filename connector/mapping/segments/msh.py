@@ -11,15 +11,12 @@ from ..datatypes.primitives import code_text, instant, raw_code
 from ..datatypes.references import Refer, hd_organization
 from ..fields import One
 from ..lens import Bound, Codec, Item, Unsaid
-from ..messages.events import code_of
+from ..messages.events import EVENT_URN, EVENTS, code_of
 from ..partner import Partner
 from ..places import Comps, Json, comp, same, write_comp
 from ..scope import Scope
 from ..units import Around
 from .rows import V2, absent, value
-
-EVENT = V2 + "0003"
-_URN = "urn:hl7-org:v2:message:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +31,9 @@ class MessageType:
             parts = [scope.unescape(comp(comps, at)) for at in range(min(len(comps), 3))]
             event = code_text(parts[1]) if len(parts) > 1 and parts[1] else None
             if event and "^" not in "".join(parts):
-                node["eventCoding"] = {"system": EVENT, "code": event, "display": "^".join(parts)}
+                node["eventCoding"] = {"system": EVENTS, "code": event, "display": "^".join(parts)}
             elif any(parts):
-                node["eventUri"] = _URN + ":".join(quote(part, safe="") for part in parts)
+                node["eventUri"] = EVENT_URN + ":".join(quote(part, safe="") for part in parts)
             return None
 
         def put(target: Json, base: Json, comps: Comps, scope: Scope) -> None:
@@ -52,8 +49,8 @@ class MessageType:
 def event_parts(header: Json) -> list[str]:
     """MSH-9 as a MessageHeader says it: message code, trigger event, perhaps the structure; or nothing."""
     uri, coding = header.get("eventUri"), header.get("eventCoding")
-    if isinstance(uri, str) and uri.startswith(_URN):
-        return [unquote(part) for part in uri.removeprefix(_URN).split(":")]
+    if isinstance(uri, str) and uri.startswith(EVENT_URN):
+        return [unquote(part) for part in uri.removeprefix(EVENT_URN).split(":")]
     if not isinstance(coding, dict) or not isinstance(code := coding.get("code"), str):
         return []
     parts = str(coding.get("display", "")).split("^")
