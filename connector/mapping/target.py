@@ -6,24 +6,26 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..errors import InvalidResource
-from ..fhir import references
+from ..fhir import forms, references
 from .assembly import resource_id
 from .places import Json, without_empties
 from .work import Target
 
-_PATIENT = ("subject", "patient", "beneficiary")
+_PATIENT = ("subject", "patient", "beneficiary", "actor")
 
 
 def read(bundle: Json) -> Target:
     """The resources of a bundle, or a single one, under ``Type/id``; whatever way they refer to one another.
 
-    Contained resources stand under ``Practitioner/Encounter-id#name``. A patient that is only named by an
-    identifier is one with that identifier. Raises ``InvalidResource``.
+    Contained resources stand under ``Practitioner/Encounter-id#name``. Who is only named by an identifier is
+    the resource with that identifier; a patient whom no resource has is one with no more than that. Raises
+    ``InvalidResource``.
     """
     if not isinstance(bundle, dict) or not isinstance(bundle.get("resourceType"), str):
         raise InvalidResource(
             "not a FHIR resource", fix="send a Bundle or a resource", location="resourceType"
         )
+    forms.check(bundle)
     resources: dict[str, Json] = {}
     aliases: dict[str, str] = {}
     deleted: set[str] = set()
@@ -32,18 +34,24 @@ def read(bundle: Json) -> Target:
         if request.get("method") == "DELETE":
             deleted.add(_relative(str(request.get("url", ""))))
             continue
-        resources.update(_apart(entry.get("resource"), at))
+        for name, resource in _apart(entry.get("resource"), at):
+            if resources.setdefault(name, resource) != resource:
+                raise InvalidResource(
+                    "another entry has the same type and id",
+                    fix="send each resource once",
+                    location=f"Bundle.entry[{at}].resource.id",
+                )
         if url := entry.get("fullUrl"):
             aliases[url] = _name(entry["resource"], at)
     known = {name: _with_names(resource, aliases) for name, resource in resources.items()}
-    return Target(known | _named_patients(known) | _header(bundle), frozenset(deleted))
+    return Target(known | _identified(known) | _header(bundle), frozenset(deleted))
 
 
 def _entries(bundle: Json) -> list[Json]:
     if bundle["resourceType"] != "Bundle":
         return [{"resource": bundle}]
-    entries = bundle.get("entry", [])
-    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+    entries: list[Json] = bundle.get("entry") or []
+    if any(entry is None for entry in entries):
         raise InvalidResource("entries that are no objects", location="Bundle.entry")
     return entries
 
@@ -64,8 +72,10 @@ def _apart(resource: Any, at: int) -> Iterator[tuple[str, Json]]:
     """A resource, and those that it contains as resources of their own."""
     if not isinstance(resource, dict) or not isinstance(resource.get("resourceType"), str):
         raise InvalidResource("an entry without a resource", location=f"Bundle.entry[{at}].resource")
+    if resource["resourceType"] == "Bundle":
+        raise InvalidResource("a bundle within a bundle", location=f"Bundle.entry[{at}].resource")
     name = _name(resource, at)
-    inside = [one for one in resource.get("contained", ()) if isinstance(one, dict) and "resourceType" in one]
+    inside = [one for one in resource.get("contained") or () if one is not None]
     within = name.replace("/", "-")
     names = {f"#{one.get('id', '')}": f"{one['resourceType']}/{within}#{one.get('id', '')}" for one in inside}
     own = {key: value for key, value in resource.items() if key != "contained"}
@@ -90,24 +100,45 @@ def _relative(text: str) -> str:
     return f"{found.type}/{found.id}" if found is not None and found.form == "relative" else text
 
 
-def _named_patients(resources: Mapping[str, Json]) -> dict[str, Json]:
-    """Patients that are only named by an identifier; who refers to them does so by reference then."""
-    if any(resource["resourceType"] == "Patient" for resource in resources.values()):
-        return {}
+def _identified(resources: Mapping[str, Json]) -> dict[str, Json]:
+    """Who is only named by an identifier gets a reference; the patients that no resource here is."""
+    known = {
+        (name.partition("/")[0], *_key(identifier)): name
+        for name, resource in resources.items()
+        for identifier in resource.get("identifier") or ()
+        if isinstance(identifier, dict)
+    }
     found: dict[str, Json] = {}
     for resource in resources.values():
-        for name in _PATIENT:
-            subject = resource.get(name)
-            if isinstance(subject, dict) and (identifier := _identifier(subject)):
-                key = "Patient/" + resource_id(f"{identifier.get('system', '')}|{identifier['value']}")
-                found[key] = {"resourceType": "Patient", "identifier": [identifier]}
-                resource[name] = {**subject, "reference": key}
+        for element, pointer in _logical(resource):
+            kinds = [pointer["type"]] if "type" in pointer else [kind for kind, *_ in known]
+            key = _key(pointer["identifier"])
+            name = next((known[kind, *key] for kind in kinds if (kind, *key) in known), "")
+            if not name and element in _PATIENT and pointer.get("type", "Patient") == "Patient":
+                name = "Patient/" + resource_id("|".join(key))
+                found[name] = {"resourceType": "Patient", "identifier": [pointer["identifier"]]}
+            if name:
+                pointer["reference"] = name
     return found
 
 
-def _identifier(subject: Json) -> Json:
-    """The identifier of a patient to whom there is no reference."""
-    if "reference" in subject or subject.get("type", "Patient") != "Patient":
-        return {}
-    identifier = subject.get("identifier")
-    return identifier if isinstance(identifier, dict) and identifier.get("value") else {}
+def _key(identifier: Json) -> tuple[str, str]:
+    return str(identifier.get("system", "")), str(identifier.get("value", ""))
+
+
+def _logical(node: Any, element: str = "") -> Iterator[tuple[str, Json]]:
+    """Every Reference that has an identifier and no reference, with the element it stands at."""
+    if isinstance(node, list):
+        for inner in node:
+            yield from _logical(inner, element)
+    elif isinstance(node, dict):
+        identifier = node.get("identifier")
+        if isinstance(identifier, dict) and identifier.get("value") and not _is_more(node):
+            yield element, node
+        for name, inner in node.items():
+            yield from _logical(inner, name)
+
+
+def _is_more(node: Json) -> bool:
+    """Whether this is no Reference, or one that says more than an identifier."""
+    return bool(node.keys() - {"identifier", "type", "display", "id", "extension"})
