@@ -47,4 +47,4 @@ def test_what_others_refer_to_is_spoken_of_first(each: registry.MessageMap) -> N
     names = [unit.name for unit in each.units]
     for unit in each.units:
         for around in unit.under:
-            assert around not in names[names.index(unit.name) :], (unit.name, around)
+            assert around not in names[names.index(unit.name) + 1 :], (unit.name, around)
