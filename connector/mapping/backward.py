@@ -14,6 +14,7 @@ from .compiled import Bound, BoundSegments, BoundUnit, Maps, Slot
 from .fields import BoundOne
 from .layout import Layout
 from .opening import Parents, news
+from .parts import placed
 from .places import Json, same
 from .scope import Scope
 from .sharing import put_list
@@ -34,6 +35,7 @@ def to_v2(prior: Message, maps: Maps, target: Target, order: tuple[str, ...]) ->
         _put_instance(work, n)
     for unit in maps.units:
         if unit.declared.name in order:
+            _open_parts(work, unit)
             for reference, resource, parents in news(work, unit):
                 _open(work, unit, reference, resource, parents)
     target.standing = frozenset(layout.standing(len(before.spoken)))
@@ -46,6 +48,9 @@ def _put_instance(work: Work, n: int) -> None:
     unit = work.maps.units[spoken.instance.unit]
     main = spoken.references[0]
     work.done.update(reference for reference in spoken.references if reference)
+    if unit.slots[0].part is not None:
+        _put_part(work, unit, n)
+        return
     if main in work.target.deleted:
         work.layout.remove(n)
         return
@@ -69,6 +74,36 @@ def _put_unit(work: Work, unit: BoundUnit, n: int, now: list[Json], old: list[Js
         if isinstance(slot.declared, Attached):
             target, base = _attached(work, slot.declared, n, main)
         _put_slot(work, unit, slot, n, target, base)
+
+
+def _put_part(work: Work, unit: BoundUnit, n: int) -> None:
+    """A unit of the prior message that says an element of its parent's list."""
+    slot, spoken = unit.slots[0], work.before.spoken[n]
+    assert slot.part is not None  # noqa: S101 - the caller has looked
+    parent = spoken.instance.parents.get(slot.part.declared.parent)
+    if parent is None or not spoken.nodes[0]:
+        return
+    element = placed(work, unit, parent).homes.get(n)
+    if element is None:
+        work.layout.remove(n)
+        return
+    work.scope.owner = _owner(work, n)
+    _put_slot(work, unit, slot, n, element, spoken.nodes[0])
+
+
+def _open_parts(work: Work, unit: BoundUnit) -> None:
+    """Segments for elements that the prior message did not say."""
+    slot, layout = unit.slots[0], work.layout
+    if slot.part is None:
+        return
+    declared = slot.part.declared
+    for parent in list(layout.instances(declared.parent)):
+        for element in placed(work, unit, parent).new:
+            n = layout.open(unit.declared, "", {**layout.parents(parent), declared.parent: parent})
+            if declared.led and not layout.holds(declared.led):
+                layout.add(n, declared.led)
+            _put_slot(work, unit, slot, n, element, {})
+            layout.close(n)
 
 
 def _attached(work: Work, declared: Attached, n: int, main: str) -> tuple[Json, Json]:

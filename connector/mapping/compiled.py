@@ -12,7 +12,7 @@ from .messages import registry
 from .messages.message_map import MessageMap
 from .partner import Partner
 from .places import Reader, Writer, copies, place
-from .units import Attached, Planner, ResourceMap, Segments, Unit
+from .units import Attached, PartOf, Planner, ResourceMap, Segments, Unit
 
 Bound = BoundField | BoundOne
 Units = tuple[Unit, ...]
@@ -30,8 +30,17 @@ class BoundSegments(NamedTuple):
     needs: tuple[str, ...]
 
 
+class BoundPart(NamedTuple):
+    """A ``PartOf`` bound to a partner."""
+
+    declared: PartOf
+    reader: Reader
+    writer: Writer
+    keys: list[Reader]
+
+
 class Slot:
-    """One resource of a unit (or one element attached to another unit's), with its bound rows.
+    """One resource of a unit (or one element of another unit's), with its bound rows.
 
     ``lists``: for each list, the fields that make it, in the order they are read. ``rivals``: the fields
     any of which may say the same element, the preferred one first.
@@ -51,15 +60,17 @@ class Slot:
         "links",
         "lists",
         "needs",
+        "part",
         "rivals",
         "seed",
         "segments",
         "unless",
     )
 
-    def __init__(self, declared: ResourceMap | Attached) -> None:
+    def __init__(self, declared: ResourceMap | Attached | PartOf) -> None:
         self.declared = declared
         self.attached = declared if isinstance(declared, Attached) else None
+        self.part: BoundPart | None = None
         self.fields: list[Bound] = []
         self.lists: list[list[BoundField]] = []
         self.rivals: list[list[BoundOne]] = []
@@ -203,8 +214,11 @@ def _silent(unit: Unit, slots: list[Slot]) -> dict[str, frozenset[int]]:
     return {name: frozenset(numbers) for name, numbers in found.items()}
 
 
-def _slot(declared: ResourceMap | Attached, partner: Partner, read: tuple[str, ...]) -> Slot:
+def _slot(declared: ResourceMap | Attached | PartOf, partner: Partner, read: tuple[str, ...]) -> Slot:
     slot = Slot(declared)
+    if isinstance(declared, PartOf):
+        keys = [place(path)[0] for path in declared.key]
+        slot.part = BoundPart(declared, *place(declared.path), keys)
     for row in declared.rows:
         if isinstance(row, Segments):
             lens = compile_rows(row.rows, partner)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ..hl7v2.tree import Segment
-from .compiled import BoundSegments, Slot
+from .compiled import BoundPart, BoundSegments, Slot
 from .fields import DELETE, BoundField, BoundOne
 from .forward import Around, Forward, Spoken
 from .naming import fhir_place, names_of, v2_place
@@ -178,6 +178,8 @@ def _explain_slot(work: _Work, spoken: Spoken, at: int) -> None:
     reference, prefix = spoken.references[at], ""
     if slot.attached is not None:
         reference, prefix = _attached(work, slot, spoken, around)
+    if slot.part is not None:
+        reference, prefix = _part(work, slot.part, spoken.nodes[at], around)
     if reference not in work.names:
         return
     _rows(work, spoken, slot, reference, prefix)
@@ -203,6 +205,14 @@ def _attached(work: _Work, slot: Slot, spoken: Spoken, around: Around) -> tuple[
             _note_link(work, spoken, parent, f"{path}.{declared.link}.reference")
             return parent, path
     return "", ""
+
+
+def _part(work: _Work, part: BoundPart, element: Json, around: Around) -> tuple[str, str]:
+    """The parent's resource, and the path of the element that this unit's segments say."""
+    parent = around.parent(part.declared.parent)
+    listed = part.reader(work.said.assembly.resources.get(parent, {})) or ()
+    found = next((f"{part.declared.path}[{n}]" for n, one in enumerate(listed) if one is element), "")
+    return (parent, found) if found else ("", "")
 
 
 def _rows(work: _Work, spoken: Spoken, slot: Slot, reference: str, prefix: str) -> None:

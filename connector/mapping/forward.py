@@ -8,8 +8,9 @@ from typing import Any
 
 from ..hl7v2.tree import Message, Segment
 from .assembly import Assembly
-from .compiled import BoundSegments, BoundUnit, Maps, Slot
+from .compiled import BoundPart, BoundSegments, BoundUnit, Maps, Slot
 from .fields import DELETE
+from .overlay import is_absent
 from .places import Json, place
 from .scope import Scope
 from .units import Attached, Instance, Plan
@@ -73,6 +74,19 @@ class Around:
         at = self._instance.parents.get(unit, -1)
         return self._forward.spoken[at].references[slot] if at >= 0 else ""
 
+    def resource(self, unit: str, slot: int = 0) -> Json | None:
+        return self._forward.assembly.resources.get(self.parent(unit, slot))
+
+    def note(self, *fields: str, said: bool) -> None:
+        lost = self._forward.lost
+        for at in fields:
+            name, _, number = at.partition("-")
+            location = f"{self._forward.plan.labels[self._instance.at[name][0]]}-{number}"
+            if said and location in lost:
+                lost.remove(location)
+            if not said and location not in lost and self.value(at):
+                lost.append(location)
+
     def value(self, location: str) -> str:
         name, _, number = location.partition("-")
         number, _, component = number.partition(".")
@@ -125,6 +139,10 @@ def _speak(forward: Forward, unit: BoundUnit, n: int) -> None:
         slot, node = unit.slots[at], nodes[at]
         if slot.attached is not None:
             if node and not _attach(forward, slot.attached, node, spoken, around):
+                unmade.add(at)
+        elif slot.part is not None:
+            if node and not _take_in(slot.part, node, around):
+                nodes[at] = {}
                 unmade.add(at)
         elif (len(node) > 1 or slot.always or _carries(slot, at, spoken)) and not _finish(
             forward, slot, at, spoken, around
@@ -255,6 +273,24 @@ def _attach(forward: Forward, declared: Attached, node: Json, spoken: Spoken, ar
     found = parent.setdefault(declared.path, [])
     if element not in found:
         found.append(element)
+    return True
+
+
+def _take_in(part: BoundPart, element: Json, around: Around) -> bool:
+    """Make an element part of the parent's list; what only says that the list is unknown gives way to it."""
+    declared = part.declared
+    parent = around.resource(declared.parent)
+    if declared.complete is not None:
+        declared.complete(element, around)
+    if parent is None or any(need not in element for need in declared.needs):
+        return False
+    found = part.reader(parent)
+    if found is None or is_absent(found):
+        part.writer(parent, [element])
+    else:
+        found.append(element)
+    if declared.affects is not None:
+        declared.affects(element, around)
     return True
 
 

@@ -36,6 +36,10 @@ class Layout:
         """An instance's segments of one name."""
         return [segment for segment, owner in self._rows if owner == n and segment.name == name]
 
+    def holds(self, name: str) -> bool:
+        """Whether the message has a segment of this name."""
+        return any(segment.name == name for segment, _ in self._rows)
+
     def has(self, n: int, name: str) -> bool:
         return bool(self.segments(n, name))
 
@@ -192,7 +196,7 @@ class Layout:
         """A set id counts the segments of one name under one parent."""
         if f"{segment.name}-1" not in self._unit_of[n].structural or segment.name in ("MSH", "EVN"):
             return
-        if segment.name == "NTE":
+        if segment.name == "NTE" and self._unit_of[n].opener != "NTE":
             siblings = self.segments(n, "NTE")
         else:
             inner = self._inner(n)

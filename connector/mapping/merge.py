@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 
-from .compiled import BoundSegments, Slot
+from .compiled import BoundPart, BoundSegments, Slot
 from .fields import BoundAcross, BoundField, BoundOne
 from .forward import Around, Forward, Spoken
 from .overlay import Marks, clear, deep, indexed, over, refers, said_already, united
@@ -45,6 +45,7 @@ class _Spoken:
 
     speakers: list[_Speaker] = field(default_factory=list)
     attached: list[tuple[_Speaker, str]] = field(default_factory=list)
+    parts: list[tuple[BoundPart, Json]] = field(default_factory=list)
     collected: set[str] = field(default_factory=set)
 
 
@@ -76,6 +77,9 @@ def _spoken(said: Forward) -> dict[str, _Spoken]:
             if slot.attached is not None:
                 parent = around.parent(slot.attached.unit)
                 found.setdefault(parent, _Spoken()).attached.append((speaker, spoken.references[0]))
+            elif slot.part is not None and node:
+                parent = around.parent(slot.part.declared.parent)
+                found.setdefault(parent, _Spoken()).parts.append((slot.part, node))
             elif reference and isinstance(declared, ResourceMap):
                 if declared.assumes is not None:
                     speaker.assumes = declared.assumes(node, around)
@@ -112,6 +116,9 @@ def _merged(now: Json, before: Json, spoken: _Spoken) -> Json:
     for speaker, link in spoken.attached:
         path = speaker.slot.attached.path if speaker.slot.attached else ""
         lists[path] = _attached(speaker, link, lists.get(path, _list(before, path)), now)
+    for part, _ in spoken.parts:
+        path = part.declared.path
+        lists[path] = _with_parts(path, spoken, lists.get(path, _list(before, path)))
     rest = _without(now, lists)
     for name, value in rest.items():
         if name not in _CONSTANT and not _only_assumed(name, value, result, said, spoken.speakers):
@@ -306,6 +313,27 @@ def _attached(speaker: _Speaker, link: str, there: list[Json], now: Json) -> lis
         _cleared(result, new or {}, speaker)
         found.append(deep(result, new or {}))
     return united(found, [new] if new else [], attached.link)
+
+
+def _with_parts(path: str, spoken: _Spoken, there: list[Json]) -> list[Json]:
+    """The list with the elements that segments say, which are all there are of their kind."""
+    mine = [(part, element) for part, element in spoken.parts if part.declared.path == path]
+    others: list[Json] = []
+    claimed: list[Json] = []
+    for one in there:
+        said = any(part.declared.only(one) for part, _ in mine)
+        (claimed if said else others).append(one)
+    return others + [_over_like(part, element, claimed) for part, element in mine]
+
+
+def _over_like(part: BoundPart, element: Json, claimed: list[Json]) -> Json:
+    """An element over the prior one that says as much or has the same key."""
+    mark = [reader(element) for reader in part.keys]
+    for one in claimed:
+        keyed = bool(mark) and any(mark) and same([reader(one) for reader in part.keys], mark)
+        if includes(one, element) or keyed:
+            return dict(deep(one, element))
+    return element
 
 
 # --- a resource that a field refers to --------------------------------------------------------------------

@@ -16,7 +16,7 @@ Parents = dict[str, int]
 def news(work: Work, unit: BoundUnit) -> Iterator[tuple[str, Json, Parents]]:
     """The resources a unit is to be opened for, by reference, and what will be around them."""
     main = unit.slots[0]
-    if main.kind == "MessageHeader":  # a message has one, and it is there
+    if main.kind in ("MessageHeader", ""):  # a message has one, and it is there
         return
     for reference, resource in work.target.resources.items():
         if resource.get("resourceType") != main.kind or reference in work.done:

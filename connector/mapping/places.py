@@ -59,6 +59,8 @@ def place(path: str) -> tuple[Reader, Writer]:
     if len(keys) == 1:
         return (lambda node: node.get(path)), (lambda node, value: node.__setitem__(path, value))
 
+    if len(keys) == 3 and isinstance(keys[1], str) and keys[1][:1].isupper():
+        return _referring(*path.split("."))
     first, second = keys[0], keys[1]
     if len(keys) == 2 and isinstance(first, str):
         return (
@@ -97,6 +99,27 @@ def _first_of(name: str) -> tuple[Reader, Writer]:
             found[0] = value
         else:
             node[name] = [value]
+
+    return reader, writer
+
+
+def _referring(name: str, kind: str, link: str) -> tuple[Reader, Writer]:
+    """``participant.Patient.actor``: of a list, the element that refers to a resource of a kind."""
+
+    def refers(element: Any) -> bool:
+        found = element.get(link) if isinstance(element, dict) else None
+        return isinstance(found, dict) and str(found.get("reference", "")).startswith(kind + "/")
+
+    def reader(node: Json) -> Any:
+        found = node.get(name)
+        return next((one[link] for one in found if refers(one)), None) if isinstance(found, list) else None
+
+    def writer(node: Json, value: Any) -> None:
+        found = node.setdefault(name, [])
+        mine = next((one for one in found if refers(one)), None)
+        if mine is None:
+            found.insert(0, mine := {})
+        mine[link] = value
 
     return reader, writer
 

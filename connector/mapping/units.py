@@ -42,6 +42,14 @@ class Around(Protocol):
         """The unescaped text at a location of this unit's segments, or of MSH; empty when absent."""
         ...
 
+    def resource(self, unit: str, slot: int = 0) -> Json | None:
+        """A resource of the unit around, as far as it is said already."""
+        ...
+
+    def note(self, *fields: str, said: bool) -> None:
+        """Fields of this unit's segments (``AIS-4``) that are said after all, or are not."""
+        ...
+
     @property
     def message_key(self) -> str:
         """What tells this message from any other; empty where its header does not say."""
@@ -97,6 +105,28 @@ class Attached:
 
 
 @dataclass(frozen=True, slots=True)
+class PartOf:
+    """An element of a list of the parent's resource that a unit's segments say: they speak of no resource.
+
+    ``parent``: the unit whose first resource it is an element of; ``path``: the list. ``only``: which of its
+    elements these segments say; ``key``: the paths by which a changed element finds its prior segments.
+    ``complete``: elements that follow from others; ``affects``: what of resources around follows from it.
+    ``needs``: only made where all of these are there. ``led``: what a message holds before the first of them.
+    It is the only map of its unit.
+    """
+
+    parent: str
+    path: str
+    rows: tuple[Field | One | Across, ...]
+    only: Callable[[Json], bool] = lambda element: True
+    key: tuple[str, ...] = ()
+    complete: Complete | None = None
+    affects: Complete | None = None
+    needs: tuple[str, ...] = ()
+    led: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Unit:
     """Segments that together speak of some resources.
 
@@ -112,7 +142,7 @@ class Unit:
 
     name: str
     opener: str
-    maps: tuple[ResourceMap | Attached, ...]
+    maps: tuple[ResourceMap | Attached | PartOf, ...]
     leads: tuple[str, ...] = ()
     members: tuple[str, ...] = ()
     many: tuple[str, ...] = ()
