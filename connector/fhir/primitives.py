@@ -62,6 +62,13 @@ def _decimal(value: Any) -> bool:
     return type(value) is int or (type(value) is float and value - value == 0)
 
 
+PLAIN: Final = re.compile(r"[!-~][ -\uffff]*\Z").match
+"""Matches texts of one line that surely are a ``string``."""
+NO_SPACES: Final = re.compile(r"[!-~]+\Z").match
+"""Matches texts that surely are a ``uri`` and a ``code``."""
+PLAIN_ID: Final = re.compile(r"[A-Za-z0-9\-.]{1,64}\Z", re.ASCII).match
+"""Matches an ``id``."""
+
 _URI = _like(r"[^\s\x00-\x1f]+")
 
 CHECKS: Final[dict[str, Callable[[Any], bool]]] = {

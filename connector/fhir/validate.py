@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Any, Final
 
 from connector.errors import InvalidResource, RequiredElementMissing
-from connector.fhir import elements, references, rules
+from connector.fhir import elements, quick, references, rules
 from connector.fhir.models import judge
 from connector.fhir.primitives import CHECKS
 
@@ -28,7 +28,14 @@ def fast(resource: Any) -> list[InvalidResource]:
     primitive (dates on the calendar), codes of required bindings, nothing empty, the form of
     references and the types they may point at, and the invariants in ``rules``. Bundles are walked.
     """
-    return list(islice(_resource(resource, ""), MAX_FINDINGS))
+    if quick.good(resource):
+        return []
+    return list(islice(carefully(resource), MAX_FINDINGS))
+
+
+def carefully(resource: Any) -> Findings:
+    """Every fault of a resource, each at its place."""
+    return _resource(resource, "")
 
 
 def models(resource: dict[str, Any]) -> list[InvalidResource]:
@@ -46,6 +53,8 @@ def _resource(node: Any, path: str) -> Findings:
         yield InvalidResource("this is no resource of FHIR R4", fix=fix, location=path or "resourceType")
         return
     yield from _structure(node, kind, path or kind)
+    if kind != "Bundle" and (not path or path.endswith(".resource")):
+        yield from rules.contained(node, path or kind)
 
 
 def _structure(node: dict[str, Any], kind: str, path: str) -> Findings:

@@ -25,6 +25,7 @@ PATIENT: dict[str, Any] = {
     "_birthDate": {"extension": [{"url": "http://x.test/time", "valueDateTime": "1962-03-20T10:00:00Z"}]},
     "contact": [{"name": {"family": SECRET}}],
     "managingOrganization": {"reference": "Organization/o1"},
+    "generalPractitioner": [{"reference": "#o"}],
     "contained": [{"resourceType": "Organization", "id": "o", "name": "Lab"}],
 }
 OBSERVATION: dict[str, Any] = {
