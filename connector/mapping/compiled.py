@@ -13,6 +13,7 @@ from .messages.message_map import MessageMap
 from .partner import Partner
 from .places import Reader, Writer, copies, place
 from .units import Attached, PartOf, Planner, ResourceMap, Segments, Unit
+from .unrolled import Sayer, Takers, sayer
 
 Bound = BoundField | BoundOne
 Units = tuple[Unit, ...]
@@ -92,23 +93,20 @@ class Slot:
         ]
 
 
-Takers = tuple[tuple[int, Any], ...]
-"""The (slot, ``take``) of all that say something of a field; none where nobody knows it."""
-
-
 @dataclass(slots=True)
 class BoundUnit:
     """A unit bound to a partner.
 
     ``takes``: segment name -> by field number, the number and its takers, ``None`` where the field needs no
-    saying. ``silent``: the fields that need no saying; ``looks``: what spans fields, ``repeats``: what takes
-    whole segments, by segment name.
+    saying; ``says``: the same, unrolled. ``silent``: the fields that need no saying; ``looks``: what spans
+    fields, ``repeats``: what takes whole segments, by segment name.
     ``order``: in which the slots are made whole, what others of the unit refer to first.
     """
 
     declared: Unit
     slots: list[Slot]
     takes: dict[str, list[tuple[int, Takers] | None]]
+    says: dict[str, Sayer]
     silent: dict[str, frozenset[int]]
     looks: dict[str, list[tuple[int, BoundAcross]]]
     repeats: dict[str, list[tuple[int, BoundSegments]]]
@@ -176,7 +174,14 @@ def _unit(unit: Unit, partner: Partner) -> BoundUnit:
             repeats.setdefault(rows.name, []).append((n, rows))
     silent = _silent(unit, slots)
     takes = {name: _rows(numbers, silent[name]) for name, numbers in found.items()}
-    return BoundUnit(unit, slots, takes, silent, looks, repeats, _order(slots))
+    alone = {
+        id(bound.take): bound.alone
+        for slot in slots
+        for bound in slot.fields
+        if isinstance(bound, BoundOne) and bound.alone
+    }
+    says = {name: sayer(row, looks.get(name, ()), alone) for name, row in takes.items()}
+    return BoundUnit(unit, slots, takes, says, silent, looks, repeats, _order(slots))
 
 
 def _rows(found: dict[int, list[tuple[int, Any]]], silent: frozenset[int]) -> list[tuple[int, Takers] | None]:

@@ -120,12 +120,13 @@ def _emit_leaf(f: Function, depth: int, leaf: Leaf, node: str, unsaid: str) -> N
     elif leaf.codec is not None and leaf.path:
         f.line(depth, f"v = {f.ref(leaf.codec)}(t)")
         f.line(depth, f"if v is None: {unsaid}")
-        f.line(depth, f"else: {_assignment(f, leaf.path, node)}")
+        f.line(depth, f"else: {assignment(f, leaf.path, node)}")
     else:
         f.line(depth, f"if not {f.ref(leaf.within_take or leaf.take)}(t, {node}): {unsaid}")
 
 
-def _assignment(f: Function, path: str, node: str) -> str:
+def assignment(f: Function, path: str, node: str) -> str:
+    """The source that sets the element at a path of a node to ``v``."""
     return f"{node}[{path!r}] = v" if "." not in path else f"{f.ref(place(path)[1])}({node}, v)"
 
 
@@ -176,7 +177,7 @@ def one_taker(
     if alone is not None and alone.strict and alone.codec is not None:
         f.line(1, f"v = {f.ref(alone.codec)}(text) if scope.standard else None")
         f.line(1, "if v is not None:")
-        f.line(2, _assignment(f, alone.path, "node"))
+        f.line(2, assignment(f, alone.path, "node"))
         f.line(2, "return None")
     f.line(1, f"if scope.repetition in text: return {f.ref(care)}(text, node, scope)")
     _emit_flags(f)

@@ -192,10 +192,11 @@ class BoundField:
 class BoundOne:
     """A ``One`` bound to a partner."""
 
-    __slots__ = ("declared", "get", "lens", "number", "reader", "segment", "take", "writer")
+    __slots__ = ("alone", "declared", "get", "lens", "number", "reader", "segment", "take", "writer")
 
     def __init__(self, declared: One, lens: Lens, alone: Leaf | None = None) -> None:
         self.declared = declared
+        self.alone = alone if alone is not None and alone.strict and not declared.secondary else None
         self.segment, self.number = split_at(declared.at)
         self.lens = lens
         self.get = lens.get

@@ -122,14 +122,15 @@ def _speak(forward: Forward, unit: BoundUnit, n: int) -> None:
     nodes: list[Json] = [{"resourceType": slot.kind} if slot.kind else {} for slot in unit.slots]
     spoken = forward.spoken[n] = Spoken(instance, nodes)
     around = Around(forward, instance)
-    scope = forward.scope
+    scope, message, lost, labels = forward.scope, forward.message, forward.lost, forward.plan.labels
     scope.owner = around.parent("patient") or forward.key
     for name, positions in instance.at.items():
         if name in unit.repeats:
             _repeated(forward, unit, name, positions, nodes)
             continue
+        say = unit.says[name]
         for at in positions:
-            _segment(forward, unit, at, nodes)
+            say(message.segments[at], nodes, scope, lost, labels[at])
         if name == "PID":  # what has no identifier of its own belongs to the patient
             scope.owner = spoken.seed = unit.slots[0].seed(nodes[0], around)
     if unit.declared.key is not None:
@@ -152,33 +153,6 @@ def _speak(forward: Forward, unit: BoundUnit, n: int) -> None:
         _unmade(forward, unit, spoken, unmade)
 
 
-def _segment(forward: Forward, unit: BoundUnit, at: int, nodes: list[Json]) -> None:
-    segment = forward.message.segments[at]
-    scope, name, lost = forward.scope, segment.name, forward.lost
-    row = unit.takes[name]
-    for text, entry in zip(segment.texts, row):
-        if not text or entry is None or text == DELETE:
-            continue
-        number, takers = entry
-        if not takers:
-            lost.append(f"{forward.plan.labels[at]}-{number}")
-            continue
-        slot, take = takers[0]
-        unsaid = take(text, nodes[slot], scope)
-        if len(takers) > 1:
-            for slot, take in takers[1:]:
-                unsaid = both(unsaid, take(text, nodes[slot], scope))
-        if unsaid:
-            lost += [f"{forward.plan.labels[at]}-{number}{rest}" for rest in unsaid]
-    if len(segment.texts) > len(row):
-        beyond = enumerate(segment.texts[len(row) :], len(row))
-        lost += [f"{forward.plan.labels[at]}-{n}" for n, text in beyond if text and text != DELETE]
-    for slot, across in unit.looks.get(name, ()):
-        where = across.get(segment, nodes[slot], scope)
-        if where:
-            lost += [f"{forward.plan.labels[at]}-{rest}" for rest in where]
-
-
 def _unmade(forward: Forward, unit: BoundUnit, spoken: Spoken, slots: set[int]) -> None:
     """The fields that only resources which could not be made would have said."""
     for name, number in sorted(spoken.fields(forward.message, deleted=False)):
@@ -189,19 +163,6 @@ def _unmade(forward: Forward, unit: BoundUnit, spoken: Spoken, slots: set[int]) 
         }
         if takers and takers <= slots:
             forward.lost.append(f"{forward.plan.labels[spoken.instance.at[name][0]]}-{number}")
-
-
-def both(one: list[str] | None, other: list[str] | None) -> list[str] | None:
-    """What neither of two rows could say; a part of what the other left whole counts as left."""
-    if not one or not other:
-        return None
-    return [at for at in one if _covered(at, other)] + [
-        at for at in other if at not in one and _covered(at, one)
-    ]
-
-
-def _covered(at: str, by: Sequence[str]) -> bool:
-    return any(not whole or at == whole or at.startswith((whole + ".", whole + "(")) for whole in by)
 
 
 def _repeated(

@@ -7,7 +7,9 @@ sub-components not yet split). A FHIR path is dotted; a number is a list index.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from decimal import Decimal
+from functools import lru_cache, partial
 from itertools import pairwise
 from typing import Any
 
@@ -15,6 +17,7 @@ Json = dict[str, Any]
 Comps = list[str]
 
 _NUMBERS = {int, Decimal}
+_MOST_LEAVES = 60
 
 Reader = Callable[[Json], Any]
 Writer = Callable[[Json, Any], None]
@@ -196,19 +199,36 @@ def own_part(target: Any, base: Any, own: Any) -> Any:
 
 
 def copies(value: Any) -> Callable[[], Any]:
-    """Makes copies of a declared constant, so that nobody who changes a bundle changes the maps."""
+    """Makes copies of a constant, so that nobody who changes a bundle changes the maps.
+
+    Values of one shape (the same names in the same order) share one function, which takes the texts by
+    reference: names come from declarations, texts may come from anywhere and never become source.
+    """
+    if not isinstance(value, (Mapping, list)):
+        return lambda: value
+    leaves: list[Any] = []
+    shape = _shape(value, leaves)
+    make = _maker(shape, len(leaves)) if len(leaves) <= _MOST_LEAVES else None
+    return make(*leaves) if make is not None else partial(deepcopy, value)
+
+
+def _shape(value: Any, leaves: list[Any]) -> str:
+    """A display of the value with a name for each of its leaves."""
     if isinstance(value, Mapping):
-        if all(isinstance(inner, str) for inner in value.values()):
-            return dict(value).copy
-        makers = [(name, copies(inner)) for name, inner in value.items()]
-        return lambda: {name: make() for name, make in makers}
+        return "{" + ", ".join(f"{name!r}: {_shape(inner, leaves)}" for name, inner in value.items()) + "}"
     if isinstance(value, list):
-        if len(value) == 1:
-            only = copies(value[0])
-            return lambda: [only()]
-        inside = [copies(inner) for inner in value]
-        return lambda: [make() for make in inside]
-    return lambda: value
+        return "[" + ", ".join(_shape(inner, leaves) for inner in value) + "]"
+    leaves.append(value)
+    return f"v{len(leaves) - 1}"
+
+
+@lru_cache(maxsize=1024)
+def _maker(shape: str, leaves: int) -> Callable[..., Callable[[], Any]]:
+    names = ", ".join(f"v{n}" for n in range(leaves))
+    found: dict[str, Any] = {}
+    exec(f"def maker({names}): return lambda: {shape}", found)  # noqa: S102 - of declared names only
+    made: Callable[..., Callable[[], Any]] = found["maker"]
+    return made
 
 
 def without_empties(node: Any) -> Any:

@@ -31,7 +31,7 @@ def valued(**quantity: Any) -> Json:
 
 
 def appointment(**more: Any) -> Json:
-    said = {"status": "booked", "start": "2026-11-01T10:00:00Z", "end": "2026-11-01T10:30:00Z"}
+    said: Json = {"status": "booked", "start": "2026-11-01T10:00:00Z", "end": "2026-11-01T10:30:00Z"}
     participant = {"actor": {"reference": "Patient/p"}, "status": "accepted"}
     said |= {"resourceType": "Appointment", "participant": [participant], **more}
     return {name: value for name, value in said.items() if value is not None}
