@@ -65,8 +65,8 @@ def put_list(
     segments = [segment_of(each) for each in fields]
     priors = [_priors(each, segment, scope) for each, segment in zip(fields, segments)]
     homes = [_equal(priors, element) for element in wanted]
-    if same(wanted, before) and not all(homes):
-        return  # nothing new here: another resource that these fields speak of has changed them
+    if same(wanted, before) and not (wanted and all(homes)):
+        return  # nothing new here: another resource has changed what these fields say, or none says it
     if any(home is None for home in homes):
         homes = _placed(fields, priors, wanted, homes, scope)
     for n, each in enumerate(fields):

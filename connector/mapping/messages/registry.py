@@ -11,11 +11,11 @@ from typing import Final
 
 from ...hl7v2.events import STRUCTURES
 from ..units import Unit
-from . import adt, oru
+from . import adt, oru, vxu
 from .events import structure_of
 from .message_map import MessageMap
 
-MESSAGE_MAPS: Final[tuple[MessageMap, ...]] = (*adt.MAPS, *oru.MAPS)
+MESSAGE_MAPS: Final[tuple[MessageMap, ...]] = (*adt.MAPS, *oru.MAPS, *vxu.MAPS)
 
 
 @cache
