@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from ..lens import SAID, At, Bound, Case, Codec, Item, Joint, Nested, OneOf, Row, Spread, Unsaid, compile_rows
 from ..partner import Partner
-from ..places import Comps, Json, comp, same
+from ..places import Comps, Json, comp, same, write_comp
 from ..scope import Scope
 from .identifiers import CHECK_DIGIT, CHECK_SCHEME, Authority, Extension
+from .kept import Kept
 from .primitives import Code, End, IdentifierType, date_time, ends_before, positive, raw_code
 
 _SD = "http://hl7.org/fhir/StructureDefinition/"
@@ -75,21 +76,61 @@ XPN_HUMANNAME: tuple[Row, ...] = (
     _period("12", "13"),
 )
 
-SAD_ADDRESS: tuple[Row, ...] = (
-    Item("1", "line.0"),
-    Extension("2", _SD + "iso21090-ADXP-streetName", under="_line0"),
-    Extension("3", _SD + "iso21090-ADXP-houseNumber", under="_line0"),
-)
+_LINE_PARTS = ("iso21090-ADXP-streetName", "iso21090-ADXP-houseNumber")
 
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """Street (SAD.1 of XAD.1), other designation (XAD.2) and addressee (XAD.19) <-> ``line``."""
+    """Street (SAD.1 of XAD.1), other designation (XAD.2) and addressee (XAD.19) <-> ``line``.
+
+    Street name and house number, which SAD.1 holds too, are extensions of the first line.
+    """
 
     def compile(self, partner: Partner) -> Bound:
         spread = Spread(("1.1", "2", "19"), "line", ", ").compile(partner)
-        return Bound(spread.put, leaves=spread.leaves, elements=spread.elements)
+        parts = compile_rows(
+            tuple(Extension(at, _SD + name) for at, name in zip(("2", "3"), _LINE_PARTS)), partner
+        )
+        first = spread.leaves[0]
 
+        def street(sent: str, node: Json, scope: Scope) -> Unsaid | None:
+            line, *rest = sent.split(scope.subcomponent)
+            said = bool(line) and line != '""' and first.take(scope.unescape(line), node)
+            unsaid = ["1"] if line and line != '""' and not said else []
+            if not any(rest):
+                return unsaid or None
+            if not said:
+                return unsaid + [str(n) for n, text in enumerate(rest, 2) if text and text != '""']
+            inside: Json = {}
+            unsaid += parts.get(["", *rest], inside, scope) or []
+            if inside:
+                node["_line"] = [inside]
+            return unsaid or None
+
+        def put(target: Json, base: Json, comps: Comps, scope: Scope) -> None:
+            spread.put(target, base, comps, scope)
+            new, old = (_first_line(node) for node in (target, base))
+            if not same(new, old):
+                subs = comp(comps, 0).split(scope.subcomponent)
+                scope.beware()
+                parts.put(new, old, subs, scope)
+                write_comp(comps, 0, scope.subcomponent.join(subs).rstrip(scope.subcomponent))
+
+        return Bound(
+            put,
+            leaves={at: leaf for at, leaf in spread.leaves.items() if at},
+            inner={0: street},
+            firsts={0: first},
+            elements=spread.elements | {"_line"},
+        )
+
+
+def _first_line(node: Json) -> Json:
+    lines = node.get("_line")
+    return lines[0] if isinstance(lines, list) and lines and isinstance(lines[0], dict) else {}
+
+
+_KIND = Joint("7", (("use", "HL70190-use"), ("type", "HL70190-type")))
 
 XAD_ADDRESS: tuple[Row, ...] = (
     Lines(),
@@ -97,7 +138,7 @@ XAD_ADDRESS: tuple[Row, ...] = (
     Item("4", "state"),
     Item("5", "postalCode"),
     Item("6", "country"),
-    Joint("7", (("use", "HL70190-use"), ("type", "HL70190-type"))),
+    Kept(_KIND, "HL70190-use", own={"HV": _SD + "iso21090-AD-use"}),
     Item("9", "district"),
     Extension("10", _SD + "iso21090-ADXP-censusTract"),
     ValidityRange("12", ("13", "14")),
@@ -218,6 +259,45 @@ XTN_CONTACTPOINT: tuple[Row, ...] = (
     ),
 )
 
+
+@dataclass(frozen=True, slots=True)
+class Either:
+    """Two components for one element, of which the second counts only where the first is empty."""
+
+    at: str
+    old: str
+    path: str
+
+    def compile(self, partner: Partner) -> Bound:
+        new, old = Item(self.at, self.path).compile(partner), Item(self.old, self.path).compile(partner)
+        ((first, take),), ((second, other),) = new.leaves.items(), old.leaves.items()
+
+        def get(comps: Comps, node: Json, scope: Scope) -> Unsaid | None:
+            sent, instead = (_leaf(comps, at, scope) for at in (first, second))
+            unsaid = [str(first + 1)] if sent and not take.take(sent, node) else []
+            if instead and (sent or not other.take(instead, node)):
+                unsaid.append(str(second + 1))
+            for at in (first, second):
+                subs = comp(comps, at).split(scope.subcomponent)[1:]
+                unsaid += [f"{at + 1}.{n}" for n, sub in enumerate(subs, 2) if sub]
+            return unsaid or None
+
+        def put(target: Json, base: Json, comps: Comps, scope: Scope) -> None:
+            (old if comp(comps, second) and not comp(comps, first) else new).put(target, base, comps, scope)
+
+        reads = frozenset({first, second})
+        return Bound(put, whole=get, reads=reads, elements=frozenset({self.path}))
+
+
+def _leaf(comps: Comps, at: int, scope: Scope) -> str:
+    """The first leaf of a component, unescaped; ``""`` says nothing."""
+    text = comp(comps, at)
+    if not text or scope.plain:
+        return text
+    first = text.split(scope.subcomponent)[0]
+    return "" if first == '""' else scope.unescape(first)
+
+
 XCN_NAME: tuple[Row, ...] = (
     Nested("2", FN_HUMANNAME),
     Spread(("3", "4"), "given"),
@@ -241,16 +321,11 @@ XCN_PRACTITIONER: tuple[Row, ...] = (
     Item("7", "qualification.0.code.coding.0.code", raw_code),
 )
 
-XON_ORGANIZATION: tuple[Row, ...] = (
-    Item("1", "name"),
-    At(
-        "identifier.0",
-        (
-            Extension("4", CHECK_DIGIT),
-            Extension("5", CHECK_SCHEME),
-            Nested("6", (Authority(),)),
-            Item("7", "type", IdentifierType()),
-            Item("10", "value"),
-        ),
-    ),
+XON_IDENTIFIER: tuple[Row, ...] = (
+    Extension("4", CHECK_DIGIT),
+    Extension("5", CHECK_SCHEME),
+    Nested("6", (Authority(),)),
+    Item("7", "type", IdentifierType()),
+    Either("10", "3", "value"),
 )
+XON_ORGANIZATION: tuple[Row, ...] = (Item("1", "name"), At("identifier.0", XON_IDENTIFIER))

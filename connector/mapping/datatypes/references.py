@@ -14,7 +14,7 @@ from ..lens import At, Bound, Codec, Item, Nested, Row, Spread, Unsaid, compile_
 from ..partner import V2, Partner
 from ..places import Comps, Json, Reader, comp, own_part, place, same, write_comp
 from ..scope import Scope
-from .coded import first_coding
+from .coded import Concept, first_coding, meant
 from .identifiers import FlatAuthority
 from .people import XCN_PRACTITIONER, XON_ORGANIZATION
 from .primitives import code_text, raw_code
@@ -115,14 +115,24 @@ def hd_organization(path: str) -> tuple[tuple[Row, ...], str, Seed]:
     return _HD, path, _named
 
 
+def coded_organization(path: str) -> tuple[tuple[Row, ...], str, Seed]:
+    """The arguments of a ``Refer`` for a code of a facility <-> Organization."""
+    return (Item("1", "identifier.0.value"), Item("2", "name")), path, _named
+
+
 def hd_location(path: str) -> tuple[tuple[Row, ...], str, Seed]:
     """The arguments of a ``Refer`` for HD <-> Location (guide: HD[Location])."""
     return _HD, path, _named
 
 
+def _sort(resource: Json) -> str:
+    """A sort of place, which says nothing about which one it is."""
+    return f"type|{meant(resource['type'][0])}" if resource.get("type") else ""
+
+
 def dld_location(path: str) -> tuple[tuple[Row, ...], str, Seed]:
     """The arguments of a ``Refer`` for DLD.1 <-> Location (guide: DLD[Location-Discharge])."""
-    return (Item("1", "name"),), path, _named
+    return (Nested("1", (At("type.0", (Concept("HL70113"),)),)),), path, _sort
 
 
 _CNN: tuple[Row, ...] = (

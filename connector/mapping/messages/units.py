@@ -5,9 +5,11 @@ The order of ``UNITS`` is the order in which units are spoken of: what others re
 
 from __future__ import annotations
 
-from ..segments import al1, dg1, evn, in1, msh, nk1, nte, obr, obx, orc, pd1, pid, pr1, pv1, pv2
+from ..segments import al1, dg1, evn, gt1, in1, in2, msh, nk1, nte, obr, obx, orc, pd1, pid, pr1, pv1, pv2
 from ..segments.rows import UNKNOWN
 from ..units import Attached, ResourceMap, Unit
+from .adt_units import ADVERSE, GUARANTOR
+from .participation import OBSERVATION_PARTICIPATION, PATIENT_ROLES, REPORT_PARTICIPATION, TEAM
 
 _PATIENT = {"subject": ("patient", 0)}
 _VISIT = {"encounter": ("visit", 0)}
@@ -58,6 +60,27 @@ PATIENT = Unit(
             needs=("identifier",),
             via="<subject",
         ),
+        ResourceMap(
+            "RelatedPerson",
+            pid.PID_MOTHER,
+            pid.mother_identity,
+            links={"patient": ("", 0)},
+            default=pid.MOTHER,
+            needs=("identifier",),
+            via="<patient",
+            says=pid.is_mother,
+        ),
+        ResourceMap(
+            "Observation",
+            pd1.PD1_LIVING_WILL,
+            pd1.living_will_identity,
+            links={"subject": ("", 0)},
+            default=pd1.LIVING_WILL,
+            needs=("valueCodeableConcept",),
+            via="<subject",
+            says=pd1.is_living_will,
+        ),
+        TEAM,
     ),
     members=("PD1",),
     structural=_structural("PID", 1),
@@ -73,10 +96,30 @@ VISIT = Unit(
             "Encounter",
             (*pv1.PV1_ENCOUNTER, *pv2.PV2_ENCOUNTER),
             pv1.identity,
-            links=_PATIENT,
+            links=_PATIENT | {"episodeOfCare.0": ("", 1)},
             complete=pv1.complete,
             assumes=pv1.assumes,
             unless=pv1.unless,
+            undone=pv1.undone,
+        ),
+        ResourceMap(
+            "EpisodeOfCare",
+            pv1.PV1_EPISODEOFCARE,
+            pv1.episode_identity,
+            links={"patient": ("patient", 0)},
+            default=pv1.EPISODE,
+            needs=("patient",),
+            via="episodeOfCare.0",
+        ),
+        ResourceMap(
+            "Coverage",
+            pv1.PV1_COVERAGE,
+            pv1.financial_class_identity,
+            links={"beneficiary": ("patient", 0)},
+            default=pv1.FINANCIAL_CLASS,
+            needs=("beneficiary", "type"),
+            via="<beneficiary",
+            says=pv1.is_financial_class,
         ),
     ),
     members=("PV2",),
@@ -95,6 +138,7 @@ KIN = Unit(
             nk1.identity,
             links={"patient": ("patient", 0)},
             needs=("patient",),
+            says=lambda node: "active" not in node and not gt1.is_guarantor(node),
         ),
     ),
     structural=_structural("NK1", 1),
@@ -126,6 +170,7 @@ DIAGNOSIS = Unit(
             "Condition", dg1.DG1_CONDITION, dg1.identity, links=_PATIENT | _VISIT, needs=("subject",)
         ),
         Attached("visit", "diagnosis", "condition", dg1.DG1_DIAGNOSIS),
+        Attached("visit", "diagnosis", "condition", dg1.DG1_EPISODE_DIAGNOSIS, slot=1),
     ),
     structural=_structural("DG1", 1),
     under=("header", "patient", "visit"),
@@ -140,7 +185,7 @@ PROCEDURE = Unit(
             pr1.PR1_PROCEDURE,
             pr1.identity,
             links=_PATIENT | _VISIT,
-            default={"status": "completed"},
+            default={"status": "unknown"},
             needs=("subject",),
         ),
     ),
@@ -154,23 +199,39 @@ INSURANCE = Unit(
     (
         ResourceMap(
             "Coverage",
-            in1.IN1_COVERAGE,
+            (*in1.IN1_COVERAGE, *in2.IN2_COVERAGE),
             in1.identity,
-            links={"beneficiary": ("patient", 0), "payor.0": ("", 1), "subscriber": ("", 2)},
+            links={
+                "beneficiary": ("patient", 0),
+                "payor.0": ("", 1),
+                "subscriber": ("", 2),
+                "policyHolder": ("", 3),
+            },
             default={"status": "active"},
             complete=in1.complete,
             needs=("beneficiary",),
         ),
-        ResourceMap("Organization", in1.IN1_PAYOR, in1.payor_identity, via="payor.0"),
+        ResourceMap(
+            "Organization", in1.IN1_PAYOR, in1.organization_identity, via="payor.0", unless=in1.unnamed
+        ),
         ResourceMap(
             "RelatedPerson",
-            in1.IN1_SUBSCRIBER,
+            (*in1.IN1_SUBSCRIBER, *in2.IN2_SUBSCRIBER),
             in1.subscriber_identity,
             links={"patient": ("patient", 0)},
+            complete=in1.subscriber,
             needs=("patient",),
             via="subscriber",
         ),
+        ResourceMap(
+            "Organization",
+            (*in1.IN1_POLICYHOLDER, *in2.IN2_POLICYHOLDER),
+            in1.organization_identity,
+            via="policyHolder",
+            unless=in1.unnamed,
+        ),
     ),
+    members=("IN2",),
     structural=_structural("IN1", 1),
     under=("header", "patient"),
 )
@@ -228,10 +289,15 @@ UNITS = (
     VISIT,
     EVENT,
     KIN,
+    ADVERSE,
     ALLERGY,
     DIAGNOSIS,
     PROCEDURE,
+    GUARANTOR,
     INSURANCE,
     ORDER,
     OBSERVATION,
+    *PATIENT_ROLES,
+    *REPORT_PARTICIPATION,
+    *OBSERVATION_PARTICIPATION,
 )

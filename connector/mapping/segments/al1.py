@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..datatypes.coded import meant
+from ..datatypes.kept import Kept
 from ..datatypes.primitives import Code, date_time
 from ..fields import Field, One
 from ..lens import Item, Joint
@@ -10,15 +11,20 @@ from ..places import Json
 from ..units import Around
 from .rows import concept, value
 
+ALLERGEN_TYPE = Kept(
+    Joint("1", (("category.0", "HL70127-category"), ("type", "HL70127-type"))), "HL70127", "_category.0"
+)
+SEVERITY = Kept(Item("1", "criticality", Code("HL70128-criticality")), "HL70128", "_criticality")
+
 AL1_ALLERGYINTOLERANCE = (
     One(
         "AL1-2",
         "",
-        (Joint("1", (("category.0", "HL70127-category"), ("type", "HL70127-type"))),),
+        (ALLERGEN_TYPE,),
         shared=True,
     ),
     concept("AL1-3", "code"),
-    value("AL1-4", "criticality", Code("HL70128-criticality")),
+    One("AL1-4", "", (SEVERITY,), shared=True),
     Field("AL1-5", "reaction", (Item("1", "manifestation.0.text"),)),
     value("AL1-6", "onsetDateTime", date_time),
 )

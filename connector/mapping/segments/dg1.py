@@ -1,4 +1,4 @@
-"""DG1 <-> Condition and Encounter.diagnosis (guide: DG1[Condition], DG1[Encounter])."""
+"""DG1 <-> Condition, and the diagnoses of a visit and an episode (guide: DG1[Condition] and others)."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from ..datatypes.identifiers import EI_IDENTIFIER
 from ..datatypes.primitives import date_time, positive
 from ..datatypes.references import identified, practitioner
 from ..fields import Field, One
-from ..lens import Codec, Item
+from ..lens import At, Codec, Item
 from ..partner import Partner
 from ..places import Json, copies, same
 from ..units import Around
-from .rows import concept, value
+from .rows import SD, Constant, concept, extension, extension_value, narrower, value
 
 _WITHDRAWN = {
     "coding": [
@@ -30,16 +30,30 @@ def withdrawn(_: Partner) -> Codec:
 
 DG1_CONDITION = (
     concept("DG1-3", "code"),
+    narrower("DG1-17", "category", "HL70228"),
     One("DG1-4", "", (Item("1", "code.text", agrees=True),)),
     value("DG1-5", "onsetDateTime", date_time),
     One("DG1-16", "", practitioner("asserter")),
     value("DG1-19", "recordedDate", date_time),
+    extension_value("DG1-19", SD + "condition-assertedDate", "valueDateTime", date_time),
+    extension(
+        "DG1-22",
+        SD + "condition-dueTo",
+        "valueReference",
+        At("identifier", EI_IDENTIFIER),
+        Constant({"type": "Condition"}),
+    ),
     Field("DG1-20", "identifier", EI_IDENTIFIER),
     value("DG1-21", "verificationStatus", withdrawn),
 )
 
 DG1_DIAGNOSIS = (
     concept("DG1-6", "use", "HL70052"),
+    value("DG1-15", "rank", positive),
+)
+
+DG1_EPISODE_DIAGNOSIS = (
+    concept("DG1-6", "role", "HL70052"),
     value("DG1-15", "rank", positive),
 )
 

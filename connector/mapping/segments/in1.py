@@ -1,34 +1,87 @@
-"""IN1 <-> Coverage, its payor and its subscriber (guide: IN1[Coverage])."""
+"""IN1 <-> Coverage, its payor, its subscriber and its policy holder (guide: IN1[Coverage])."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..datatypes.identifiers import CX_IDENTIFIER
-from ..datatypes.people import XAD_ADDRESS, XPN_HUMANNAME, XTN_CONTACTPOINT
-from ..datatypes.primitives import Code, End, date, date_time
+from ..datatypes.people import XAD_ADDRESS, XON_IDENTIFIER, XPN_HUMANNAME, XTN_CONTACTPOINT
+from ..datatypes.primitives import Code, End, date, date_time, positive
 from ..datatypes.references import identified
 from ..fields import Field, One
-from ..lens import Item
-from ..places import Json
+from ..lens import At, Codec, Item
+from ..partner import Partner
+from ..places import Comps, Json, comp
 from ..units import Around
-from .rows import UNKNOWN, concept, extension, value
+from .choosing import Where
+from .rows import UNKNOWN, absent, concept, extension, value
 
 _SUBSCRIBER_ID = "http://hl7.org/fhir/5.0/StructureDefinition/extension-subscriberId"
+_SELF = "SEL"
+
+
+def system_name(partner: Partner) -> Codec:
+    """The name of a coding system <-> its URI."""
+
+    def to_v2(uri: Any) -> str | None:
+        return partner.system_name(uri) if isinstance(uri, str) else None
+
+    return Codec(lambda sent: None if sent.isspace() else partner.system_uri(sent), to_v2)
+
+
+def withdrawn(_: Partner) -> Codec:
+    """ID of table 0206 <-> ``status``: ``D`` takes the coverage back."""
+    return Codec({"D": "entered-in-error"}.get, {"entered-in-error": "D"}.get)
+
+
+def _of_subscriber(comps: Comps) -> bool:
+    """CX.5 ``SN``: the insured's own number, not that of the group's organization."""
+    return comp(comps, 4) == "SN"
+
+
+def _a_subscriber(node: Json) -> bool:
+    codings = node.get("valueIdentifier", {}).get("type", {}).get("coding") or [{}]
+    return node.get("url") == _SUBSCRIBER_ID and codings[0].get("code") == "SN"
+
+
+def _a_plan(identifier: Json) -> bool:
+    return not identifier.keys() - {"system", "value"}
+
+
+_SUBSCRIBER_TAG = {"url": _SUBSCRIBER_ID}
+_OF_GROUP = Where(lambda comps: not _of_subscriber(comps), CX_IDENTIFIER)
 
 IN1_COVERAGE = (
-    One("IN1-2", "", (Item("1", "identifier.0.value"),)),
+    Field(
+        "IN1-2", "identifier", (Item("1", "value"), Item("3", "system", system_name)), only=_a_plan, most=1
+    ),
+    Field("IN1-54", "identifier", CX_IDENTIFIER, rest=True, key=("system",)),
     value("IN1-8", "class.0.value"),
+    value("IN1-9", "class.0.name"),
     value("IN1-12", "period.start", date_time),
     One("IN1-13", "", (End("1", date_time, "period"),)),
     concept("IN1-15", "type", "HL70086"),
     concept("IN1-17", "relationship", "HL70063-subscriber"),
+    value("IN1-22", "order", positive),
     value("IN1-36", "subscriberId"),
     extension("IN1-49", _SUBSCRIBER_ID, "valueIdentifier", *CX_IDENTIFIER),
+    Field(
+        "IN1-10",
+        "extension",
+        (Where(_of_subscriber, (At("valueIdentifier", CX_IDENTIFIER),)),),
+        tag=_SUBSCRIBER_TAG,
+        only=_a_subscriber,
+        most=1,
+    ),
+    value("IN1-55", "status", withdrawn),
 )
 
 IN1_PAYOR = (
-    Field("IN1-3", "identifier", CX_IDENTIFIER, key=("system",)),
+    Field("IN1-3", "identifier", CX_IDENTIFIER, rest=True, key=("system",)),
     value("IN1-4", "name"),
+    Field("IN1-4", "identifier", XON_IDENTIFIER, key=("system",), most=1),
     Field("IN1-5", "address", XAD_ADDRESS, key=("use",)),
+    Field("IN1-6", "contact", (At("name", XPN_HUMANNAME),)),
     Field("IN1-7", "telecom", XTN_CONTACTPOINT, default={"use": "work"}, rest=True, key=("system",)),
 )
 
@@ -39,29 +92,48 @@ IN1_SUBSCRIBER = (
     value("IN1-43", "gender", Code("HL70001")),
 )
 
+IN1_POLICYHOLDER = (
+    Field("IN1-10", "identifier", (_OF_GROUP,), rest=True, key=("system",)),
+    value("IN1-11", "name"),
+    Field("IN1-11", "identifier", XON_IDENTIFIER, key=("system",), most=1),
+    Field("IN1-44", "address", XAD_ADDRESS, key=("use",)),
+)
+
 _GROUP = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/coverage-class", "code": "group"}]}
 
 
 def complete(node: Json, around: Around) -> None:
-    """``class.type`` and ``payor`` are required."""
+    """``class.type`` and ``payor`` are required; who is insured himself is the subscriber."""
     for one in node.get("class", ()):
         one["type"] = dict(_GROUP)
+        absent(one, "value")
     if "payor" not in node:
         node["payor"] = [dict(UNKNOWN)]
+    if "beneficiary" in node and around.value("IN1-17") == _SELF:
+        node["subscriber"] = dict(node["beneficiary"])
+
+
+def subscriber(node: Json, around: Around) -> None:
+    """Of a patient who is insured himself, PID speaks."""
+    if around.value("IN1-17") == _SELF:
+        node.pop("patient", None)
+
+
+def unnamed(node: Json) -> bool:
+    """An organization has a name or an identifier (FHIR R4 invariant org-1)."""
+    return not node.keys() & {"name", "identifier"}
 
 
 def identity(node: Json, around: Around) -> str:
     """Whose coverage, by which plan, under which policy."""
-    plan = (node.get("identifier") or [{}])[0].get("value", "")
+    plan = next((one.get("value", "") for one in node.get("identifier", ()) if _a_plan(one)), "")
     payor = (node.get("payor") or [{}])[0].get("reference", "")
     return f"{around.parent('patient')}|{plan}|{payor}|{node.get('subscriberId', '')}"
 
 
-def payor_identity(node: Json, around: Around) -> str:
-    """The company's identifier, else its name."""
-    if known := identified(node):
-        return known
-    return f"name|{node['name']}" if "name" in node else f"payor|{around.parent('patient')}"
+def organization_identity(node: Json, around: Around) -> str:
+    """The organization's identifier, else its name."""
+    return identified(node) or f"name|{node.get('name', '')}"
 
 
 def subscriber_identity(node: Json, around: Around) -> str:

@@ -1,11 +1,13 @@
-"""PD1 <-> Patient (guide: PD1[Patient])."""
+"""PD1 <-> Patient, and an Observation of the living will (guide: PD1[Patient] and others)."""
 
 from __future__ import annotations
 
-from ..datatypes.coded import Concept
+from ..datatypes.coded import Concept, first_coding
 from ..datatypes.references import organization, practitioner
 from ..fields import Field
-from .rows import SD, extension, extension_value, refers_to
+from ..places import Json
+from ..units import Around
+from .rows import SD, concept, extension, extension_value, refers_to
 
 PD1_PATIENT = (
     Field("PD1-3", "generalPractitioner", organization(""), only=refers_to("Organization")),
@@ -13,3 +15,17 @@ PD1_PATIENT = (
     extension("PD1-6", SD + "patient-disability", "valueCodeableConcept", Concept("HL70295")),
     extension_value("PD1-14", SD + "patient-congregation", "valueString"),
 )
+
+PD1_LIVING_WILL = (concept("PD1-7", "valueCodeableConcept", "HL70315"),)
+LIVING_WILL = {"status": "final", "code": {"coding": [{"system": "http://loinc.org", "code": "75320-2"}]}}
+
+
+def is_living_will(node: Json) -> bool:
+    """Whether an Observation says what is known of a living will (LOINC 75320-2), and nothing else."""
+    others = node.keys() - {"resourceType", "id", "meta", "status", "code", "subject", "valueCodeableConcept"}
+    return not others and first_coding(node.get("code")).get("code") == "75320-2"
+
+
+def living_will_identity(node: Json, around: Around) -> str:
+    """Whose living will."""
+    return f"living will|{node['subject']['reference']}" if "subject" in node else "living will"

@@ -11,6 +11,7 @@ from ..datatypes.coded import Concept
 from ..datatypes.identifiers import CX_IDENTIFIER
 from ..datatypes.people import XAD_ADDRESS, XPN_HUMANNAME, XTN_CONTACTPOINT
 from ..datatypes.primitives import Code, date, date_time, positive
+from ..datatypes.references import identified
 from ..emit import Leaf
 from ..fields import Field, One
 from ..lens import At, Bound, Item, Nested
@@ -18,7 +19,9 @@ from ..partner import Partner
 from ..places import Comps, Json, same, write_comp
 from ..scope import Scope
 from ..units import Around
+from .heritage import ETHNICITY, RACE
 from .rows import SD, Constant, concept, extension, type_of, value
+from .together import Together
 
 SSN = {"system": "http://hl7.org/fhir/sid/us-ssn", **type_of("SS")}
 _RANKS: Final = {"MR": 0, "PI": 1, "PT": 2}
@@ -74,6 +77,10 @@ def _country(at: str, url: str) -> Field:
     return Field(at, "extension", (inner,), tag={"url": url})
 
 
+def _a_county(address: Json) -> bool:
+    return address.keys() == {"district"}
+
+
 PID_PATIENT = (
     Field("PID-3", "identifier", CX_IDENTIFIER, rest=True, key=("system", "type")),
     Field("PID-2", "identifier", CX_IDENTIFIER, most=1, key=("system",)),
@@ -84,6 +91,7 @@ PID_PATIENT = (
     value("PID-8", "gender", Code("HL70001")),
     Field("PID-9", "name", XPN_HUMANNAME, key=("use",)),
     Field("PID-11", "address", XAD_ADDRESS, rest=True, key=("use", "type")),
+    Field("PID-12", "address", (Item("1", "district"),), only=_a_county, most=1),
     Field("PID-13", "telecom", XTN_CONTACTPOINT, default={"use": "home"}, rest=True, key=("system", "use")),
     Field("PID-14", "telecom", XTN_CONTACTPOINT, default={"use": "work"}, key=("system", "use")),
     Field("PID-40", "telecom", XTN_CONTACTPOINT, key=("system", "use")),
@@ -110,9 +118,38 @@ PID_PATIENT = (
         Constant({"url": "code"}),
     ),
     Indicator("PID", 30, 29, "deceasedBoolean", "deceasedDateTime", date_time),
+    RACE,
+    ETHNICITY,
+    Together(
+        "PID",
+        SD + "patient-animal",
+        (
+            (35, "species", "valueCodeableConcept", (Concept(),)),
+            (36, "breed", "valueCodeableConcept", (Concept(),)),
+        ),
+    ),
 )
 
 PID_ACCOUNT = (Field("PID-18", "identifier", CX_IDENTIFIER),)
+
+_MOTHER = {
+    "coding": [
+        {"system": "http://terminology.hl7.org/CodeSystem/v3-RoleCode", "code": "MTH", "display": "mother"}
+    ]
+}
+PID_MOTHER = (Field("PID-21", "identifier", CX_IDENTIFIER),)
+MOTHER = {"relationship": [_MOTHER]}
+
+
+def is_mother(node: Json) -> bool:
+    """A mother of whom only identifiers are known; one with a name is next of kin (NK1)."""
+    others = node.keys() - {"resourceType", "id", "meta", "patient", "identifier", "relationship"}
+    return not others and "identifier" in node and node.get("relationship") == [_MOTHER]
+
+
+def mother_identity(node: Json, around: Around) -> str:
+    """Whose mother, and her identifier."""
+    return f"mother|{identified(node)}"
 
 
 def identity(node: Json, around: Around) -> str:

@@ -76,11 +76,22 @@ def refers_to(kind: str) -> Callable[[Json], bool]:
     return lambda node: str(node.get("reference", "")).startswith(kind + "/")
 
 
+def refers_by(link: str, kind: str) -> Callable[[Json], bool]:
+    """Whether an element refers to a resource of this kind by one of its elements."""
+    refers = refers_to(kind)
+    return lambda node: refers(node.get(link) or {})
+
+
 def coded_in(system: str) -> Callable[[Json], bool]:
     """Whether a CodeableConcept has a coding of this system."""
     return lambda node: any(
         isinstance(coding, dict) and coding.get("system") == system for coding in node.get("coding") or ()
     )
+
+
+def narrower(at: str, path: str, table: str, shared: bool = False) -> Field:
+    """A coded field <-> those CodeableConcepts of a list that are coded in the field's own table."""
+    return Field(at, path, (Concept(table),), only=coded_in(V2 + table[3:7]), shared=shared)
 
 
 def absent(node: Json, name: str, reason: str = "unknown") -> None:
