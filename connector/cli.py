@@ -19,6 +19,7 @@ COMMANDS: Final = {
     "demo": "Show a day at a hospital: both systems, real TLS, one command.",
     "serve": "Run the connector.",
     "translate": "Translate HL7 v2 to FHIR, or FHIR to HL7 v2.",
+    "maps": "Print what each v2 field becomes in FHIR, and what comes back.",
     "send": "Send HL7 v2 over MLLP with mutual TLS and print the acknowledgments.",
     "status": "Show what was received, delivered and what waits.",
     "replay": "Put a dead letter, or what was delivered, back into its lane.",
