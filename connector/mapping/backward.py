@@ -102,6 +102,7 @@ def _open_parts(work: Work, unit: BoundUnit) -> None:
             n = layout.open(unit.declared, "", {**layout.parents(parent), declared.parent: parent})
             if declared.led and not layout.holds(declared.led):
                 layout.add(n, declared.led)
+            _own(work, n)
             _put_slot(work, unit, slot, n, element, {})
             layout.close(n)
 
@@ -182,10 +183,22 @@ def _equal(views: list[Json], free: list[int], element: Json) -> int | None:
     return at
 
 
+def _own(work: Work, n: int) -> None:
+    """Let what has no identifier belong to the patient of a new unit, else to the message."""
+    patient = work.layout.reference(work.layout.parents(n).get("patient", -1))
+    work.scope.owner = patient or _message_key(work)
+
+
+def _message_key(work: Work) -> str:
+    header = next((work.layout.segment(n, "MSH") for n in work.layout.instances("header")), None)
+    return forward.to_fhir(Message([header], header.delimiters), work.maps).key if header else ""
+
+
 def _open(work: Work, unit: BoundUnit, reference: str, resource: Json, parents: Parents) -> None:
     """Segments for a resource that the prior message did not speak of."""
     n = work.layout.open(unit.declared, reference, parents)
     work.done.add(reference)
+    _own(work, n)
     said = [resource] + [by_way(work, slot, resource, reference) for slot in unit.slots[1:]]
     _put_unit(work, unit, n, said, [{} for _ in unit.slots], reference)
     work.layout.close(n)

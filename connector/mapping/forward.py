@@ -255,6 +255,24 @@ def _take_in(part: BoundPart, element: Json, around: Around) -> bool:
     return True
 
 
+def _take_in(part: BoundPart, element: Json, around: Around) -> bool:
+    """Make an element part of the parent's list; what only says that the list is unknown gives way to it."""
+    declared = part.declared
+    parent = around.resource(declared.parent)
+    if declared.complete is not None:
+        declared.complete(element, around)
+    if parent is None or not element or any(need not in element for need in declared.needs):
+        return False
+    found = part.reader(parent)
+    if found is None or is_absent(found):
+        part.writer(parent, [element])
+    else:
+        found.append(element)
+    if declared.affects is not None:
+        declared.affects(element, around)
+    return True
+
+
 def _collect(forward: Forward, parent: str, path: str, reference: str) -> None:
     resource = forward.assembly.resources.get(parent)
     if resource is None or (parent, path, reference) in forward.collected:

@@ -111,10 +111,13 @@ def _identified(resources: Mapping[str, Json]) -> dict[str, Json]:
     found: dict[str, Json] = {}
     for resource in resources.values():
         for element, pointer in _logical(resource):
+            if element == "actor" and "type" not in pointer and not pointer["identifier"].get("system"):
+                continue  # anybody and anything may take part
             kinds = [pointer["type"]] if "type" in pointer else [kind for kind, *_ in known]
             key = _key(pointer["identifier"])
             name = next((known[kind, *key] for kind in kinds if (kind, *key) in known), "")
-            if not name and element in _PATIENT and pointer.get("type", "Patient") == "Patient":
+            kind = pointer.get("type", "" if element == "actor" else "Patient")
+            if not name and element in _PATIENT and kind == "Patient":
                 name = "Patient/" + resource_id("|".join(key))
                 found[name] = {"resourceType": "Patient", "identifier": [pointer["identifier"]]}
             if name:

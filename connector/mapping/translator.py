@@ -129,7 +129,8 @@ class Translator:
             if units[spoken.instance.unit].declared.name == "patient"
         ):
             for spoken in said.spoken:
-                if "patient" in units[spoken.instance.unit].declared.under:
+                declared = units[spoken.instance.unit].declared
+                if "patient" in declared.under and not declared.free:
                     raise SegmentSequence(
                         "no patient", fix="send PID with an identifier or a name", location="PID"
                     )

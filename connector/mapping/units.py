@@ -135,7 +135,7 @@ class Unit:
     them, with the one at hand), ``many`` again and again.
     ``structural``: fields that say nothing but their place, made anew on the way back.
     ``under``: the units that may be around it; they end what is in them.
-    ``once``: a message is about one of them. ``key``: of the header: what tells this message from any other,
+    ``free``: a message may hold it without a patient. ``once``: it is about one of them. ``key``: of the header: what tells this message from any other,
     from what its resources say. ``inside``: of the units around it, the innermost first, those whose segments
     it stands among: an order's observations follow their order, not all orders.
     """
@@ -148,6 +148,7 @@ class Unit:
     many: tuple[str, ...] = ()
     structural: frozenset[str] = frozenset()
     under: tuple[str, ...] = ()
+    free: bool = False
     key: Callable[[list[Json]], str] | None = None
     once: bool = False
     inside: tuple[str, ...] = ()

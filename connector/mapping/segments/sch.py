@@ -1,0 +1,160 @@
+"""SCH and TQ1 <-> Appointment (guide: SCH[Appointment], SCH[ServiceRequest], SCH[Provenance])."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from ...hl7v2.tree import Segment
+from ..datatypes.coded import Concept
+from ..datatypes.durations import Minutes, later
+from ..datatypes.identifiers import EI_IDENTIFIER
+from ..datatypes.kept import Kept
+from ..datatypes.primitives import Code, End, instant
+from ..datatypes.references import identified, practitioner
+from ..fields import Field, One
+from ..lens import Item
+from ..partner import Partner
+from ..places import Json, same
+from ..scope import Scope
+from ..units import Around
+from .evn import ENTERER
+from .rows import UNKNOWN, absent, concept, type_of
+
+_ENTERER_KIND = ENTERER["type"]
+_PLACER, _FILLER = {"text": "placer contact"}, {"text": "filler contact"}
+CONTACTS: Final = (_PLACER, _FILLER, _ENTERER_KIND)
+"""The kinds of participants that SCH names itself; FHIR's code system of kinds has no code for contacts."""
+
+_SUBJECT = "http://hl7.org/fhir/5.0/StructureDefinition/extension-Appointment.subject"
+_ENDED: Final = {"Cancelled", "CANCELLED", "Noshow", "NOSHOW", "Discontinued"}
+
+
+@dataclass(frozen=True, slots=True)
+class EndedFor:
+    """SCH-6, the reason for the event <-> ``cancelationReason``, where SCH-25 says that it came to nothing.
+
+    FHIR allows a reason there only (R4 invariant app-4).
+    """
+
+    def compile(self, partner: Partner) -> _EndedFor:
+        return _EndedFor(partner)
+
+
+class _EndedFor:
+    segment: Final = "SCH"
+    numbers: Final = (6,)
+    elements: Final = frozenset({"cancelationReason"})
+
+    def __init__(self, partner: Partner) -> None:
+        self.rows = One("SCH-6", "cancelationReason", (Concept(),)).compile(partner)
+
+    def get(self, segment: Segment, node: Json, scope: Scope) -> list[str] | None:
+        text = segment.field(6)
+        if text in ("", '""'):
+            return None
+        if segment.value(25) not in _ENDED:
+            return ["6"]
+        unsaid = self.rows.take(text, node, scope)
+        return [f"6{at}" for at in unsaid] if unsaid else None
+
+    def put(self, target: Json, base: Json, segment: Segment, scope: Scope) -> None:
+        if not same(target.get("cancelationReason"), base.get("cancelationReason")):
+            self.rows.put(target, base, segment, scope)
+
+
+def _contact(at: str, kind: Json) -> Field:
+    return Field(
+        at, "participant", practitioner("actor"), tag={"type": [kind]}, default={"_status": dict(UNKNOWN)}
+    )
+
+
+SCH_APPOINTMENT = (
+    Field("SCH-1", "identifier", EI_IDENTIFIER, tag=type_of("PLAC"), most=1, key=("system",)),
+    Field("SCH-2", "identifier", EI_IDENTIFIER, tag=type_of("FILL"), most=1, rest=True, key=("system",)),
+    Field("SCH-4", "identifier", EI_IDENTIFIER, tag=type_of("PGN"), most=1, key=("system",)),
+    EndedFor(),
+    Field("SCH-7", "reasonCode", (Concept("HL70276"),), most=1, rest=True),
+    concept("SCH-8", "appointmentType", "HL70277"),
+    Minutes("SCH", 9, 10, "minutesDuration"),
+    One("SCH-11", "", (Item("4", "start", instant), End("5", instant))),
+    One("TQ1-7", "", (Item("1", "start", instant, agrees=True),)),
+    One("TQ1-8", "", (Item("1", "end", instant, agrees=True),)),
+    _contact("SCH-12", _PLACER),
+    _contact("SCH-16", _FILLER),
+    _contact("SCH-20", _ENTERER_KIND),
+    One("SCH-25", "", (Kept(Item("1", "status", Code("HL70278")), "HL70278", under="_status"),)),
+)
+
+SCH_SERVICEREQUEST = (
+    Field("SCH-26", "identifier", EI_IDENTIFIER, tag=type_of("PLAC"), most=1, key=("system",)),
+    Field("SCH-27", "identifier", EI_IDENTIFIER, tag=type_of("FILL"), most=1, key=("system",)),
+)
+
+SCH_PROVENANCE = (Field("SCH-20", "agent", practitioner("who"), tag=ENTERER),)
+
+_BY_EVENT: Final = {"S15": "cancelled", "S16": "cancelled", "S17": "entered-in-error", "S26": "noshow"}
+_WITHOUT_TIME: Final = ("proposed", "cancelled", "waitlist")
+_ORDER_STATUS: Final = {
+    "cancelled": "revoked",
+    "fulfilled": "completed",
+    "entered-in-error": "entered-in-error",
+}
+
+
+def complete(node: Json, around: Around) -> None:
+    """``status`` by the event where SCH-25 says none; the end by the duration; who is concerned."""
+    if "status" not in node:
+        node["status"] = _BY_EVENT.get(around.value("MSH-9.2"), "booked")
+    for one in node.get("participant", ()):
+        absent(one, "status")
+    if patient := around.parent("patient"):
+        subject = {"url": _SUBJECT, "valueReference": {"reference": patient}}
+        node["extension"] = [subject, *node.get("extension", ())]
+    elif "participant" not in node:
+        node["participant"] = [{"type": [dict(UNKNOWN)], **_absent_status()}]
+    settle(node)
+
+
+def _absent_status() -> Json:
+    node: Json = {}
+    absent(node, "status")
+    return node
+
+
+def settle(node: Json) -> None:
+    """Both ends or none (R4 invariants app-2 and app-3): the end follows from start and duration."""
+    start, minutes = node.get("start"), node.get("minutesDuration")
+    if start and "end" not in node and isinstance(minutes, int) and (end := later(start, 60 * minutes)):
+        node["end"] = end
+    if start or "end" in node or node.get("status") not in _WITHOUT_TIME:
+        for name in ("start", "end"):
+            absent(node, name)
+
+
+def assumes(node: Json, around: Around) -> tuple[str, ...]:
+    """Without SCH-25, an event that only changes an appointment just assumes that it stands."""
+    decided = around.value("SCH-25") or around.value("MSH-9.2") in ("S12", *_BY_EVENT)
+    return () if decided else ("status",)
+
+
+def identity(node: Json, around: Around) -> str:
+    """The filler's number of the appointment, else the placer's, else the message."""
+    for kind in ("FILL", "PLAC"):
+        for one in node.get("identifier", ()):
+            code = one.get("type", {}).get("coding", [{}])[0].get("code")
+            if code == kind and one.get("value"):
+                return f"{one.get('system', '')}|{one['value']}"
+    return identified(node) or f"{around.parent('patient')}|{around.message_key}"
+
+
+def complete_order(node: Json, around: Around) -> None:
+    """An order of something scheduled is active, unless the appointment ended (guide: SCH[ServiceRequest])."""
+    ended = {"Cancelled": "cancelled", "Complete": "fulfilled", "Deleted": "entered-in-error"}
+    said = ended.get(around.value("SCH-25").capitalize(), _BY_EVENT.get(around.value("MSH-9.2"), ""))
+    node["status"] = _ORDER_STATUS.get(said, "active")
+
+
+def complete_provenance(node: Json, around: Around) -> None:
+    """When it was entered is not said."""
+    absent(node, "recorded")
