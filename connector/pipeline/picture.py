@@ -6,13 +6,15 @@ are the FHIR side's (see ``names``).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from connector.fhir import bundle as bundles
 from connector.fhir import json as fjson
 from connector.hl7v2.tree import Message
+from connector.mapping.linking import other_of
 from connector.mapping.messages.registry import map_of
+from connector.mapping.units import ResourceMap
 from connector.pipeline import names
 from connector.pipeline.changes import Planned, referred
 from connector.pipeline.links import Link
@@ -76,15 +78,22 @@ async def prior_message(store: Store, link: str, planned: Planned) -> str | None
 
 def _alike(prior: Message, planned: Planned) -> bool:
     """Whether a message is made of the same units as the one that is planned."""
-    map_now = map_of(*planned.event.split("^"))
-    return map_of(prior.message_code, prior.trigger_event) is map_now
+    maps = map_of(*planned.event.split("^")), map_of(prior.message_code, prior.trigger_event)
+    return len({each.like or each.name for each in maps}) == 1
+
+
+def _of_one_patient(message: str) -> bool:
+    """Whether a message names no second patient, and nothing that it retires."""
+    names = [segment.name for segment in Message.parse(message).segments]
+    return names.count("PID") < 2 and "MRG" not in names
 
 
 async def around(store: Store, link: Link, planned: Planned, prior: str | None) -> dict[str, Json]:
     """The resources that one message is made from, by the FHIR side's keys.
 
     Among them are the changed ones; everything else that the prior message said, as it is now known;
-    and what these refer to (the patient of a report).
+    and what these refer to (the patient of a report). Other records of a patient are among them only where
+    the message is about that: the one in whose place another stands now.
     """
     said = await _spoken(store, link, prior)
     resources = dict(said)
@@ -93,10 +102,24 @@ async def around(store: Store, link: Link, planned: Planned, prior: str | None) 
     resources |= {one.key: one.resource for one in planned.changes if one.resource is not None}
     if planned.focus in gone:
         resources |= await known(store, link.name, [planned.focus])
+    links = _links(planned, resources.get(planned.focus, {}))
     for _ in range(_DEPTH):
-        wanted = {key for resource in resources.values() for key in referred(resource)}
+        wanted = {key for resource in resources.values() for key in _referred(resource)} | links
         resources |= await known(store, link.name, sorted(wanted - resources.keys() - gone))
     return resources
+
+
+def _referred(resource: Json) -> Iterator[str]:
+    """What a resource refers to, but for other records of the same patient."""
+    is_patient = resource["resourceType"] == "Patient"
+    return referred({name: value for name, value in resource.items() if not is_patient or name != "link"})
+
+
+def _links(planned: Planned, focus: Json) -> set[str]:
+    """The other record that the message is about too."""
+    maps = (each for unit in map_of(*planned.event.split("^")).units for each in unit.maps)
+    mutual = (each.mutual for each in maps if isinstance(each, ResourceMap) and each.kind == "Patient")
+    return {other_of(each, focus) for each in mutual if each is not None} - {""}
 
 
 async def _spoken(store: Store, link: Link, prior: str | None) -> dict[str, Json]:
@@ -135,9 +158,11 @@ def bundle_of(link: Link, resources: dict[str, Json]) -> Json:
 def remembered(link: str, resources: dict[str, Json], message: str, family: str) -> list[JournalEntry]:
     """The journal's rows after ``message`` spoke of ``resources``.
 
-    The text is kept with the resources by which a later message of its family is looked up.
+    The text is kept with the resources by which a later message of its family is looked up; not of a merge
+    or another message about two patients, over which none about one of them is written.
     """
-    keeps, text = _KEEPS_MESSAGE.get(family, _KEEPS_ANY), message.encode("utf-8")
+    keeps = _KEEPS_MESSAGE.get(family, _KEEPS_ANY) if _of_one_patient(message) else frozenset()
+    text = message.encode("utf-8")
     return [
         JournalEntry(
             link=link,

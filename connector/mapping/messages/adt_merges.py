@@ -1,4 +1,4 @@
-"""ADT about two patients: merges, links, moves, changed identifiers, swapped beds (HL7 v2.5.1 ch. 3.3, 3.6.2).
+"""ADT about two patients: merges, links, moves, new identifiers, swapped beds (HL7 v2.5.1 ch. 3.3, 3.6.2).
 
 MRG retires what PID and PV1 replace, whether two records became one or one has another identifier now: what
 is known under the old one must not be used any more. A MRG whose superior identifiers are those of PID says
@@ -113,25 +113,15 @@ def _order() -> tuple[str, ...]:
     return (*_ADT.order[:at], "merged", *_ADT.order[at:])
 
 
+_MERGING: Final = _units(_PATIENT, _VISIT, MERGED)
+_LINKING: Final = _units(_mutual(_UNITS["patient"], _linked("seealso", "seealso")))
+_UNLINKING: Final = _units(_mutual(_UNITS["patient"], _linked("seealso", "seealso", ended=True)))
+
 MAPS = (
-    MessageMap(
-        "ADT-merge",
-        ("ADT_A06", "ADT_A18", "ADT_A30", "ADT_A39", "ADT_A50"),
-        _units(_PATIENT, _VISIT, MERGED),
-        _order(),
-    ),
+    MessageMap("ADT-merge", ("ADT_A18", "ADT_A30", "ADT_A39", "ADT_A50"), _MERGING, _order()),
+    MessageMap("ADT-class", ("ADT_A06",), _MERGING, _order(), like=_ADT.name),
     MessageMap("ADT-move", ("ADT_A43", "ADT_A45"), _units(_with_account(_UNITS["visit"])), _ADT.order),
     MessageMap("ADT-swap", ("ADT_A17",), _ADT.units, _ADT.order),
-    MessageMap(
-        "ADT-link",
-        ("ADT_A24",),
-        _units(_mutual(_UNITS["patient"], _linked("seealso", "seealso"))),
-        _ADT.order,
-    ),
-    MessageMap(
-        "ADT-unlink",
-        ("ADT_A37",),
-        _units(_mutual(_UNITS["patient"], _linked("seealso", "seealso", ended=True))),
-        _ADT.order,
-    ),
+    MessageMap("ADT-link", ("ADT_A24",), _LINKING, _ADT.order),
+    MessageMap("ADT-unlink", ("ADT_A37",), _UNLINKING, _ADT.order),
 )

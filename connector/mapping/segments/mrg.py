@@ -1,8 +1,8 @@
-"""MRG <-> the Patient, Account and Encounter that are retired (HL7 v2.5.1 ch. 3.4.10, 3.6.2; guide: MRG[Account]).
+"""MRG <-> the Patient, Account and Encounter that are retired (HL7 v2.5.1 ch. 3.4.10, 3.6.2).
 
 MRG names what was known under other identifiers until now. A patient is retired as FHIR retires one:
 ``active`` is false and ``link`` says who takes its place. Accounts and visits have no such link; their
-identifiers are old.
+identifiers are old. Guide: MRG[Account].
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def is_current(resource: Json) -> bool:
 
 
 def says_no_more(node: Json, there: Json) -> bool:
-    """Whether MRG says nothing of a patient, account or visit but what the message says of it as a current one."""
+    """Whether MRG says nothing of a patient, account or visit but what PID or PV1 says of it."""
     known = _objects(there.get("identifier"))
     for one in _objects(node.get("identifier")):
         said = {name: value for name, value in one.items() if name != "use"}
