@@ -80,8 +80,8 @@ def message(random: Random, name: str) -> str:
     assert found is not None, name
     names = [one for one in _walk(w, found.root) if one != "MSH"]
     lines = [_header(w, code, event, name, version)]
-    for one in names:
-        lines.append(_segment(w, version, one))
+    for at, one in enumerate(names):
+        lines.append(_segment(w, version, one).replace("P-1", f"P-{at}"))
         if w.chance(20):
             lines.append(d.field.join(("ZQQ", "1", w.text(), w.cwe())))
     return "\r".join(lines) + "\r"
