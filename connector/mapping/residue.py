@@ -56,7 +56,8 @@ def residue(wanted: Any, got: Any, path: str) -> list[str]:
     """The paths of a value that another does not say; the order of objects in a list has no meaning."""
     if isinstance(wanted, dict):
         if "reference" in wanted and isinstance(got, dict):
-            return [] if _kind(wanted) == _kind(got) else [path]
+            named = "reference" not in got and wanted.get("identifier", {}) == got.get("identifier")
+            return [] if named or _kind(wanted) == _kind(got) else [path]
         other = got if isinstance(got, dict) else {}
         return [
             at for name, value in wanted.items() for at in residue(value, other.get(name), f"{path}.{name}")

@@ -215,9 +215,9 @@ class Planner:
         return Plan(tuple(instances), tuple(order), tuple(unknown), _labels(names))
 
     def _adopt(self, instances: list[Instance]) -> None:
-        """Feeds that send a segment before the only PID (or PV1) of a message mean that one all the same."""
+        """A segment before the only PID (PV1, TXA) of a message is about that one all the same."""
         for n, unit in enumerate(self.units):
-            if unit.name not in ("patient", "visit"):
+            if not unit.once:
                 continue
             mine = [at for at, instance in enumerate(instances) if instance.unit == n]
             if len(mine) == 1:

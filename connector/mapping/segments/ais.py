@@ -1,4 +1,4 @@
-"""AIS, AIG, AIL, AIP <-> what an Appointment is for, and who and what takes part (guide: the maps of these names)."""
+"""AIS, AIG, AIL, AIP <-> what an Appointment is for, who and what takes part (guide: AIS[Appointment])."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def demand(node: Json, around: Around) -> None:
 
 
 def serve(node: Json, around: Around) -> None:
-    """An appointment that does not say its time has that of its service; its order asks for the service then."""
+    """An appointment that does not say its time has that of its service; its order asks for the service."""
     appointment, order = around.resource("appointment") or {}, around.resource("appointment", 1)
     period = node.pop("period", {})
     lend(appointment, period)

@@ -149,7 +149,7 @@ def identity(node: Json, around: Around) -> str:
 
 
 def complete_order(node: Json, around: Around) -> None:
-    """An order of something scheduled is active, unless the appointment ended (guide: SCH[ServiceRequest])."""
+    """What is scheduled is ordered, unless the appointment ended (guide: SCH[ServiceRequest])."""
     ended = {"Cancelled": "cancelled", "Complete": "fulfilled", "Deleted": "entered-in-error"}
     said = ended.get(around.value("SCH-25").capitalize(), _BY_EVENT.get(around.value("MSH-9.2"), ""))
     node["status"] = _ORDER_STATUS.get(said, "active")
