@@ -107,36 +107,6 @@ def _open_parts(work: Work, unit: BoundUnit) -> None:
             layout.close(n)
 
 
-def _put_part(work: Work, unit: BoundUnit, n: int) -> None:
-    """A unit of the prior message that says an element of its parent's list."""
-    slot, spoken = unit.slots[0], work.before.spoken[n]
-    assert slot.part is not None  # noqa: S101 - the caller has looked
-    parent = spoken.instance.parents.get(slot.part.declared.parent)
-    if parent is None or not spoken.nodes[0]:
-        return
-    element = placed(work, unit, parent).homes.get(n)
-    if element is None:
-        work.layout.remove(n)
-        return
-    work.scope.owner = _owner(work, n)
-    _put_slot(work, unit, slot, n, element, spoken.nodes[0])
-
-
-def _open_parts(work: Work, unit: BoundUnit) -> None:
-    """Segments for elements that the prior message did not say."""
-    slot, layout = unit.slots[0], work.layout
-    if slot.part is None:
-        return
-    declared = slot.part.declared
-    for parent in list(layout.instances(declared.parent)):
-        for element in placed(work, unit, parent).new:
-            n = layout.open(unit.declared, "", {**layout.parents(parent), declared.parent: parent})
-            if declared.led and not layout.holds(declared.led):
-                layout.add(n, declared.led)
-            _put_slot(work, unit, slot, n, element, {})
-            layout.close(n)
-
-
 def _attached(work: Work, declared: Attached, n: int, main: str) -> tuple[Json, Json]:
     """The element of the parent's list that refers to this unit's resource, now and before."""
     parent = work.layout.parent(n, declared.unit)
