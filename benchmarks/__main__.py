@@ -8,12 +8,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from benchmarks import accepting, keeping, translate
+from benchmarks import accepting, keeping, results, translate
 from benchmarks.report import Row, show
 
 Part = Callable[..., list[Row]]
 PARTS: Final[dict[str, Part]] = {
     "translate": translate.run,
+    "results": results.run,
     "store": keeping.run,
     "accept": accepting.accept,
     "memory": accepting.memory,
