@@ -11,7 +11,7 @@ from .emit import Leaf, field_taker, one_taker
 from .known import remembering
 from .lens import Lens, Row, Unsaid, compile_rows
 from .partner import Partner
-from .places import Json, Reader, Writer, copies, head, includes, own_part, place, same
+from .places import Json, Reader, Writer, bears, copies, head, includes, own_part, place, same
 from .scope import Scope
 
 DELETE = '""'
@@ -181,7 +181,7 @@ class BoundField:
         if (d.only and not d.only(element)) or any(includes(element, mark) for mark in d.never):
             return 0
         if d.only or d.tag:
-            return 4 if includes(element, d.tag) else 0
+            return 4 if bears(element, d.tag) else 0
         if d.prefers and d.prefers(element):
             return 4
         if d.default and includes(element, d.default):
@@ -192,7 +192,7 @@ class BoundField:
 class BoundOne:
     """A ``One`` bound to a partner."""
 
-    __slots__ = ("alone", "declared", "get", "lens", "number", "reader", "segment", "take", "writer")
+    __slots__ = ("alone", "declared", "get", "heads", "lens", "number", "reader", "segment", "take", "writer")
 
     def __init__(self, declared: One, lens: Lens, alone: Leaf | None = None) -> None:
         self.declared = declared
@@ -200,6 +200,8 @@ class BoundOne:
         self.segment, self.number = split_at(declared.at)
         self.lens = lens
         self.get = lens.get
+        paths = [declared.path] if declared.path else [*lens.elements, *(path for path, _ in lens.marks)]
+        self.heads = frozenset(map(head, paths))
         self.reader: Reader = (lambda node: node) if not declared.path else place(declared.path)[0]
         self.writer: Writer | None = place(declared.path)[1] if declared.path else None
         self.take: Callable[[str, Json, Scope], Unsaid | None] = self._several

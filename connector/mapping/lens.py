@@ -36,9 +36,9 @@ from .places import (
     Json,
     Reader,
     Writer,
+    bears,
     comp,
     head,
-    includes,
     leaf,
     place,
     same,
@@ -315,7 +315,7 @@ class Case:
 
     def can_say(self, target: Json) -> bool:
         """Whether the way back may use this case for what FHIR says."""
-        return self.writes and includes(target, self.tag) and self.says(target)
+        return self.writes and bears(target, self.tag) and self.says(target)
 
 
 @dataclass(frozen=True, slots=True)

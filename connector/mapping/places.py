@@ -184,6 +184,16 @@ def includes(value: Any, pattern: Any) -> bool:
     return same(value, pattern)
 
 
+def bears(value: Any, mark: Any) -> bool:
+    """Whether a value says everything that marks it; the words beside a code may be others, or none."""
+    if isinstance(mark, Mapping):
+        names = [name for name in mark if name != "display" or "code" not in mark]
+        return isinstance(value, Mapping) and all(bears(value.get(name), mark[name]) for name in names)
+    if isinstance(mark, list):
+        return isinstance(value, list) and all(any(bears(v, m) for v in value) for m in mark)
+    return same(value, mark)
+
+
 def own_part(target: Any, base: Any, own: Any) -> Any:
     """What of a target is the business of a text that said ``own`` of a ``base`` to which others added."""
     if isinstance(target, dict) and isinstance(base, dict) and isinstance(own, dict):
