@@ -35,6 +35,10 @@ class Assembly:
             reference = self._reference(kind, f"{seed}|{count}")
         return self._keep(reference, resource)
 
+    def known(self, kind: str, seed: str) -> Json | None:
+        """The resource of a seed, if it was spoken of."""
+        return self.resources.get(self._reference(kind, seed))
+
     def refer(self, kind: str, seed: str, resource: Json, owner: str) -> str:
         """Take in a resource that a row made; what adds nothing to one of the same seed is that one.
 

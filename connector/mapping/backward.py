@@ -9,37 +9,50 @@ from __future__ import annotations
 from typing import Any
 
 from ..hl7v2.tree import Message, Segment
-from . import forward
+from . import following, forward
+from .bonding import bonds, reference_in
 from .compiled import Bound, BoundSegments, BoundUnit, Maps, Slot
 from .fields import BoundOne
 from .layout import Layout
-from .opening import Parents, news
+from .opening import New, news
 from .parts import placed
-from .places import Json, same
+from .places import Json, head, same
 from .scope import Scope
 from .sharing import put_list
-from .units import Attached
+from .units import Attached, Bond
 from .work import Target, Work, by_way, now
 
 
-def to_v2(prior: Message, maps: Maps, target: Target, order: tuple[str, ...]) -> Message:
-    """Write resources over a message; ``order``: the units it may hold, in the order they are written."""
-    before = forward.to_fhir(prior, maps)
+def to_v2(before: forward.Forward, target: Target, order: tuple[str, ...]) -> Message:
+    """Write resources over a message, given with what it said.
+
+    ``order``: the units it may hold, in the order they are written.
+    """
+    prior, maps = before.message, before.maps
     target.base = before.assembly.resources
     scope = Scope(prior.delimiters, before.assembly, target, before.assembly)
     layout = Layout(prior, before.plan, maps.planner.units, order)
     for n, spoken in enumerate(before.spoken):
         layout.know(n, spoken.references[0])
-    work = Work(maps, target, before, scope, layout, set())
+    there = {reference for spoken in before.spoken for reference in spoken.references if reference}
+    work = Work(maps, target, before, scope, layout, there, still=_still(target, there))
     for n in before.plan.order:
         _put_instance(work, n)
     for unit in maps.units:
-        if unit.declared.name in order:
+        if unit.declared.name in order or unit.declared.after:
             _open_parts(work, unit)
-            for reference, resource, parents in news(work, unit):
-                _open(work, unit, reference, resource, parents)
+            for new in news(work, unit):
+                _open(work, unit, new)
+    for one in following.new(work):
+        _follow(work, one)
     target.standing = frozenset(layout.standing(len(before.spoken)))
     return layout.message()
+
+
+def _still(target: Target, there: set[str]) -> bool:
+    """Whether all that fields refer to (persons, places, organizations) is as the prior message said it."""
+    changed = {name for name, resource in target.resources.items() if resource is not target.base.get(name)}
+    return (changed | target.deleted) & target.base.keys() <= there
 
 
 def _put_instance(work: Work, n: int) -> None:
@@ -47,15 +60,17 @@ def _put_instance(work: Work, n: int) -> None:
     spoken = work.before.spoken[n]
     unit = work.maps.units[spoken.instance.unit]
     main = spoken.references[0]
-    work.done.update(reference for reference in spoken.references if reference)
     if unit.slots[0].part is not None:
         _put_part(work, unit, n)
+        return
+    if bonds(unit):
+        _put_follower(work, unit, n)
         return
     if main in work.target.deleted:
         work.layout.remove(n)
         return
     work.scope.owner = _owner(work, n)
-    said = now(work, unit, spoken.references)
+    said = now(work, unit, spoken.references, spoken.instance.parents)
     old = [work.before.assembly.resources.get(reference, {}) for reference in spoken.references]
     _put_unit(work, unit, n, said, old, main)
 
@@ -64,16 +79,22 @@ def _owner(work: Work, n: int) -> str:
     """Under whom things without an identifier are told apart, as on the way to FHIR."""
     before = work.before
     parent = before.plan.instances[n].parents.get("patient", -1)
-    mine = before.spoken[parent].references[0] if parent >= 0 else before.spoken[n].seed
-    return str(mine or before.key)
+    mine = before.spoken[parent].references[0] if parent >= 0 else ""
+    return str(before.spoken[n].seed or mine or before.key)
 
 
 def _put_unit(work: Work, unit: BoundUnit, n: int, now: list[Json], old: list[Json], main: str) -> None:
+    work.said[n] = now
     for at, slot in enumerate(unit.slots):
         target, base = now[at], old[at]
         if isinstance(slot.declared, Attached):
             target, base = _attached(work, slot.declared, n, main)
-        _put_slot(work, unit, slot, n, target, base)
+        elif target is base and work.still:
+            continue
+        if slot.undone is not None:
+            target, base = slot.undone(target), slot.undone(base)
+        if target or base:  # what is not there, and was not, leaves the text as it is
+            _put_slot(work, unit, slot, n, target, base)
 
 
 def _put_part(work: Work, unit: BoundUnit, n: int) -> None:
@@ -89,6 +110,53 @@ def _put_part(work: Work, unit: BoundUnit, n: int) -> None:
         return
     work.scope.owner = _owner(work, n)
     _put_slot(work, unit, slot, n, element, spoken.nodes[0])
+
+
+def _put_follower(work: Work, unit: BoundUnit, n: int) -> None:
+    """A unit of the prior message that is said of what stands before it, as long as that refers to it."""
+    spoken = work.before.spoken[n]
+    at, bond = bonds(unit)[0]
+    element = following.home(work, unit, n)
+    reference = reference_in(bond, element) if element else ""
+    if element is None or reference in work.target.deleted:
+        work.layout.remove(n)
+    elif element:
+        work.scope.owner = _owner(work, n)
+        old = [work.before.assembly.resources.get(one, {}) for one in spoken.references]
+        old[at] = spoken.nodes[at]
+        _put_bound(work, unit, n, (reference, at, element), old)
+
+
+def _put_bound(work: Work, unit: BoundUnit, n: int, now: tuple[str, int, Json], old: list[Json]) -> None:
+    """Write what a unit speaks of, and the element that refers to it."""
+    reference, at, element = now
+    work.layout.know(n, reference)
+    work.done.add(reference)
+    said: list[Json] = [{} for _ in unit.slots]
+    if at:
+        said[0] = work.target.resolve({"reference": reference}) or {}
+    said[at] = element
+    _put_unit(work, unit, n, said, old, reference)
+    segment = work.layout.segment(n, unit.declared.opener)
+    if unit.declared.when is not None and not unit.declared.when(segment):
+        for number, text in unit.declared.marks.items():
+            segment.set(number, text)
+
+
+def _follow(work: Work, new: following.Follower) -> None:
+    """Segments for what a resource refers to, behind those of the resource."""
+    layout, declared = work.layout, new.unit.slots[new.bond].declared
+    assert isinstance(declared, Bond)  # noqa: S101 - it was found by it
+    reference = reference_in(declared, new.element)
+    parents = {**layout.parents(new.leader), layout.unit(new.leader): new.leader}
+    n = layout.open(new.unit.declared, reference, parents)
+    old: list[Json] = [{} for _ in new.unit.slots]
+    _put_bound(work, new.unit, n, (reference, new.bond, new.element), old)
+    segment = layout.segment(n, new.unit.declared.opener)
+    for number, text in new.unit.declared.marks.items():
+        if not segment.field(number):
+            segment.set(number, text)
+    layout.close(n)
 
 
 def _open_parts(work: Work, unit: BoundUnit) -> None:
@@ -110,20 +178,23 @@ def _open_parts(work: Work, unit: BoundUnit) -> None:
 def _attached(work: Work, declared: Attached, n: int, main: str) -> tuple[Json, Json]:
     """The element of the parent's list that refers to this unit's resource, now and before."""
     parent = work.layout.parent(n, declared.unit)
-    reference = work.layout.reference(parent) if parent is not None else ""
-    return tuple(  # type: ignore[return-value]
-        next(
-            (
-                {name: value for name, value in element.items() if name != declared.link}
-                for element in (resource or {}).get(declared.path, ())
-                if forward.reference_of(element.get(declared.link)) == main
-            ),
-            {},
-        )
-        for resource in (
-            work.target.resolve({"reference": reference}),
-            work.before.assembly.resources.get(reference),
-        )
+    if parent is None:
+        return {}, {}
+    spoken = work.before.spoken
+    reference = spoken[parent].references[declared.slot] if parent < len(spoken) else ""
+    before = work.before.assembly.resources.get(reference, {})
+    now, old = (_element(resource, declared, main) for resource in (work.said[parent][declared.slot], before))
+    return now, old
+
+
+def _element(resource: Json, declared: Attached, main: str) -> Json:
+    return next(
+        (
+            {name: value for name, value in element.items() if name != declared.link}
+            for element in resource.get(declared.path, ())
+            if forward.reference_of(element.get(declared.link)) == main
+        ),
+        {},
     )
 
 
@@ -133,21 +204,32 @@ def _put_slot(work: Work, unit: BoundUnit, slot: Slot, n: int, target: Json, bas
     def segment_of(bound: Bound) -> Segment:
         return layout.segment(n, bound.segment)
 
+    changed = _changed(target, base) if work.still else {*target, *base}
     for bound in slot.fields:
-        if isinstance(bound, BoundOne) and not bound.declared.secondary:
+        if isinstance(bound, BoundOne) and not bound.declared.secondary and not changed.isdisjoint(bound.heads):
             bound.put(target, base, segment_of(bound), scope)
     for rivals in slot.rivals:
+        if changed.isdisjoint(rivals[0].heads):
+            continue
         speaking = [one for one in rivals if one.speaks(base, segment_of(one), scope)]
         for bound in speaking or rivals[:1]:
             bound.put(target, base, segment_of(bound), scope)
     for across in slot.across:
-        across.put(target, base, layout.segment(n, across.segment), scope)
+        if not changed.isdisjoint(map(head, across.elements)):
+            across.put(target, base, layout.segment(n, across.segment), scope)
     for rows in slot.segments:
         _put_segments(work, rows, n, target, base)
     for fields in slot.lists:
+        if head(fields[0].declared.path) not in changed:
+            continue
         elements = fields[0].reader(target)
         before = fields[0].reader(base)
         put_list(fields, _as_objects(elements), _as_objects(before), segment_of, scope)
+
+
+def _changed(target: Json, base: Json) -> set[str]:
+    """The elements that FHIR says otherwise than before."""
+    return {name for name in {*target, *base} if not same(target.get(name), base.get(name))}
 
 
 def _as_objects(value: Any) -> list[Json]:
@@ -194,11 +276,14 @@ def _message_key(work: Work) -> str:
     return forward.to_fhir(Message([header], header.delimiters), work.maps).key if header else ""
 
 
-def _open(work: Work, unit: BoundUnit, reference: str, resource: Json, parents: Parents) -> None:
+def _open(work: Work, unit: BoundUnit, new: New) -> None:
     """Segments for a resource that the prior message did not speak of."""
+    reference, resource, parents, at = new
     n = work.layout.open(unit.declared, reference, parents)
     work.done.add(reference)
+    around = work.layout.parents(n)
     _own(work, n)
-    said = [resource] + [by_way(work, slot, resource, reference) for slot in unit.slots[1:]]
+    said: list[Json] = [*({} for _ in unit.slots[:at]), resource]
+    said += [by_way(work, slot, said[0], reference, parents=around) for slot in unit.slots[at + 1 :]]
     _put_unit(work, unit, n, said, [{} for _ in unit.slots], reference)
     work.layout.close(n)

@@ -12,7 +12,7 @@ from .fields import Field, One
 from .hidden import Hidden, HiddenAcross, Part
 from .lens import At, Item, Nested, Row
 from .messages import registry
-from .units import Attached, PartOf, ResourceMap, Segments, Unit
+from .units import Attached, Bond, PartOf, ResourceMap, Segments, Unit
 from .verbs import CODECS, Added, AnyRow, Place, Refused, Verbs, declared, numbers, spans
 
 Units = tuple[Unit, ...]
@@ -75,7 +75,7 @@ def changed(units: Units, verbs: Verbs) -> Units:
 def _edited(unit: Unit, edit: Callable[[AnyRow], AnyRow | None]) -> Unit:
     """A unit with each of its rows replaced, or taken out where ``edit`` returns None."""
 
-    def rows(declared: ResourceMap | Attached | PartOf) -> tuple[Any, ...]:
+    def rows(declared: ResourceMap | Attached | PartOf | Bond) -> tuple[Any, ...]:
         return tuple(new for row in declared.rows if (new := edit(row)) is not None)
 
     return replace(unit, maps=tuple(replace(declared, rows=rows(declared)) for declared in unit.maps))

@@ -12,7 +12,7 @@ from .messages import registry
 from .messages.message_map import MessageMap
 from .partner import Partner
 from .places import Reader, Writer, copies, place
-from .units import Attached, PartOf, Planner, ResourceMap, Segments, Unit
+from .units import Attached, Bond, PartOf, Planner, ResourceMap, Segments, Unit
 from .unrolled import Sayer, Takers, sayer
 
 Bound = BoundField | BoundOne
@@ -50,8 +50,10 @@ class Slot:
     __slots__ = (
         "across",
         "always",
+        "apart",
         "attached",
         "collected",
+        "collects",
         "complete",
         "declared",
         "defaults",
@@ -60,15 +62,18 @@ class Slot:
         "linked",
         "links",
         "lists",
+        "mutual",
         "needs",
+        "opens",
         "part",
         "rivals",
         "seed",
         "segments",
+        "undone",
         "unless",
     )
 
-    def __init__(self, declared: ResourceMap | Attached | PartOf) -> None:
+    def __init__(self, declared: ResourceMap | Attached | PartOf | Bond) -> None:
         self.declared = declared
         self.attached = declared if isinstance(declared, Attached) else None
         self.part: BoundPart | None = None
@@ -82,9 +87,14 @@ class Slot:
         self.always = resource.always
         self.needs = resource.needs
         self.unless = resource.unless
+        self.undone = resource.undone
+        self.mutual = resource.mutual
+        self.apart = resource.apart
+        self.opens = resource.opens
         self.complete = resource.complete
         self.seed = resource.seed
         self.collected = resource.collected
+        self.collects = resource.collects
         self.defaults = [(name, copies(value)) for name, value in resource.default.items()]
         self.linked = frozenset(resource.links)
         self.links = [
@@ -219,7 +229,7 @@ def _silent(unit: Unit, slots: list[Slot]) -> dict[str, frozenset[int]]:
     return {name: frozenset(numbers) for name, numbers in found.items()}
 
 
-def _slot(declared: ResourceMap | Attached | PartOf, partner: Partner, read: tuple[str, ...]) -> Slot:
+def _slot(declared: ResourceMap | Attached | PartOf | Bond, partner: Partner, read: tuple[str, ...]) -> Slot:
     slot = Slot(declared)
     if isinstance(declared, PartOf):
         keys = [place(path)[0] for path in declared.key]

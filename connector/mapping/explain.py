@@ -12,13 +12,15 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ..hl7v2.tree import Segment
+from . import bonding
 from .compiled import BoundPart, BoundSegments, Slot
 from .fields import DELETE, BoundField, BoundOne
 from .forward import Around, Forward, Spoken
 from .naming import fhir_place, names_of, v2_place
-from .places import Json, includes, place
+from .places import Json, includes, place, same
 from .saying import Leaves, Part, Saying, Source, across_source, field_source, leaves_of, walk
 from .scope import Scope
+from .units import Bond
 
 _INDEX = re.compile(r"\[\d+\]")
 _LISTED = re.compile(r"(\w+)\[(\d+)\](\..*)")
@@ -178,6 +180,8 @@ def _explain_slot(work: _Work, spoken: Spoken, at: int) -> None:
     reference, prefix = spoken.references[at], ""
     if slot.attached is not None:
         reference, prefix = _attached(work, slot, spoken, around)
+    if isinstance(slot.declared, Bond):
+        reference, prefix = _bond(work, slot.declared, spoken, at)
     if slot.part is not None:
         reference, prefix = _part(work, slot.part, spoken.nodes[at], around)
     if reference not in work.names:
@@ -198,13 +202,27 @@ def _attached(work: _Work, slot: Slot, spoken: Spoken, around: Around) -> tuple[
     """The parent's resource, and the path of the element that refers to this unit's."""
     declared = slot.attached
     assert declared is not None  # noqa: S101 - the caller has looked
-    parent = around.parent(declared.unit)
+    parent = around.parent(declared.unit, declared.slot)
     for n, one in enumerate(work.said.assembly.resources.get(parent, {}).get(declared.path, ())):
         if one.get(declared.link, {}).get("reference") == spoken.references[0]:
             path = f"{declared.path}[{n}]"
             _note_link(work, spoken, parent, f"{path}.{declared.link}.reference")
             return parent, path
     return "", ""
+
+
+def _bond(work: _Work, bond: Bond, spoken: Spoken, at: int) -> tuple[str, str]:
+    """The resource around, and the path of the element that refers to what the unit speaks of."""
+    parent = bonding.parent(work.said, bond, spoken.instance.parents)
+    element = spoken.nodes[at]
+    there = place(bond.path)[0](work.said.assembly.resources.get(parent, {}))
+    listed = [there] if bond.alone else there or ()
+    n = next((n for n, one in enumerate(listed) if same(one, element)), None)
+    if n is None:
+        return "", ""
+    path = _dotted(bond.path) if bond.alone else f"{_dotted(bond.path)}[{n}]"
+    _note_link(work, spoken, parent, ".".join(part for part in (path, bond.link, "reference") if part))
+    return parent, path
 
 
 def _part(work: _Work, part: BoundPart, element: Json, around: Around) -> tuple[str, str]:
@@ -246,7 +264,7 @@ def _scope(work: _Work, spoken: Spoken, name: str) -> Scope:
     """The surroundings in which the segment was said; what is referred to is looked at apart."""
     scope = work.said.scope.apart()
     parent = Around(work.said, spoken.instance).parent("patient")
-    scope.owner = parent or (spoken.seed if name != "PID" and spoken.seed else work.said.key)
+    scope.owner = (spoken.seed if name != "PID" else "") or parent or work.said.key
     scope.beware()
     return scope
 

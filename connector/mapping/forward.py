@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..hl7v2.tree import Message, Segment
+from . import bonding, linking
 from .assembly import Assembly
 from .compiled import BoundPart, BoundSegments, BoundUnit, Maps, Slot
 from .fields import DELETE
 from .overlay import is_absent
 from .places import Json, place
 from .scope import Scope
-from .units import Attached, Instance, Plan
+from .units import Attached, Bond, Instance, Plan
 
 
 class Spoken:
@@ -99,7 +100,7 @@ class Around:
 def to_fhir(message: Message, maps: Maps) -> Forward:
     """Say a message in resources."""
     segments = message.segments
-    plan = maps.planner.plan(tuple([segment.name for segment in segments]))
+    plan = maps.planner.of(segments)
     assembly = Assembly(maps.partner.namespace)
     scope = Scope(message.delimiters, assembly, assembly, assembly)
     lost = [] if maps.known else ["MSH-9"]
@@ -107,14 +108,18 @@ def to_fhir(message: Message, maps: Maps) -> Forward:
     for n in plan.order:
         _speak(forward, maps.units[plan.instances[n].unit], n)
     for at in plan.unknown:
-        segment, label = segments[at], plan.labels[at]
-        if label:
-            forward.lost += [
-                f"{label}-{n}" for n, text in enumerate(segment.texts) if n and text and text != DELETE
-            ]
-        elif str(segment).strip():
-            forward.lost.append(f"line {at + 1}")
+        _lose(forward, at)
     return forward
+
+
+def _lose(forward: Forward, at: int) -> None:
+    """A segment of which nothing is said."""
+    segment, label = forward.message.segments[at], forward.plan.labels[at]
+    if label:
+        valued = (n for n, text in enumerate(segment.texts) if n and text and text != DELETE)
+        forward.lost += [f"{label}-{n}" for n in valued]
+    elif str(segment).strip():
+        forward.lost.append(f"line {at + 1}")
 
 
 def _speak(forward: Forward, unit: BoundUnit, n: int) -> None:
@@ -122,6 +127,11 @@ def _speak(forward: Forward, unit: BoundUnit, n: int) -> None:
     nodes: list[Json] = [{"resourceType": slot.kind} if slot.kind else {} for slot in unit.slots]
     spoken = forward.spoken[n] = Spoken(instance, nodes)
     around = Around(forward, instance)
+    if unit.declared.after and not bonding.may_hold(forward, unit, instance.parents):
+        for positions in instance.at.values():
+            for at in positions:
+                _lose(forward, at)
+        return
     scope, message, lost, labels = forward.scope, forward.message, forward.lost, forward.plan.labels
     scope.owner = around.parent("patient") or forward.key
     for name, positions in instance.at.items():
@@ -136,10 +146,17 @@ def _speak(forward: Forward, unit: BoundUnit, n: int) -> None:
     if unit.declared.key is not None:
         forward.key = unit.declared.key(nodes)
     unmade: set[int] = set()
+
+    def finish(slot: Slot, at: int, spoken: Spoken) -> bool:
+        return _finish(forward, slot, at, spoken, Around(forward, spoken.instance))
+
     for at in unit.order:
         slot, node = unit.slots[at], nodes[at]
         if slot.attached is not None:
             if node and not _attach(forward, slot.attached, node, spoken, around):
+                unmade.add(at)
+        elif isinstance(slot.declared, Bond):
+            if not bonding.tie(forward, at, slot.declared, spoken, finish) and node:
                 unmade.add(at)
         elif slot.part is not None:
             if node and not _take_in(slot.part, node, around):
@@ -220,38 +237,25 @@ def _finish(forward: Forward, slot: Slot, n: int, spoken: Spoken, around: Around
         if name not in node and f"_{name}" not in node:
             node[name] = make()
     seed = spoken.seed if n == 0 and spoken.seed else slot.seed(node, around)
+    if slot.apart is not None and (there := forward.assembly.known(slot.kind, seed)) is not None:
+        return slot.apart(node, there)
     spoken.references[n] = reference = forward.assembly.add(slot.kind, seed, node)
-    for unit, other, path in slot.collected:
-        _collect(forward, around.parent(unit, other), path, reference)
+    for unit, other, path in slot.collected if slot.collects is None else slot.collects(node, around):
+        parent = around.parent(unit, other) if unit else spoken.references[other]
+        _collect(forward, parent, path, reference)
+    if slot.mutual is not None:
+        linking.link(forward.assembly.resources, slot.mutual, reference, around.parent(slot.mutual.unit))
     return True
 
 
 def _attach(forward: Forward, declared: Attached, node: Json, spoken: Spoken, around: Around) -> bool:
-    parent = forward.assembly.resources.get(around.parent(declared.unit))
+    parent = forward.assembly.resources.get(around.parent(declared.unit, declared.slot))
     if parent is None or not spoken.references[0]:
         return False
     element = {declared.link: {"reference": spoken.references[0]}, **node}
     found = parent.setdefault(declared.path, [])
     if element not in found:
         found.append(element)
-    return True
-
-
-def _take_in(part: BoundPart, element: Json, around: Around) -> bool:
-    """Make an element part of the parent's list; what only says that the list is unknown gives way to it."""
-    declared = part.declared
-    parent = around.resource(declared.parent)
-    if declared.complete is not None:
-        declared.complete(element, around)
-    if parent is None or any(need not in element for need in declared.needs):
-        return False
-    found = part.reader(parent)
-    if found is None or is_absent(found):
-        part.writer(parent, [element])
-    else:
-        found.append(element)
-    if declared.affects is not None:
-        declared.affects(element, around)
     return True
 
 

@@ -152,12 +152,19 @@ class Layout:
         """Behind the units that are written before this one, among those it stands inside of."""
         inner = self._inner(n)
         if inner is not None:
-            mine = self._order.get(self._unit_of[n].name, 99)
-            before = [at for at, (_, owner) in enumerate(self._rows) if self._precedes(owner, inner, mine)]
+            mine, behind = self._standing(n), self._unit_of[n].before
+            before = [
+                at
+                for at, (segment, owner) in enumerate(self._rows)
+                if self._precedes(owner, inner, mine) and not (owner == inner and segment.name in behind)
+            ]
             return self._behind_unknown(max(before) + 1)
         rank, last, patient = self._rank(n), 0, self._parents[n].get("patient")
+        another = self._unit_of[n].name == "patient"  # stands behind all that is about the ones before
         for at, (_, owner) in enumerate(self._rows):
-            if owner >= 0 and self._rank(owner) <= rank and self._of(owner, patient):
+            if owner < 0:
+                continue
+            if (self._rank(owner) <= rank and self._of(owner, patient)) or (another and self._about(owner)):
                 last = at
         return self._behind_unknown(last + 1)
 
@@ -169,11 +176,24 @@ class Layout:
             return False
         while (around := self._inner(owner)) is not None and around != inner:
             owner = around
-        return self._order.get(self._unit_of[owner].name, 99) <= rank
+        return self._standing(owner) <= rank
+
+    def _standing(self, n: int) -> int:
+        """Where an instance stands among those beside it; what is said of another follows that at once."""
+        unit = self._unit_of[n]
+        return -1 if unit.after else self._order.get(unit.name, 99)
 
     def _of(self, n: int, patient: int | None) -> bool:
         """Whether an instance is about a patient, or about none."""
-        return patient is None or n == patient or self._parents[n].get("patient", patient) == patient
+        if patient is None or n == patient:
+            return True
+        if self._unit_of[n].name == "patient":
+            return False
+        return self._parents[n].get("patient", patient) == patient
+
+    def _about(self, n: int) -> bool:
+        """Whether an instance is about some patient."""
+        return self._unit_of[n].name == "patient" or "patient" in self._parents[n]
 
     def _rank(self, n: int) -> int:
         """Where an instance stands among the units of the message; what stands inside another, with that."""
@@ -184,7 +204,8 @@ class Layout:
     def _inner(self, n: int) -> int | None:
         """The instance among whose segments this one stands, if there is one."""
         parents = self._parents[n]
-        return next((parents[name] for name in self._unit_of[n].inside if name in parents), None)
+        unit = self._unit_of[n]
+        return next((parents[name] for name in (*unit.inside, *unit.after) if name in parents), None)
 
     def _behind_unknown(self, at: int) -> int:
         """Segments nobody knows belong to the one before them."""
@@ -203,9 +224,16 @@ class Layout:
             siblings = [
                 s
                 for s, owner in self._rows
-                if s.name == segment.name and (inner is None or self._inner(owner) == inner)
+                if s.name == segment.name and self._beside(owner, n, inner)
             ]
         segment.set(1, str(next(count for count, s in enumerate(siblings, 1) if s is segment)))
+
+    def _beside(self, other: int, n: int, inner: int | None) -> bool:
+        """Whether the set ids of two instances of one unit count together."""
+        if inner is not None:
+            return self._inner(other) == inner
+        unit = self._unit_of[n]
+        return unit.name == "patient" or other < 0 or self._of(other, self._parents[n].get("patient"))
 
     def message(self) -> Message:
         """The message as it now stands; what was its last line may not be that any more."""

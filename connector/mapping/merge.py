@@ -11,12 +11,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 
+from . import linking
+from .bonding import parent as parent_of
+from .bonding import reference_in
 from .compiled import BoundPart, BoundSegments, Slot
 from .fields import BoundAcross, BoundField, BoundOne
 from .forward import Around, Forward, Spoken
 from .overlay import Marks, clear, deep, indexed, over, refers, said_already, united
 from .places import Json, head, includes, place, same
-from .units import ResourceMap
+from .units import Bond, ResourceMap
 
 Touched = set[tuple[str, int]]
 _CONSTANT = ("resourceType", "id")
@@ -46,7 +49,9 @@ class _Spoken:
     speakers: list[_Speaker] = field(default_factory=list)
     attached: list[tuple[_Speaker, str]] = field(default_factory=list)
     parts: list[tuple[BoundPart, Json]] = field(default_factory=list)
+    bonds: list[tuple[Bond, Json]] = field(default_factory=list)
     collected: set[str] = field(default_factory=set)
+    linked: list[linking.Linked] = field(default_factory=list)
 
 
 def over_prior(said: Forward, prior: Mapping[str, Json]) -> dict[str, Json]:
@@ -75,8 +80,11 @@ def _spoken(said: Forward) -> dict[str, _Spoken]:
             declared = slot.declared
             speaker = _speaker(said, spoken, slot)
             if slot.attached is not None:
-                parent = around.parent(slot.attached.unit)
+                parent = around.parent(slot.attached.unit, slot.attached.slot)
                 found.setdefault(parent, _Spoken()).attached.append((speaker, spoken.references[0]))
+            elif isinstance(declared, Bond) and reference_in(declared, node):
+                parent = parent_of(said, declared, spoken.instance.parents)
+                found.setdefault(parent, _Spoken()).bonds.append((declared, node))
             elif slot.part is not None and node:
                 parent = around.parent(slot.part.declared.parent)
                 found.setdefault(parent, _Spoken()).parts.append((slot.part, node))
@@ -85,7 +93,12 @@ def _spoken(said: Forward) -> dict[str, _Spoken]:
                     speaker.assumes = declared.assumes(node, around)
                 found.setdefault(reference, _Spoken()).speakers.append(speaker)
             for unit, other, path in slot.collected:
-                found.setdefault(around.parent(unit, other), _Spoken()).collected.add(path)
+                parent = around.parent(unit, other) if unit else spoken.references[other]
+                found.setdefault(parent, _Spoken()).collected.add(path)
+            if reference and slot.mutual is not None:
+                both = linking.sides(slot.mutual, reference, around.parent(slot.mutual.unit))
+                for name, linked in both.items():
+                    found.setdefault(name, _Spoken()).linked.append(linked)
     return found
 
 
@@ -113,9 +126,17 @@ def _merged(now: Json, before: Json, spoken: _Spoken) -> Json:
                 lists[rows.path] = _notes(rows, before, now)
     for path in spoken.collected:
         lists[path] = united(_list(before, path), _list(now, path))
+    for linked in spoken.linked:
+        path = linked.mutual.path
+        lists[path] = linking.over(lists.get(path, _list(before, path)), _list(now, path), linked)
     for speaker, link in spoken.attached:
         path = speaker.slot.attached.path if speaker.slot.attached else ""
         lists[path] = _attached(speaker, link, lists.get(path, _list(before, path)), now)
+    for bond, element in spoken.bonds:
+        if bond.alone:
+            clear(result, {}, [bond.path], ())
+        else:
+            lists[bond.path] = _bound(bond, element, lists.get(bond.path, _list(before, bond.path)))
     for part, _ in spoken.parts:
         path = part.declared.path
         lists[path] = _with_parts(path, spoken, lists.get(path, _list(before, path)))
@@ -313,6 +334,16 @@ def _attached(speaker: _Speaker, link: str, there: list[Json], now: Json) -> lis
         _cleared(result, new or {}, speaker)
         found.append(deep(result, new or {}))
     return united(found, [new] if new else [], attached.link)
+
+
+def _bound(bond: Bond, element: Json, there: list[Json]) -> list[Json]:
+    """The list with an element that refers to something, over the prior one that refers to the same."""
+    if any(includes(one, element) for one in there):
+        return there
+    like = next((one for one in there if reference_in(bond, one) == reference_in(bond, element)), None)
+    if like is None:
+        return [*there, element]
+    return [dict(deep(one, element)) if one is like else one for one in there]
 
 
 def _with_parts(path: str, spoken: _Spoken, there: list[Json]) -> list[Json]:

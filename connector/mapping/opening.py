@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
-from . import forward
+from . import forward, linking
+from .bonding import bonds
 from .compiled import BoundUnit
 from .places import Json, place
 from .units import ResourceMap
@@ -13,21 +15,35 @@ from .work import Work, about_message
 Parents = dict[str, int]
 
 
-def news(work: Work, unit: BoundUnit) -> Iterator[tuple[str, Json, Parents]]:
-    """The resources a unit is to be opened for, by reference, and what will be around them."""
-    main = unit.slots[0]
-    if main.kind in ("MessageHeader", ""):  # a message has one, and it is there
-        return
+class New(NamedTuple):
+    """A resource that a unit is opened for: in which slot it stands, and what will be around the unit."""
+
+    reference: str
+    resource: Json
+    parents: Parents
+    slot: int
+
+
+def news(work: Work, unit: BoundUnit) -> Iterator[New]:
+    """The resources a unit is to be opened for."""
+    if unit.slots[0].kind in ("MessageHeader", "") or bonds(unit):
+        return  # a message has one header, and it is there; what follows another waits for its reference
+    for at, slot in enumerate(unit.slots):
+        if (at == 0 or slot.opens) and isinstance(slot.declared, ResourceMap):
+            yield from _news(work, unit, at, slot.declared)
+
+
+def _news(work: Work, unit: BoundUnit, at: int, declared: ResourceMap) -> Iterator[New]:
     for reference, resource in work.target.resources.items():
-        if resource.get("resourceType") != main.kind or reference in work.done:
+        if not declared.speaks_of(resource) or reference in work.done:
             continue
-        if _elsewhere(work, unit, reference) or not about_message(resource):
+        if (at == 0 and _elsewhere(work, unit, reference)) or not about_message(resource):
             continue
-        parents = _parents(work, unit, reference, resource)
+        parents = _parents(work, declared, unit.declared.name, reference, resource)
         if parents is not None:
             if unit.declared.once:
                 _make_room(work, unit)
-            yield reference, resource, parents
+            yield New(reference, resource, parents, at)
 
 
 def _make_room(work: Work, unit: BoundUnit) -> None:
@@ -42,35 +58,52 @@ def _make_room(work: Work, unit: BoundUnit) -> None:
 
 
 def _elsewhere(work: Work, unit: BoundUnit, reference: str) -> bool:
-    """Whether another unit speaks of this resource as a further one (an insured's RelatedPerson)."""
+    """Whether another unit speaks of this resource as a further one (an insured's RelatedPerson), or tells it."""
     for other in work.maps.units:
-        for slot in other.slots[1:]:
+        for at, slot in enumerate(other.slots):
             declared = slot.declared
-            if slot.kind != unit.slots[0].kind or not isinstance(declared, ResourceMap):
+            if not isinstance(declared, ResourceMap):
                 continue
-            reader, _ = place(declared.via.lstrip("<"))
             if any(
-                forward.reference_of(reader(resource)) == reference
-                for resource in work.target.resources.values()
-                if resource.get("resourceType") == other.slots[0].kind
+                _tells(work, slot.kind, path, reference, all_of) for path, all_of in declared.told.items()
+            ):
+                return True
+            if not at or slot.kind != unit.slots[0].kind:
+                continue
+            further, _, path = declared.via.lstrip("<").rpartition("/")
+            kind = "" if further else other.slots[0].kind
+            if declared.speaks_of(work.target.resources[reference]) and _referring(
+                work, kind, path, reference
             ):
                 return True
     return False
 
 
-def _parents(work: Work, unit: BoundUnit, reference: str, resource: Json) -> Parents | None:
+def _referring(work: Work, kind: str, path: str, reference: str) -> bool:
+    """Whether a resource of a kind (any, where none is named) refers to another one at a path."""
+    reader, _ = place(path)
+    return any(
+        forward.reference_of(reader(resource)) == reference
+        for resource in work.target.resources.values()
+        if not kind or resource.get("resourceType") == kind
+    )
+
+
+def _tells(work: Work, kind: str, path: str, reference: str, all_of: frozenset[str]) -> bool:
+    """Whether who refers to a resource can tell all of it."""
+    said = work.target.resources[reference].keys() - {"resourceType", "id", "meta"}
+    return said <= all_of and _referring(work, kind, path, reference)
+
+
+def _parents(work: Work, declared: ResourceMap, unit: str, reference: str, resource: Json) -> Parents | None:
     """What it refers to of the message, else what is at hand.
 
     ``None`` where it refers to another patient or visit than the message is about: it must not seem to
     be theirs.
     """
-    declared = unit.slots[0].declared
     found: Parents = {}
-    if not isinstance(declared, ResourceMap):
-        return found
-    for path, (name, _) in declared.links.items():
+    for name, pointer in _pointers(declared, unit, resource):
         instances = list(work.layout.instances(name)) if name else []
-        pointer = forward.reference_of(place(path)[0](resource))
         if name == "header" or not instances or not pointer:
             continue
         mine = [n for n in instances if work.layout.reference(n) == pointer]
@@ -81,6 +114,15 @@ def _parents(work: Work, unit: BoundUnit, reference: str, resource: Json) -> Par
     if collecting is not None:
         found |= work.layout.parents(collecting) | {work.layout.unit(collecting): collecting}
     return found
+
+
+def _pointers(declared: ResourceMap, unit: str, resource: Json) -> Iterator[tuple[str, str]]:
+    """The units around a resource, and to whom it refers as to theirs."""
+    for path, (name, slot) in declared.links.items():
+        if not slot:
+            yield name, forward.reference_of(place(path)[0](resource))
+    if declared.mutual is not None and declared.mutual.unit != unit:
+        yield declared.mutual.unit, linking.other_of(declared.mutual, resource)
 
 
 def _collecting(work: Work, declared: ResourceMap, reference: str) -> int | None:

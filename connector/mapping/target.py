@@ -5,31 +5,41 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import msgspec
+
 from ..errors import InvalidResource
 from ..fhir import forms, references
 from .assembly import resource_id
+from .messages.choosing import named_event
 from .places import Json, without_empties
 from .work import Target
 
 _PATIENT = ("subject", "patient", "beneficiary", "actor")
+_ENCODER = msgspec.json.Encoder(decimal_format="number", order="deterministic")
 
 
-def read(bundle: Json) -> Target:
+def read(bundle: Json, base: Mapping[str, Json] | None = None) -> Target:
     """The resources of a bundle, or a single one, under ``Type/id``; whatever way they refer to one another.
+
+    ``base``: what the prior message said; a resource that still says the same is that very object.
 
     Contained resources stand under ``Practitioner/Encounter-id#name``. Who is only named by an identifier is
     the resource with that identifier; a patient whom no resource has is one with no more than that. Raises
     ``InvalidResource``.
     """
-    if not isinstance(bundle, dict) or not isinstance(bundle.get("resourceType"), str):
-        raise InvalidResource(
-            "not a FHIR resource", fix="send a Bundle or a resource", location="resourceType"
-        )
-    forms.check(bundle)
+    entries = _entries(bundle)
+    unchanged = _unchanged(entries, base) if base else {}
+    forms.check(_without(bundle, entries, unchanged) if unchanged else bundle)
     resources: dict[str, Json] = {}
     aliases: dict[str, str] = {}
     deleted: set[str] = set()
-    for at, entry in enumerate(_entries(bundle)):
+    for at, entry in enumerate(entries):
+        if at in unchanged:
+            name, resource = unchanged[at]
+            if url := entry.get("fullUrl"):
+                aliases[url] = name
+            resources[name] = resource
+            continue
         request = entry.get("request") or {}
         if request.get("method") == "DELETE":
             deleted.add(_relative(str(request.get("url", ""))))
@@ -43,17 +53,75 @@ def read(bundle: Json) -> Target:
                 )
         if url := entry.get("fullUrl"):
             aliases[url] = _name(entry["resource"], at)
-    known = {name: _with_names(resource, aliases) for name, resource in resources.items()}
-    return Target(known | _identified(known) | _header(bundle), frozenset(deleted))
+    same = {id(resource) for _, resource in unchanged.values()}
+    known = {
+        name: resource if id(resource) in same else _with_names(resource, aliases)
+        for name, resource in resources.items()
+    }
+    return Target(known | _identified(known, same) | _header(bundle), frozenset(deleted))
 
 
 def _entries(bundle: Json) -> list[Json]:
+    if not isinstance(bundle, dict) or not isinstance(bundle.get("resourceType"), str):
+        raise InvalidResource(
+            "not a FHIR resource", fix="send a Bundle or a resource", location="resourceType"
+        )
     if bundle["resourceType"] != "Bundle":
         return [{"resource": bundle}]
     entries: list[Json] = bundle.get("entry") or []
-    if any(entry is None for entry in entries):
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise InvalidResource("entries that are no objects", location="Bundle.entry")
     return entries
+
+
+def _unchanged(entries: list[Json], base: Mapping[str, Json]) -> dict[int, tuple[str, Json]]:
+    """The entries that say of a resource what the prior message said: by position, its name and content."""
+    found: dict[int, tuple[str, Json]] = {}
+    names: set[str] = set()
+    for at, entry in enumerate(entries):
+        resource, request = entry.get("resource"), entry.get("request")
+        formed = isinstance(resource, dict) and isinstance(request, dict | None)
+        if not formed or not isinstance(entry.get("fullUrl", ""), str):
+            continue
+        name = f"{resource.get('resourceType')}/{resource.get('id')}"
+        known = base.get(name)
+        deletes = request is not None and request.get("method") == "DELETE"
+        if known is None or deletes or name in names or not _alike(resource, known):
+            continue
+        names.add(name)
+        found[at] = name, known
+    return found
+
+
+def _alike(one: Json, other: Json) -> bool:
+    """Whether two resources are the same to the last digit."""
+    try:
+        return _ENCODER.encode(one) == _ENCODER.encode(other)
+    except (TypeError, ValueError, RecursionError):
+        return False
+
+
+def _without(bundle: Json, entries: list[Json], unchanged: Mapping[int, object]) -> Json:
+    """A bundle without the entries whose form is known to be good."""
+    if bundle["resourceType"] != "Bundle":
+        return {"resourceType": bundle["resourceType"]}
+    return {
+        **bundle,
+        "entry": [
+            {} if at in unchanged else entry for at, entry in enumerate(entries)
+        ],
+    }
+
+
+def event_of_header(bundle: Json) -> str:
+    """The event of v2 that a bundle's MessageHeader names, before anything else is read of it."""
+    headers: dict[str, Json] = {}
+    for at, entry in enumerate(_entries(bundle)):
+        resource = entry.get("resource")
+        if isinstance(resource, dict) and resource.get("resourceType") == "MessageHeader":
+            forms.check(resource, f"Bundle.entry[{at}].resource")
+            headers[str(at)] = resource
+    return named_event(headers)
 
 
 def _header(bundle: Json) -> dict[str, Json]:
@@ -100,8 +168,14 @@ def _relative(text: str) -> str:
     return f"{found.type}/{found.id}" if found is not None and found.form == "relative" else text
 
 
-def _identified(resources: Mapping[str, Json]) -> dict[str, Json]:
-    """Who is only named by an identifier gets a reference; the patients that no resource here is."""
+def _identified(resources: Mapping[str, Json], same: set[int]) -> dict[str, Json]:
+    """Who is only named by an identifier gets a reference; the patients that no resource here is.
+
+    ``same``: the ``id`` of the resources that stay as they are.
+    """
+    pointers = [one for each in resources.values() if id(each) not in same for one in _logical(each)]
+    if not pointers:
+        return {}
     known = {
         (name.partition("/")[0], *_key(identifier)): name
         for name, resource in resources.items()
@@ -109,19 +183,18 @@ def _identified(resources: Mapping[str, Json]) -> dict[str, Json]:
         if isinstance(identifier, dict)
     }
     found: dict[str, Json] = {}
-    for resource in resources.values():
-        for element, pointer in _logical(resource):
-            if element == "actor" and "type" not in pointer and not pointer["identifier"].get("system"):
-                continue  # anybody and anything may take part
-            kinds = [pointer["type"]] if "type" in pointer else [kind for kind, *_ in known]
-            key = _key(pointer["identifier"])
-            name = next((known[kind, *key] for kind in kinds if (kind, *key) in known), "")
-            kind = pointer.get("type", "" if element == "actor" else "Patient")
-            if not name and element in _PATIENT and kind == "Patient":
-                name = "Patient/" + resource_id("|".join(key))
-                found[name] = {"resourceType": "Patient", "identifier": [pointer["identifier"]]}
-            if name:
-                pointer["reference"] = name
+    for element, pointer in pointers:
+        if element == "actor" and "type" not in pointer and not pointer["identifier"].get("system"):
+            continue  # anybody and anything may take part
+        kinds = [pointer["type"]] if "type" in pointer else [kind for kind, *_ in known]
+        key = _key(pointer["identifier"])
+        name = next((known[kind, *key] for kind in kinds if (kind, *key) in known), "")
+        kind = pointer.get("type", "" if element == "actor" else "Patient")
+        if not name and element in _PATIENT and kind == "Patient":
+            name = "Patient/" + resource_id("|".join(key))
+            found[name] = {"resourceType": "Patient", "identifier": [pointer["identifier"]]}
+        if name:
+            pointer["reference"] = name
     return found
 
 

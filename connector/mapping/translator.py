@@ -17,12 +17,14 @@ from .explain import Explained
 from .filling import Filling, take_back
 from .merge import over_prior
 from .messages.changes import Rule, rules
-from .messages.choosing import event_of, headed, named_event
+from .messages.choosing import event_of, headed
 from .messages.events import structure_of
 from .partner import Partner
 from .places import Json
 from .residue import unsaid
+from .target import event_of_header
 from .target import read as read_target
+from .work import Target
 
 
 class Translation(NamedTuple):
@@ -179,20 +181,21 @@ class Translator:
         are taken out of it. Without a prior, the message is the one that MessageHeader names, else the
         envelope's, else the one that fits the resources. Raises ``InvalidResource``.
         """
-        target = read_target(bundle)
         envelope = envelope or Envelope()
-        event = envelope.event or named_event(target.resources)
-        if not event and prior is None:
-            event = event_of(target.resources, self.table)
+        event = envelope.event or event_of_header(bundle)
+        sent = "" if prior is None else str(prior)
         if prior is None:
             start = self._new()
+            event = event or event_of(read_target(bundle).resources, self.table)
         else:
-            start = Message.parse(str(prior)) if isinstance(prior, Message) else Message.parse(prior)
-        was_v2 = headed(target.resources)
+            start = Message.parse(sent)
         code, _, trigger = (event or f"{start.message_code}^{start.trigger_event}").partition("^")
         maps = self.atlas.of(code, trigger)
         assumed = self.filling.assume(start)
-        message = backward.to_v2(start, maps, target, maps.declared.written(was_v2))
+        before = forward.to_fhir(start, maps)
+        target = read_target(bundle, before.assembly.resources)
+        was_v2 = headed(target.resources)
+        message = backward.to_v2(before, target, maps.declared.written(was_v2))
         take_back(assumed, start.delimiters)
         if prior is None:
             message.msh.set(18, self.outgoing.charset)
@@ -201,13 +204,19 @@ class Translator:
         if prior is None and (envelope.event or not was_v2):
             complete(message)
         self.filling.write(message)
-        read = self._said(Message.parse(str(message)))
+        return Translation({}, str(message), self._unsaid(message, target, sent))
+
+    def _unsaid(self, message: Message, target: Target, before: str) -> list[str]:
+        """What of FHIR the message, read again, does not say."""
+        text = str(message)
+        said = target.base if text == before else self._said(Message.parse(text)).assembly.resources
         wanted = {
             reference: resource
             for reference, resource in target.resources.items()
             if resource["resourceType"] not in ("Bundle", "MessageHeader")
+            and not (resource is target.base.get(reference) and said.get(reference) == resource)
         }
-        return Translation({}, str(message), unsaid(wanted, read.assembly.resources, target.standing))
+        return unsaid(wanted, said, target.standing | target.resources.keys())
 
     def _new(self) -> Message:
         d = Delimiters()

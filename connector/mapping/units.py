@@ -8,11 +8,12 @@ out once for each sequence of names.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Protocol
 
+from ..hl7v2.tree import Segment
 from .fields import Across, Field, One
 from .lens import Row
 from .places import Json
@@ -58,11 +59,29 @@ class Around(Protocol):
 
 Seed = Callable[[Json, Around], str]
 Complete = Callable[[Json, Around], None]
+Collected = tuple[tuple[str, int, str], ...]
 
 
 def of_message(node: Json, around: Around) -> str:
     """The identity of what has none but the message it came in."""
     return f"message|{around.message_key}"
+
+
+@dataclass(frozen=True, slots=True)
+class Mutual:
+    """Two resources that refer to each other, each by an element of its list at ``path``.
+
+    ``unit``: around this one, whose first resource the other is; ``link``: what refers in such an element.
+    ``here`` and ``there``: what else the elements of this resource and of the other say. ``ended``: v2 says
+    that the two refer to each other no longer.
+    """
+
+    unit: str
+    path: str
+    link: str
+    here: Mapping[str, Any]
+    there: Mapping[str, Any]
+    ended: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +91,18 @@ class ResourceMap:
     ``seed``: its business identity. ``links``: elements that refer to the resource of another unit:
     path -> (unit, slot), ``""`` being this unit. ``default``: elements FHIR requires, where nothing said
     them. ``complete``: elements that follow from others. ``collected``: the list of a parent's resource that
-    refers to this one: (unit, slot, path). ``needs``: only made where all of these elements are there;
-    ``always``: made even where no row said anything.
-    ``via``: for a resource that is not its unit's first: where the first refers to it, or
-    (``"<subject"``) where it refers to the first. ``assumes``: which of the elements that follow from others
+    refers to this one: (unit, slot, path); ``collects``: which of these, where not all. ``needs``: only made
+    where all of these elements are there; ``always``: made even where no row said anything.
+    ``via``: for a resource that is not its unit's first: where the first refers to it (through another:
+    ``basedOn.0/requester``), or
+    (``"<subject"``) where it refers to the first, or to what its link of that path names. ``says``: on the way
+    back, which resources of its kind it speaks of, where others of the kind stand beside. ``undone``: on
+    the way back, what the rows said of a resource before ``complete`` changed it. ``told``: by the
+    path of what refers to them, of resources that its rows tell all of, the elements they tell. ``assumes``: which of the elements that follow from others
     this message only assumes, so that they never override what stands in FHIR. ``unless``: what only
-    says that there is no such thing, and makes none.
+    says that there is no such thing, and makes none. ``mutual``: how it and another resource refer to each
+    other. ``apart``: for what is only made where no other segment speaks of it; whether what stands there says
+    all of it. ``opens``: on the way back, a unit may begin with it where its first resource is not there.
     """
 
     kind: str
@@ -86,22 +111,37 @@ class ResourceMap:
     links: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     default: Mapping[str, Any] = field(default_factory=dict)
     complete: Complete | None = None
-    collected: tuple[tuple[str, int, str], ...] = ()
+    collected: Collected = ()
+    collects: Callable[[Json, Around], Collected] | None = None
     needs: tuple[str, ...] = ()
     always: bool = False
     via: str = ""
     assumes: Callable[[Json, Around], tuple[str, ...]] | None = None
     unless: Callable[[Json], bool] | None = None
+    says: Callable[[Json], bool] | None = None
+    undone: Callable[[Json], Json] | None = None
+    told: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    mutual: Mutual | None = None
+    apart: Callable[[Json, Json], bool] | None = None
+    opens: bool = False
+
+    def speaks_of(self, resource: Json) -> bool:
+        """Whether the way back may take a resource for this one."""
+        return resource.get("resourceType") == self.kind and (self.says is None or self.says(resource))
 
 
 @dataclass(frozen=True, slots=True)
 class Attached:
-    """An element of a list of the parent's resource that refers to this unit's first resource by ``link``."""
+    """An element of a list of the parent's resource that refers to this unit's first resource by ``link``.
+
+    ``slot``: which of the parent unit's resources.
+    """
 
     unit: str
     path: str
     link: str
     rows: tuple[Field | One, ...]
+    slot: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,22 +167,49 @@ class PartOf:
 
 
 @dataclass(frozen=True, slots=True)
+class Bond:
+    """How a resource around refers to what a unit speaks of, and why the unit is there: PRT, ROL.
+
+    ``unit``: whose first resource, or the one of the kind ``of``; one that nothing else speaks of is made
+    with its first element. ``path``: its list, or with ``alone`` its only element. ``link``: what refers in
+    an element, empty where the element is the reference. ``tag``: constants of the element. ``kind``: what it
+    refers to: the unit's first resource; where the unit has none, what a row of this refers to. ``unless``:
+    on the way back, what of these another place says.
+    """
+
+    unit: str
+    path: str
+    link: str
+    kind: str
+    rows: tuple[Field | One | Across, ...] = ()
+    of: str = ""
+    alone: bool = False
+    tag: Mapping[str, Any] = field(default_factory=dict)
+    unless: Callable[[Json], bool] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Unit:
     """Segments that together speak of some resources.
 
     ``opener`` begins a unit, unless the first of ``leads`` did already; one that several units share belongs
     to the one whose opener comes next. Other leads and ``members`` come once (where several units have
-    them, with the one at hand), ``many`` again and again.
+    them, with the one at hand), ``many`` again and again. A lead that is a member too may follow its opener.
     ``structural``: fields that say nothing but their place, made anew on the way back.
-    ``under``: the units that may be around it; they end what is in them.
+    ``under``: the units that may be around it; they end what is in them. Its own name stands for the one before.
     ``free``: a message may hold it without a patient. ``once``: it is about one of them. ``key``: of the header: what tells this message from any other,
     from what its resources say. ``inside``: of the units around it, the innermost first, those whose segments
     it stands among: an order's observations follow their order, not all orders.
+    ``after``: of a unit that is said of what stands right before it (see ``Bond``): the units it is said of;
+    several with one opener may follow one unit, told apart by ``when``. Without ``after``, ``when`` tells a unit
+    from the one that has its opener else. ``marks``: by field number, what the
+    way back writes where ``when`` would not know it again, or FHIR says nothing. ``before``: segments of the other that come behind
+    it. ``says``: which of its first resources the way back can say by it.
     """
 
     name: str
     opener: str
-    maps: tuple[ResourceMap | Attached | PartOf, ...]
+    maps: tuple[ResourceMap | Attached | PartOf | Bond, ...]
     leads: tuple[str, ...] = ()
     members: tuple[str, ...] = ()
     many: tuple[str, ...] = ()
@@ -152,20 +219,27 @@ class Unit:
     key: Callable[[list[Json]], str] | None = None
     once: bool = False
     inside: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+    when: Callable[[Segment], bool] | None = None
+    marks: Mapping[int, str] = field(default_factory=dict)
+    before: tuple[str, ...] = ()
+    says: Callable[[Json], bool] = lambda resource: True
 
     @property
     def segments(self) -> tuple[str, ...]:
         """Every segment of the unit, in the order it is written."""
-        return tuple(dict.fromkeys((*self.leads, self.opener, *self.members, *self.many)))
+        leads = (name for name in self.leads if name not in self.members)
+        return tuple(dict.fromkeys((*leads, self.opener, *self.members, *self.many)))
 
 
 @dataclass(slots=True)
 class Instance:
-    """One unit in one message: the positions of its segments, and the instances around it."""
+    """One unit in one message: the positions of its segments, what is around it, and what it follows."""
 
     unit: int
     at: dict[str, list[int]] = field(default_factory=dict)
     parents: dict[str, int] = field(default_factory=dict)
+    follows: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,11 +257,19 @@ class Plan:
 
 
 class Planner:
-    """Works out plans for a set of units and remembers them by the sequence of names."""
+    """Works out plans for a set of units and remembers them by the sequence of names.
+
+    Where a segment's fields decide which of the units that may follow another it is, what they decide belongs
+    to the sequence.
+    """
 
     def __init__(self, units: tuple[Unit, ...]) -> None:
         self.units = units
-        self._openers = {unit.opener: n for n, unit in enumerate(units)}
+        self._openers = {unit.opener: n for n, unit in enumerate(units) if not unit.after and not unit.when}
+        self._followers: dict[str, list[int]] = {}
+        for n, unit in enumerate(units):
+            if unit.after or unit.when:
+                self._followers.setdefault(unit.opener, []).append(n)
         self._leads: dict[str, list[int]] = {}
         self._members: dict[str, list[int]] = {}
         for n, unit in enumerate(units):
@@ -198,20 +280,39 @@ class Planner:
         self._many = {(n, name) for n, unit in enumerate(units) for name in unit.many}
         self.plan = lru_cache(maxsize=2048)(self._plan)
 
-    def _plan(self, names: tuple[str, ...]) -> Plan:
+    def of(self, segments: Sequence[Segment]) -> Plan:
+        """The plan of a message."""
+        names = tuple([segment.name for segment in segments])
+        if self._followers.keys().isdisjoint(names):
+            return self.plan(names)
+        return self.plan(names, tuple([self._may_be(segment) for segment in segments]))
+
+    def _may_be(self, segment: Segment) -> tuple[int, ...]:
+        """The following units that a segment may open."""
+        having = self._followers.get(segment.name, ())
+        return tuple(n for n in having if (when := self.units[n].when) is None or when(segment))
+
+    def _plan(self, names: tuple[str, ...], may_be: tuple[tuple[int, ...], ...] = ()) -> Plan:
         instances: list[Instance] = []
         unknown: list[int] = []
         current: dict[str, int] = {}
         last = -1
         for at, name in enumerate(names):
-            found = self._take(names, at, instances, current, last)
+            if last >= 0 and instances[last].follows >= 0:
+                last = instances[last].follows
+            found = self._follow(may_be[at], instances, last) if may_be and may_be[at] else -1
+            if found < 0:
+                found = self._take(names, at, instances, current, last, may_be[at] if may_be else ())
             if found < 0:
                 unknown.append(at)
                 continue
             instances[found].at.setdefault(name, []).append(at)
             last = found
         self._adopt(instances)
-        order = sorted(range(len(instances)), key=lambda n: instances[n].unit)
+        for instance in instances:
+            if instance.follows >= 0:
+                instance.parents = {**instances[instance.follows].parents, **instance.parents}
+        order = sorted(range(len(instances)), key=lambda n: (instances[n].follows >= 0, instances[n].unit))
         return Plan(tuple(instances), tuple(order), tuple(unknown), _labels(names))
 
     def _adopt(self, instances: list[Instance]) -> None:
@@ -225,22 +326,46 @@ class Planner:
                     if at < mine[0] and unit.name in self.units[instance.unit].under:
                         instance.parents.setdefault(unit.name, mine[0])
 
+    def _follow(self, may_be: tuple[int, ...], instances: list[Instance], last: int) -> int:
+        """A new instance of the unit that is said of the one at hand."""
+        if last < 0:
+            return -1
+        before = instances[last]
+        name = self.units[before.unit].name
+        n = next((n for n in may_be if name in self.units[n].after), -1)
+        if n < 0:
+            return -1
+        instances.append(Instance(n, {}, {**before.parents, name: last}, last))
+        return len(instances) - 1
+
     def _take(
-        self, names: tuple[str, ...], at: int, instances: list[Instance], current: dict[str, int], last: int
+        self,
+        names: tuple[str, ...],
+        at: int,
+        instances: list[Instance],
+        current: dict[str, int],
+        last: int,
+        may_be: tuple[int, ...],
     ) -> int:
         """The instance a segment goes to: the one at hand, the open one of its unit, or a new one."""
         name = names[at]
         if last >= 0 and (instances[last].unit, name) in self._many:
             return last
-        if name in self._leads:
+        if name in self._leads and not self._follows(name, instances, last):
             return self._led(names, at, instances, current)
-        n = self._openers.get(name, -1)
+        n = next((n for n in may_be if not self.units[n].after), self._openers.get(name, -1))
         if n < 0:
             return self._member(name, instances, current, last)
         found = current.get(self.units[n].name, -1)
         if found >= 0 and self._only_led(instances[found], self.units[n]):
             return found
         return self._open(n, instances, current)
+
+    def _follows(self, name: str, instances: list[Instance], last: int) -> bool:
+        """Whether a lead that may also follow its opener stands behind one that it did not lead."""
+        if last < 0 or name not in self.units[instances[last].unit].members:
+            return False
+        return name not in instances[last].at
 
     def _member(self, name: str, instances: list[Instance], current: dict[str, int], last: int) -> int:
         """The instance a member goes to: of those open the one at hand, else the latest; it comes once."""
@@ -266,8 +391,11 @@ class Planner:
 
     def _open(self, n: int, instances: list[Instance], current: dict[str, int]) -> int:
         unit = self.units[n]
+        before = current.get(unit.name)
         self._close(unit.name, current, instances)
         parents = {name: current[name] for name in unit.under if name in current}
+        if before is not None and unit.name in unit.under:
+            parents[unit.name] = before
         instances.append(Instance(n, {}, parents))
         current[unit.name] = len(instances) - 1
         return len(instances) - 1

@@ -35,7 +35,11 @@ class Target:
 
 @dataclass(slots=True)
 class Work:
-    """One translation to v2 in progress."""
+    """One translation to v2 in progress.
+
+    ``said``: by instance, what FHIR says now of each of its resources. ``still``: nothing that fields refer to
+    has changed, so what a resource says again needs no writing.
+    """
 
     maps: Maps
     target: Target
@@ -43,14 +47,16 @@ class Work:
     scope: Scope
     layout: Layout
     done: set[str]
+    said: dict[int, list[Json]] = field(default_factory=dict)
+    still: bool = False
 
 
-def now(work: Work, unit: BoundUnit, references: list[str]) -> list[Json]:
+def now(work: Work, unit: BoundUnit, references: list[str], parents: Mapping[str, int]) -> list[Json]:
     """What FHIR says now of each slot's resource of a unit of the prior message."""
     found = [_first(work, unit.slots[0], references[0])]
     for slot, reference in zip(unit.slots[1:], references[1:]):
         if isinstance(slot.declared, ResourceMap) and slot.declared.via:
-            found.append(by_way(work, slot, found[0], references[0], reference))
+            found.append(by_way(work, slot, found[0], references[0], reference, parents))
         else:
             found.append(_first(work, slot, reference))
     return found
@@ -58,9 +64,11 @@ def now(work: Work, unit: BoundUnit, references: list[str]) -> list[Json]:
 
 def _first(work: Work, slot: Slot, reference: str) -> Json:
     """The resource under this reference; a message has one header and one event, whatever their ids."""
-    if slot.kind in ("MessageHeader", "Bundle", "Provenance"):
-        for name, resource in work.target.resources.items():
-            if resource.get("resourceType") == slot.kind and about_message(resource):
+    declared, resources = slot.declared, work.target.resources
+    if slot.kind in ("MessageHeader", "Bundle", "Provenance") and reference not in resources:
+        for name, resource in resources.items():
+            mine = isinstance(declared, ResourceMap) and declared.speaks_of(resource)
+            if mine and name not in work.done and about_message(resource):
                 work.done.add(name)
                 return resource
     return work.target.resolve({"reference": reference}) or {}
@@ -73,20 +81,28 @@ def about_message(resource: Json) -> bool:
     return any(forward.reference_of(one).startswith("MessageHeader/") for one in resource.get("target", ()))
 
 
-def by_way(work: Work, slot: Slot, main: Json, reference: str, before: str = "") -> Json:
+def by_way(
+    work: Work, slot: Slot, main: Json, reference: str, before: str = "", parents: Mapping[str, int] = {}
+) -> Json:
     """The resource of a further slot: where the first one refers to it, or it to the first one."""
     declared = slot.declared
     if not isinstance(declared, ResourceMap) or not declared.via:
         return {}
     if not declared.via.startswith("<"):
-        found = work.target.resolve(place(declared.via)[0](main))
-        return found if found and found.get("resourceType") == slot.kind else {}
+        found: Json | None = main
+        for step in declared.via.split("/"):
+            found = work.target.resolve(place(step)[0](found)) if found else None
+        return found if found and declared.speaks_of(found) else {}
     if before in work.target.resources or before in work.target.deleted:
         return work.target.resolve({"reference": before}) or {}
-    reader, _ = place(declared.via[1:])
-    for resource in work.target.resources.values():
-        pointers = reader(resource) if resource.get("resourceType") == slot.kind else None
+    path = declared.via[1:]
+    unit, _ = declared.links.get(path) or declared.links.get(f"{path}.0") or ("", 0)
+    whose = work.layout.reference(parents[unit]) if unit in parents else "" if unit else reference
+    reader, _ = place(path)
+    for name, resource in work.target.resources.items():
+        pointers = reader(resource) if declared.speaks_of(resource) else None
         listed = pointers if isinstance(pointers, list) else [pointers]
-        if any(forward.reference_of(one) == reference for one in listed):
+        if whose and name not in work.done and any(forward.reference_of(one) == whose for one in listed):
+            work.done.add(name)
             return resource
     return work.target.resolve({"reference": before}) or {}

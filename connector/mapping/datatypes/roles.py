@@ -1,28 +1,31 @@
 """Who does what, for whom and where <-> PractitionerRole (guide: NDL and XCN[PractitionerRole]).
 
-A role is known by its identifier; without one, by who does what for whom and where, so that what else is
-said of it (a telephone number, an end) does not make another one of it.
+A role is known by who does what for whom and where, so that what else is said of it (a telephone number, an
+end) does not make another one of it. Its identifier is not asked first: senders number the participations of
+each message anew.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..assembly import canonical
 from ..lens import At, Bound, Item, Row, Unsaid
-from ..partner import Partner
-from ..places import Comps, Json, write_comp
+from ..partner import V2, Partner
+from ..places import Comps, Json, same, write_comp
 from ..scope import Scope
 from .primitives import End, date_time
-from .references import Place, Refer, identified, ndl_practitioner, practitioner
+from .references import Place, Refer, identified, ndl_practitioner, practitioner, reference_place
 
+_PARTS = (V2 + "0443", V2 + "0912")
 _WHO_AND_WHERE = ("practitioner", "organization", "code", "location")
 
 
 def role_identity(resource: Json) -> str:
     """The seed of a PractitionerRole."""
     said = {name: resource[name] for name in _WHO_AND_WHERE if name in resource}
-    return identified(resource) or (canonical(said) if said else "")
+    return canonical(said) if said else identified(resource)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,40 @@ class Shifted:
         return Bound(put, whole=get, reads=frozenset(range(first, last)), elements=inner.elements)
 
 
+@dataclass(frozen=True, slots=True)
+class Guarded:
+    """A reference that is only said where ``fits`` holds of what it points to: others are said elsewhere."""
+
+    refer: Row
+    path: str
+    fits: Callable[[Json], bool]
+
+    def compile(self, partner: Partner) -> Bound:
+        inner = self.refer.compile(partner)
+        reader, fits = reference_place(self.path)[0], self.fits
+
+        def put(target: Json, base: Json, comps: Comps, scope: Scope) -> None:
+            new = reader(target)
+            role = scope.target.resolve(new)
+            if role is None or fits(role):
+                inner.put(target, base, comps, scope)
+            elif not same(new, reader(base)):
+                comps.clear()
+
+        return inner._replace(put=put)
+
+
+def takes_part(role: Json, *codes: str) -> bool:
+    """Whether a role is named by tables 0443 and 0912: the part somebody takes, not what they are.
+
+    ``codes``: one of these parts.
+    """
+    codings = (coding for concept in role.get("code", ()) for coding in concept.get("coding", ()))
+    return any(
+        coding.get("system") in _PARTS and (not codes or coding.get("code") in codes) for coding in codings
+    )
+
+
 def ndl_practitioner_role(path: str) -> tuple[Row, ...]:
     """NDL <-> PractitionerRole: who, from when to when, and where (guide: NDL[PractitionerRole]).
 
@@ -64,9 +101,11 @@ def ndl_practitioner_role(path: str) -> tuple[Row, ...]:
         At("period", (Item("2", "start", date_time), End("3", date_time))),
         Shifted(3, 8, Place("location.0")),
     )
-    return (Refer("PractitionerRole", rows, path, role_identity),)
+    refer = Refer("PractitionerRole", rows, path, role_identity)
+    return (Guarded(refer, path, lambda role: not takes_part(role)),)
 
 
 def xcn_practitioner_role(path: str) -> tuple[Row, ...]:
     """XCN <-> PractitionerRole that says no more than who it is (guide: XCN[PractitionerRole])."""
-    return (Refer("PractitionerRole", practitioner("practitioner"), path, role_identity),)
+    refer = Refer("PractitionerRole", practitioner("practitioner"), path, role_identity)
+    return (Guarded(refer, path, lambda role: not takes_part(role)),)
