@@ -19,9 +19,9 @@ _TABLES: Final = Path(codes.__file__).with_name("tables")
 
 
 class Decision(NamedTuple):
-    """A fate that a person gave to rows which are not plainly done. ``*`` stands for anything.
+    """A fate that a person gave to rows which are not plainly done. ``*`` at the end stands for anything.
 
-    ``fhir_attribute``: of the row, as the guide writes it.
+    ``map``: of a message row also the segment map it names; ``fhir_attribute``: as the guide writes it.
     """
 
     map: str
@@ -31,12 +31,9 @@ class Decision(NamedTuple):
     why: str
 
     def fits(self, row: Row) -> bool:
-        pairs = (
-            (self.map, row.map),
-            (self.identifier, row.identifier),
-            (self.fhir_attribute, row.fhir_attribute),
-        )
-        return all(_fits(said, of) for said, of in pairs)
+        of_map = _fits(self.map, row.map) or (row.kind == "message" and _fits(self.map, row.datatype_map))
+        at, where = _fits(self.identifier, row.identifier), _fits(self.fhir_attribute, row.fhir_attribute)
+        return of_map and at and where
 
 
 def _fits(said: str, of: str) -> bool:

@@ -16,13 +16,15 @@ _CLAUSE: Final = re.compile(rf"^(?:IF\s+)?\(*\s*({_PLACE})\s*(.*)$", re.IGNORECA
 
 
 class Demand(NamedTuple):
-    """What a place must hold: ``text``, nothing (``absent``), so many ``times``, or not ``others``."""
+    """What a place must hold: ``text`` (one of ``options``), nothing (``absent``), so many ``times``, or not
+    ``others``. An empty place is the row's own field."""
 
     place: str
     text: str = ""
     absent: bool = False
     times: int = 0
     others: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
 
 
 @cache
@@ -34,6 +36,8 @@ def demands(condition: str) -> tuple[Demand, ...]:
     for clause in reversed(clauses):  # "X AND Y VALUED": the last predicate is meant for both
         matched = _CLAUSE.match(clause)
         if not matched:
+            if re.match(r"IF (IS )?NOT VALUED", clause, re.IGNORECASE):
+                found.insert(0, Demand("", absent=True))
             continue
         rest = matched[2].strip(" ()") or rest
         found.insert(0, _demand(matched[1], rest))
@@ -59,13 +63,13 @@ def _first_alternative(clause: str) -> str:
 
 
 def _demand(place: str, said: str) -> Demand:
-    place = re.sub(r"^([A-Z][A-Z0-9]{2})\.(\d+)$", r"\1.\2", place.upper())
+    place = place.upper().replace("ORC.", "ORC-")  # a slip of the guide
     upper = said.upper()
     quoted = tuple(_QUOTED.findall(said))
     negative = " NOT " in f" {upper} " or "NOT EQUAL" in upper
     if "COUNT" in upper:
         return Demand(place, times=2 if "GREATER" in upper or ">" in upper else 1)
     if quoted:
-        return Demand(place, others=quoted) if negative else Demand(place, quoted[0])
+        return Demand(place, others=quoted) if negative else Demand(place, quoted[0], options=quoted)
     unvalued = negative and "VALUED" in upper and "IS VALUED" not in upper
     return Demand(place, absent=unvalued or "EMPTY" in upper or "NOT EXIST" in upper)

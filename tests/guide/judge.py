@@ -45,11 +45,13 @@ class Judge:
     def __init__(self, rows: Sequence[Row]) -> None:
         self.rows = rows
         self._places: dict[str, list[Place]] = {}
-        self._urls: dict[str, dict[str, str]] = {}
+        self._named: dict[str, dict[str, str]] = {}
         self._fields: dict[str, list[Row]] = {}
         self._components: dict[str, list[Row]] = {}
         for row in rows:
-            self._urls.setdefault(row.map, {}).update(paths.urls_of([(row.fhir_attribute, row.assignment)]))
+            named = paths.urls_of([(row.fhir_attribute, row.assignment)])
+            for at in (row.map, f"{row.map} {row.identifier}"):  # maps count their extensions carelessly
+                self._named.setdefault(at, {}).update(named)
             if row.kind == "message" and row.datatype_map:
                 self._places.setdefault(row.datatype_map, []).append(Place(row.identifier, row.condition))
             elif row.datatype_map and row.kind in ("segment", "datatype"):
@@ -79,16 +81,23 @@ class Judge:
             found.setdefault((before, place.condition, place.path[:7]), place)
         return list(found.values()) or [Place(f"ADT_A01.{name.partition('[')[0]}", "")]
 
+    def _urls(self, row: Row) -> Mapping[str, str]:
+        """The extensions of a row's map by their place, its own field's before the others'."""
+        return {**self._named[row.map], **self._named[f"{row.map} {row.identifier}"]}
+
     # --- segments and messages
 
     def target(self, row: Row) -> Target:
         """Where a segment row says something."""
         if row.fhir_attribute.startswith("$this") and (of := re.match(r"\w+\[(\w+)", row.datatype_map)):
             return Target(of[1], "")
-        return paths.target(_kind(row.map), row.fhir_attribute, row.assignment, self._urls[row.map])
+        return paths.target(_kind(row.map), row.fhir_attribute, row.assignment, self._urls(row))
 
     def _segment(self, row: Row) -> Iterator[str]:
         target = self.target(row)
+        if trials.at(row)[:2] == ("MSH", 0) and not target.text:  # no message can be tried without MSH
+            yield ELSEWHERE
+            return
         for place in self.places(row.map):
             for trial in trials.of_field(row, place):
                 yield trial.outcome(target)
@@ -140,7 +149,9 @@ class Judge:
     def inner(self, row: Row, outer: Target) -> Target:
         """Where a datatype row says something, within what the field says."""
         kind, _, within = _kind(row.map).partition(".")
-        own = paths.target(kind, row.fhir_attribute, row.assignment, self._urls[row.map])
+        if row.map == "NDL[PractitionerRole]" and row.fhir_attribute.startswith("["):
+            kind = "Location"
+        own = paths.target(kind, row.fhir_attribute, row.assignment, self._urls(row))
         if kind in _RESOURCES or own.kind != kind:
             return own._replace(path=f"{within}.{own.path}".strip("."))
         path = f"{outer.path}.{own.path}" if own.path else outer.path

@@ -16,10 +16,10 @@ Fields = dict[int, str]
 
 # What each segment says at the least: enough to be somebody, or something.
 LEAST: Final[Mapping[str, Fields]] = {
-    "AIG": {1: "1", 2: "A", 3: "G1^Gear^L"},
-    "AIL": {1: "1", 2: "A", 3: "Ail^1^A"},
-    "AIP": {1: "1", 2: "A", 3: "P9^Aip^Person"},
-    "AIS": {1: "1", 2: "A", 3: "S1^Service^L"},
+    "AIG": {1: "1", 2: "A", 3: "G1^Gear^L", 8: "20240315100000+0000", 10: "min", 12: "min"},
+    "AIL": {1: "1", 2: "A", 3: "Ail^1^A", 6: "20240315100000+0000", 8: "min", 10: "min"},
+    "AIP": {1: "1", 2: "A", 3: "P9^Aip^Person", 6: "20240315100000+0000", 8: "min", 10: "min"},
+    "AIS": {1: "1", 2: "A", 3: "S1^Service^L", 4: "20240315100000+0000", 6: "min", 8: "min"},
     "AL1": {1: "1", 3: "A1^Pollen^L"},
     "DG1": {1: "1", 3: "D1^Illness^L", 6: "W"},
     "EVN": {2: "20240315101112+0000"},
@@ -44,7 +44,7 @@ LEAST: Final[Mapping[str, Fields]] = {
     "RXE": {2: "M1^Medicine^L", 3: "1", 5: "TAB"},
     "RXO": {1: "M1^Medicine^L"},
     "RXR": {1: "IM"},
-    "SCH": {1: "SP1^PL", 2: "SF1^FI", 25: "Booked"},
+    "SCH": {1: "SP1^PL", 2: "SF1^FI", 25: "Booked", 10: "min", 11: "^^^20240315100000^20240315110000"},
     "SFT": {1: "Vendor", 2: "1.0", 3: "Product", 4: "7"},
     "SPM": {1: "1", 4: "BLD"},
     "TQ1": {1: "1"},
@@ -122,7 +122,7 @@ def written(path: str, changed: Mapping[str, Fields], segment: Fields | None) ->
     names, at = names_to(path)
     label_number = names[: at + 1].count(names[at])
     label = names[at] if label_number == 1 else f"{names[at]}[{label_number}]"
-    lines = [_header(path, segment if names[at] == "MSH" else changed.get("MSH", {}))]
+    lines = [header(path, segment if names[at] == "MSH" else changed.get("MSH", {}))]
     for n, name in enumerate(names):
         if name == "MSH" or (n == at and segment is None):
             continue
@@ -138,7 +138,8 @@ def line(name: str, fields: Mapping[int, str]) -> str:
     return "|".join([name, *texts]).rstrip("|") or name
 
 
-def _header(path: str, fields: Fields | None) -> str:
+def header(path: str, fields: Fields | None) -> str:
+    """MSH of a message of a structure, with some of its fields."""
     code, _, event = re.split(r"[.:]", path)[0].partition("_")
     usual: Fields = {
         2: "App", 3: "Fac", 4: "ToApp", 5: "ToFac", 6: "20240315101112+0000", 8: f"{code}^{event}", 9: "C1",

@@ -16,6 +16,12 @@ _SLIPS: Final = {
     "sytem": "system",
     "Practioner": "Practitioner",
     "coding.value": "coding.code",
+    "coding.uri": "coding.system",
+    "valueSampedData": "valueSampledData",
+    "valuedateTime": "valueDateTime",
+    "occurrenceTIming": "occurrenceTiming",
+    "occurneceTiming": "occurrenceTiming",
+    "occurenceTiming": "occurrenceTiming",
     "numerator.code": "numerator",
 }
 _URLS: Final = {  # pages about an extension, for its canonical name
@@ -134,6 +140,7 @@ def _slips(path: str) -> str:
 def _path(path: str, urls: Mapping[str, str]) -> str:
     steps: list[str] = []
     place = ""
+    path = re.sub(r"(extension\[\d\])\.uri$", r"\1.url", path)
     for step in _slips(path).strip("./ ").split("."):
         place = f"{place}.{step}".strip(".")
         name = re.sub(r"[\[{][^\]]*[\]}]?", "", step)

@@ -24,6 +24,9 @@ ELSEWHERE: Final = "elsewhere"  # in FHIR, but not there
 QUIET: Final = "quiet"  # needs no saying: neither in FHIR nor lost
 LOST: Final = "lost"  # listed as lost
 
+# Codes that a row is about without saying so in its condition.
+_SPECIAL: Final = {("DG1", 21): "D", ("SCH", 9): "30"}
+
 _FIELD: Final = re.compile(r"([A-Z][A-Z0-9]{2})(?:[-.](\d+))?(?:\.(\d+))?")
 
 
@@ -43,15 +46,30 @@ class User(NamedTuple):
 
 
 class Trial(NamedTuple):
-    """What a field changes: the leaves that are there because of it, and whether it is lost."""
+    """What a field changes: the leaves that are there because of it, and whether it is lost.
+
+    ``told``: all leaves there are; ``of_segment``: those that are there because of the segment.
+    """
 
     added: Counter[Leaf]
     lost: bool
+    told: Counter[Leaf]
+    of_segment: Counter[Leaf]
 
     def outcome(self, target: Target) -> str:
-        if any(target.meets(leaf) for leaf in self.added):
+        if any(target.meets(leaf) for leaf in self.added) or self._refers(target) or self._always(target):
             return SAID
         return LOST if self.lost else ELSEWHERE if self.added else QUIET
+
+    def _refers(self, target: Target) -> bool:
+        """Whether the field says something of a resource to which the target refers anyhow."""
+        mine = any(leaf.kind in target.refers for leaf in self.added)
+        return mine and any(target.meets(leaf) for leaf in self.told)
+
+    def _always(self, target: Target) -> bool:
+        """Whether the segment says a constant of a resource whatever the field holds."""
+        constant = bool(target.text) and "." not in target.path and not self.lost
+        return constant and any(target.meets(leaf) for leaf in self.of_segment)
 
 
 class Form(NamedTuple):
@@ -71,8 +89,9 @@ def of_field(row: Row, place: Place) -> Iterator[Trial]:
     if not number:
         yield from _of_segment(row, place, segment)
         return
-    for form in _FORMS if row.vocabulary else _FORMS[:2]:
-        fields, asked = _surroundings(row, place, segment)
+    several = row.vocabulary or any(demand.options[1:] for demand in demands(row.condition))
+    for form in _FORMS if several else _FORMS[:2]:
+        fields, asked = _surroundings(row, place, segment, form.choice)
         own = fields.pop(segment)
         value = _value(row, number, component, asked, own, form)
         without: Fields | None = {**own, number: ""} if value else None  # about its absence
@@ -123,11 +142,19 @@ def _with_and_without(row: Row, user: User, datatype: str, form: Form) -> tuple[
         for demand in demands(row.condition)
         if (match := re.match(r"[A-Z]{2,3}[.-](\d+)$", demand.place))
     ]
-    for at_component, demand in asked:
+    asked += [(component, Demand("", absent=True)) for _ in range(1) if row.condition == "IF NOT VALUED"]
+    for at_component, demand in [*_of_user(user), *asked]:
         text = _met(text, at_component, demand)
     absent = any(demand.absent and at_component == component for at_component, demand in asked)
     whole = row.assignment or not component or absent
     return text, "" if whole else _with(text, component, ""), component
+
+
+def _of_user(user: User) -> list[tuple[int, Demand]]:
+    """What the field's own row asks of the components, where the datatype stands in the field itself."""
+    place = re.compile(re.escape(f"{user.row.identifier}.") + r"(\d+)$")
+    asked = [] if user.inside else demands(user.row.condition)
+    return [(int(match[1]), demand) for demand in asked if (match := place.match(demand.place))]
 
 
 def _tried(
@@ -141,12 +168,17 @@ def _tried(
     told = translated(message)
     if told is None:
         return None
-    bare: Counter[Leaf] = Counter()
-    if without is not None or (not where and segment != "MSH"):
-        before = translated(written(place.path, fields, without)[0])
-        bare = before[0] if before else bare
+    alone = translated(written(place.path, fields, None)[0]) if segment != "MSH" else None
+    bare = alone
+    if without is not None:
+        bare = translated(written(place.path, fields, without)[0])
+    elif where:
+        bare = None
     location = f"{label}-{where}"
-    return Trial(told[0] - bare, bool({location, location.partition(".")[0]} & told[1]))
+    lost = bool({location, location.partition(".")[0]} & told[1])
+    nothing: Counter[Leaf] = Counter()
+    added = told[0] - (bare[0] if bare else nothing)
+    return Trial(added, lost, told[0], told[0] - (alone[0] if alone else nothing))
 
 
 # --- values ------------------------------------------------------------------------------------------------
@@ -160,13 +192,22 @@ def at(row: Row) -> tuple[str, int, int]:
     return row.map.partition("[")[0], int(match[2] or 0), int(match[3] or 0)
 
 
-def _surroundings(row: Row, place: Place, segment: str) -> tuple[dict[str, Fields], list[Demand]]:
+def _surroundings(
+    row: Row, place: Place, segment: str, choice: int = 0
+) -> tuple[dict[str, Fields], list[Demand]]:
     """The fields that stand around the one looked at, as the conditions ask for them."""
-    asked = [*demands(place.condition), *demands(row.condition)]
+    asked = [_chosen(demand, choice) for demand in (*demands(place.condition), *demands(row.condition))]
+    asked.sort(key=lambda demand: demand.times)
     fields: dict[str, Fields] = {segment: dict(LEAST.get(segment, {}))}
     for demand in asked:
         _meet(fields, demand)
     return fields, asked
+
+
+def _chosen(demand: Demand, choice: int) -> Demand:
+    """A demand for one of several texts."""
+    options = demand.options
+    return demand._replace(text=options[min(choice, len(options) - 1)]) if options else demand
 
 
 def _meet(fields: dict[str, Fields], demand: Demand) -> None:
@@ -187,7 +228,7 @@ def _meet(fields: dict[str, Fields], demand: Demand) -> None:
     elif not standing:
         mine[number] = _usual(name, number)
     if (name, number) == ("OBX", 2) and demand.text:
-        mine[5] = full_text(demand.text, 5, "", "")
+        mine[5] = full_text(demand.text, 5, "", "", sparse=True)
 
 
 def _met(text: str, component: int, demand: Demand) -> str:
@@ -242,10 +283,15 @@ def _value(row: Row, number: int, component: int, asked: list[Demand], own: Fiel
         datatype = element.datatype if element else "ST"
     table = element.table if element else ""
     value = text_of(datatype, number, table, row.vocabulary, form.choice, form.sparse)
+    value = _SPECIAL.get((segment, number), value)
+    if (segment, number) == ("OBX", 5):
+        value = full_text(datatype, number, table, row.vocabulary, form.sparse)
     if component:
         said = _first(value, component)
         value = _with(value if said else "", component, said or f"V{component}")
     for demand in asked:
+        if not demand.place:
+            return ""
         match = re.match(r"(?:([A-Z][A-Z0-9]{2})-(\d+)|[A-Z]{2,3})(?:\.(\d+))?$", demand.place)
         if not match or (match[1] and (match[1], int(match[2])) != (segment, number)):
             continue

@@ -71,6 +71,7 @@ _SPARSE: Final = {
     "PL": "Ward{n}",
     "XCN": "C{n}^Xcn{n}^Given{n}",
     "XON": "Org {n}",
+    "SN": "^{n}^^9{n}",
     "XTN": "^^PH^^^555^12{n}",
     "XAD": "^^Town{n}",
     "XPN": "Xpn{n}^Given{n}",
