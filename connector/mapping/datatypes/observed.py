@@ -2,7 +2,8 @@
 
 The value type decides the form; a value that does not have the form its type promises is kept as
 text, and the type is named among what was lost. A value that repeats becomes components, except for
-text, whose repetitions are lines.
+text, whose repetitions are lines, and numeric arrays, whose repetitions are rows. Attachments stand in the
+extension that carries R5's ``valueAttachment``.
 """
 
 from __future__ import annotations
@@ -18,15 +19,23 @@ from ..lens import Codec
 from ..partner import Partner
 from ..places import Json, same
 from ..scope import Scope
+from .amounts import unit_of, unit_parts
+from .attachments import is_pointer, said_data, said_pointer, written_data, written_pointer
 from .coded import Concept
 from .primitives import date_time, decimal, ends_before, number_text, time
+from .sampled import said_samples, written_samples
 
 _TEXT = ("ST", "TX", "FT", "VR")
+_ARRAYS = ("NA", "MA")
 _CODED = ("CE", "CWE", "CNE", "CF", "IS", "ID")
 _COMPARATORS = ("<", "<=", ">", ">=")
 _VALUE = "value"
 _DAY = len("20240818")
-_FORMS = ("Quantity", "String", "CodeableConcept", "DateTime", "Time", "Period", "Range", "Ratio")
+_FORMS = (
+    "Quantity", "String", "CodeableConcept", "DateTime", "Time", "Period", "Range", "Ratio", "SampledData"
+)  # fmt: skip
+ATTACHED = "http://hl7.org/fhir/5.0/StructureDefinition/extension-Observation.valueAttachment"
+ORIGINAL = "http://hl7.org/fhir/StructureDefinition/originalText"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +54,7 @@ class _ObservedValue:
     def __init__(self, partner: Partner) -> None:
         self.segment = "OBX"
         self.numbers = (2, 5, 6)
-        self.elements = frozenset({"component", *(_VALUE + form for form in _FORMS)})
+        self.elements = frozenset({"component", "extension", *(_VALUE + form for form in _FORMS)})
         self.partner = partner
         self.coded = Concept().compile(partner)
         self.instants: Codec = date_time(partner)
@@ -60,6 +69,8 @@ class _ObservedValue:
             return [str(n) for n, word in ((2, kind), (6, units)) if word] or None
         scope.beware()
         unsaid: list[str] = []
+        if kind in _ARRAYS and self._samples(text, units, node, scope, unsaid):
+            return unsaid
         if kind in _TEXT or scope.delimiters.repetition not in text:
             self._say(kind, text, units, node, scope, unsaid)
         else:
@@ -69,14 +80,16 @@ class _ObservedValue:
     def _say(self, kind: str, text: str, units: str, node: Json, scope: Scope, unsaid: list[str]) -> None:
         used = self._typed(kind, text, units, node, scope, unsaid)
         if used is None:
-            said = _plain_text(text, scope)
+            said = _spaced(text, units, scope) if kind == "SN" else _plain_text(text, scope)
+            if kind == "VR":
+                said = said.replace(scope.component, "-", 1)
             if said.strip():
                 node["valueString"] = said
             else:
                 unsaid.append("5")
-            if kind and kind not in _TEXT:
+            if kind and kind != "SN" and kind not in _TEXT:
                 unsaid.append("2")
-            used = False
+            used = kind == "SN"
         if units and not used:
             unsaid.append("6")
 
@@ -110,6 +123,13 @@ class _ObservedValue:
         if kind in ("NM", "SN"):
             return self._number(kind, text, units, node, scope, unsaid)
         comps = text.split(scope.component)
+        if kind in ("ED", "RP"):
+            found = said_data(comps, scope) if kind == "ED" else said_pointer(comps, scope)
+            if found is None:
+                return None
+            node.setdefault("extension", []).append({"url": ATTACHED, "valueAttachment": found[0]})
+            unsaid += [f"5.{n}" for n in found[1]]
+            return False
         if kind in _CODED:
             concept: Json = {}
             look = self.coded.whole
@@ -168,14 +188,29 @@ class _ObservedValue:
             [*comps, "", "", ""][:4] if len(comps) < 5 else ("?", "", "", "")
         )
         one, two = self._quantity(first), self._quantity(second)
+        compared = {"comparator": comparator} if comparator in _COMPARATORS else {}
         if comparator in ("", "=", *_COMPARATORS) and one and not separator and not second:
-            value = one | ({"comparator": comparator} if comparator in _COMPARATORS else {})
+            value = one | compared
             return "valueQuantity", value, [value]
-        if not comparator and one and two and separator == "-":
+        if comparator in ("", "=") and one and two and separator == "-":
             return "valueRange", {"low": one, "high": two}, [one, two]
-        if not comparator and one and two and separator in (":", "/"):
-            return "valueRatio", {"numerator": one, "denominator": two}, [one, two]
+        if comparator in ("", "=", *_COMPARATORS) and one and two and separator in (":", "/"):
+            ratio: Json = {"numerator": one | compared, "denominator": two}
+            if separator == "/":
+                words = " ".join(comp for comp in comps if comp)
+                ratio["extension"] = [{"url": ORIGINAL, "valueString": words}]
+            return "valueRatio", ratio, [ratio["numerator"], two]
         return None
+
+    def _samples(self, text: str, units: str, node: Json, scope: Scope, unsaid: list[str]) -> bool:
+        """A numeric array as SampledData, if it is one."""
+        rows = [row.split(scope.component) for row in text.split(scope.delimiters.repetition)]
+        unit, rest = self._unit(units, scope)
+        samples = said_samples(rows, self.number, unit)
+        if samples is not None:
+            node["valueSampledData"] = samples
+            unsaid += rest
+        return samples is not None
 
     def _unit(self, text: str, scope: Scope) -> tuple[Json, list[str]]:
         """CWE[Quantity]: the code with its system, the words for people."""
@@ -183,19 +218,8 @@ class _ObservedValue:
             return {}, []
         first, *others = text.split(scope.delimiters.repetition)
         comps = [scope.unescape(comp) for comp in first.split(scope.component)]
-        code, words, system = (*comps, "", "")[:3] if len(comps) < 3 else comps[:3]
-        rest = [f"6.{n}" for n, comp in enumerate(comps[3:], 4) if comp] + [
-            f"6({n})" for n, _ in enumerate(others, 2)
-        ]
-        code, words = code.strip() and code, words.strip() and words
-        if code and system:
-            return {"unit": words or code, "system": self.partner.system_uri(system), "code": code}, rest
-        if code and words:
-            rest.append("6.2")
-        if system:
-            rest.append("6.3")
-        unit = code or words
-        return ({"unit": unit} if unit else {}), rest
+        unit, rest = unit_of(comps, self.partner)
+        return unit, [f"6.{n}" for n in rest] + [f"6({n})" for n, _ in enumerate(others, 2)]
 
     # --- to v2
 
@@ -203,9 +227,14 @@ class _ObservedValue:
         new, old = _values(target), _values(base)
         if same(new, old):
             return
-        written = [self._write(node, sent(segment, 2), scope) for node in new]
+        if new and "valueSampledData" in new[0]:
+            self._write_samples(new[0]["valueSampledData"], segment, scope)
+            return
+        priors = sent(segment, 5).split(scope.delimiters.repetition)
+        priors += [""] * len(new)
+        written = [self._write(node, sent(segment, 2), prior, scope) for node, prior in zip(new, priors)]
         if len({kind for kind, _, _ in written}) > 1:  # a structured number can say a plain one too
-            written = [self._write(node, "SN", scope) for node in new]
+            written = [self._write(node, "SN", "", scope) for node in new]
         kinds, texts, units = zip(*written) if written else (("",), ("",), ("",))
         if kinds[0] == "ST" and sent(segment, 5) and not sent(segment, 2):
             kinds = ("",)  # text goes on without a type
@@ -216,7 +245,16 @@ class _ObservedValue:
         if self._unit(units[0], scope)[0] != self._unit(sent(segment, 6), scope)[0]:
             write_field(segment, 6, units[:1], scope)
 
-    def _write(self, node: Json, before: str, scope: Scope) -> tuple[str, str, str]:
+    def _write_samples(self, samples: Any, segment: Segment, scope: Scope) -> None:
+        rows = [scope.component.join(map(scope.escape, row)) for row in written_samples(samples)]
+        before = sent(segment, 2)
+        write_field(segment, 2, [before if before in _ARRAYS else "NA"], scope)
+        write_field(segment, 5, rows, scope)
+        units = self._write_unit(samples.get("origin") or {}, scope)
+        if self._unit(units, scope)[0] != self._unit(sent(segment, 6), scope)[0]:
+            write_field(segment, 6, [units], scope)
+
+    def _write(self, node: Json, before: str, prior: str, scope: Scope) -> tuple[str, str, str]:
         """Value type, value and units; the type sent before stays where it still fits."""
         pair: tuple[str, Any] = next(iter(node.items()), ("", None))
         name, value = pair
@@ -225,6 +263,11 @@ class _ObservedValue:
             return self._write_quantity(value, before, scope)
         if name == "valueString" and isinstance(value, str):
             return (before if before in _TEXT else "ST"), scope.escape(value), ""
+        if name == "valueAttachment" and isinstance(value, dict):
+            said = prior.split(scope.component)
+            if is_pointer(value):
+                return "RP", join(written_pointer(value, said if before == "RP" else [], scope)), ""
+            return "ED", join(written_data(value, said if before == "ED" else [], scope)), ""
         if name == "valueCodeableConcept":
             comps: list[str] = []
             self.coded.put(value, {}, comps, scope)
@@ -260,16 +303,26 @@ class _ObservedValue:
         units = self._write_unit(value.get(ends[0]) or value.get(ends[1]) or {}, scope)
         if name == "valueRange" and (before == "NR" or not all(numbers)):
             return "NR", scope.component.join(numbers), units
-        separator = "-" if name == "valueRange" else ":"
-        return "SN", scope.component.join(("", numbers[0], separator, numbers[1])), units
+        separator = "-" if name == "valueRange" else _separator(value)
+        comparator = scope.escape(str((value.get("numerator") or {}).get("comparator", "")))
+        return "SN", scope.component.join((comparator, numbers[0], separator, numbers[1])), units
 
     def _write_unit(self, quantity: Json, scope: Scope) -> str:
-        unit, code, system = (quantity.get(name, "") for name in ("unit", "code", "system"))
-        if code and system:
-            parts = [code, unit if unit != code else "", self.partner.system_name(system)]
-        else:
-            parts = [unit or code]
-        return scope.component.join(map(scope.escape, parts))
+        return scope.component.join(map(scope.escape, unit_parts(quantity, self.partner)))
+
+
+def _separator(ratio: Json) -> str:
+    """The separator that the sender wrote between the numbers of a ratio."""
+    words = [
+        str(one.get("valueString")) for one in ratio.get("extension") or () if one.get("url") == ORIGINAL
+    ]
+    return "/" if any("/" in word.split(" ") for word in words) else ":"
+
+
+def _spaced(text: str, units: str, scope: Scope) -> str:
+    """A structured number that has no form in FHIR, in words (guide: OBX-5 of type SN)."""
+    parts = [*text.split(scope.component), *units.split(scope.component)]
+    return " ".join(scope.unescape(part) for part in parts if part)
 
 
 def _plain_text(text: str, scope: Scope) -> str:
@@ -278,8 +331,17 @@ def _plain_text(text: str, scope: Scope) -> str:
 
 def _values(node: Json) -> list[Json]:
     """The value itself, else those of the components, each alone under its name."""
-    own = [{name: value} for name, value in node.items() if name.startswith(_VALUE) and name != "valueSet"]
+    own = _own(node)
     if own:
         return own
-    parts = (part for part in node.get("component") or () if isinstance(part, dict))
-    return [{name: value} for part in parts for name, value in part.items() if name.startswith(_VALUE)]
+    return [one for part in node.get("component") or () if isinstance(part, dict) for one in _own(part)]
+
+
+def _own(node: Json) -> list[Json]:
+    found = [{name: value} for name, value in node.items() if name.startswith(_VALUE) and name != "valueSet"]
+    attached = (one for one in node.get("extension") or () if isinstance(one, dict))
+    return found + [
+        {"valueAttachment": one["valueAttachment"]}
+        for one in attached
+        if one.get("url") == ATTACHED and "valueAttachment" in one
+    ]

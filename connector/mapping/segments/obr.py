@@ -3,19 +3,36 @@
 from __future__ import annotations
 
 from ..across import Moment
-from ..datatypes.coded import meant
-from ..datatypes.identifiers import EI_IDENTIFIER
+from ..datatypes.coded import Concept, meant
+from ..datatypes.entities import NamedThing, names_by_number
+from ..datatypes.identifiers import CX_IDENTIFIER, EI_IDENTIFIER
+from ..datatypes.people import XTN_CONTACTPOINT
 from ..datatypes.primitives import Code, date_time, instant
-from ..datatypes.references import ndl_practitioner, practitioner
+from ..datatypes.roles import ndl_practitioner_role
 from ..fields import Field, One
+from ..lens import At, Item
 from ..places import Json
 from ..units import Around
-from .rows import concept, concepts, refers_to, type_of, value
+from .orc import CALL_BACK, SECONDARY
+from .ordering import Ordered, RequesterPerson
+from .rows import PARTICIPATION, SD, UNKNOWN, Constant, concept, concepts, refers_to, type_of, value
+from .statuses import Intent, status_code
+from .tq1 import OldTiming
+
+SUPPORTING_INFO = "http://hl7.org/fhir/5.0/StructureDefinition/extension-ServiceRequest.supportingInfo"
 
 OBR_NUMBERS = (
-    Field("OBR-2", "identifier", EI_IDENTIFIER, tag=type_of("PLAC"), key=("system",)),
-    Field("OBR-3", "identifier", EI_IDENTIFIER, tag=type_of("FILL"), key=("system",)),
+    Field("OBR-2", "identifier", EI_IDENTIFIER, tag=type_of("PLAC"), key=("system",), most=1),
+    Field("OBR-3", "identifier", EI_IDENTIFIER, tag=type_of("FILL"), key=("system",), most=1),
 )
+
+
+def _performer(at: str, code: str) -> Field:
+    """NDL <-> a performer in one function."""
+    function = {"coding": [{"system": PARTICIPATION, "code": code}]}
+    tag = {"extension": [{"url": SD + "event-performerFunction", "valueCodeableConcept": function}]}
+    return Field(at, "performer", ndl_practitioner_role(""), tag=tag, shared=True)
+
 
 OBR_DIAGNOSTICREPORT = (
     *OBR_NUMBERS,
@@ -23,23 +40,60 @@ OBR_DIAGNOSTICREPORT = (
     Moment("OBR", 7, 8, "effective", date_time),
     value("OBR-22", "issued", instant),
     concepts("OBR-24", "category", "HL70074"),
-    value("OBR-25", "status", Code("HL70123")),
-    Field("OBR-32", "resultsInterpreter", ndl_practitioner(), only=refers_to("Practitioner")),
+    One("OBR-25", "", (status_code("HL70123"),)),
+    Field("OBR-32", "resultsInterpreter", ndl_practitioner_role(""), only=refers_to("Practitioner"), most=1),
+    _performer("OBR-34", "SPRF"),
+    _performer("OBR-35", "TRANS"),
 )
 
-OBR_SERVICEREQUEST = (
+_COMMON = (
     *OBR_NUMBERS,
     concept("OBR-4", "code"),
-    value("OBR-5", "priority", Code("HL70485")),
-    One("OBR-16", "", practitioner("requester"), secondary=True),
+    One("OBR-5", "", (Item("1", "priority", Code("HL70485")),), secondary=True),
+    One("OBR-6", "", (Item("1", "occurrenceDateTime", date_time),)),
+    One("OBR-11", "", (Intent(),)),
+    Field(
+        "OBR-13",
+        "extension",
+        (At("extension.0", (At("valueCodeableConcept", (Concept(),)), Constant({"url": "concept"}))),),
+        tag={"url": SUPPORTING_INFO},
+    ),
+    One("OBR-16", "", (RequesterPerson(),), secondary=True),
+    Field("OBR-17", "extension", (At("valueContactPoint", XTN_CONTACTPOINT),), tag={"url": CALL_BACK}),
+    OldTiming("OBR", 27),
+    Field(
+        "OBR-29", "basedOn", (NamedThing("ServiceRequest"),), only=names_by_number("ServiceRequest"), most=1
+    ),
     concepts("OBR-31", "reasonCode"),
+    concepts("OBR-46", "orderDetail"),
+    concepts("OBR-47", "orderDetail"),
+    Field("OBR-53", "identifier", CX_IDENTIFIER, tag=SECONDARY, key=("system",)),
 )
+
+OBR_SERVICEREQUEST = _COMMON
+"""What a report answers."""
+
+OBR_ORDER = (*_COMMON, concepts("OBR-24", "category", "HL70074"))
+"""An order: the section that is to do it is the order's category, for there is no report yet."""
+
+OBR_REQUESTER = (One("OBR-16", "", (Ordered(),), secondary=True),)
+
+
+def complete_order(node: Json, around: Around) -> None:
+    """The details of a service have a code to stand beside (FHIR R4 invariant prr-1)."""
+    if "orderDetail" in node and "code" not in node:
+        node["code"] = dict(UNKNOWN)
+
+
+def no_report(node: Json) -> bool:
+    """An order has a report where its status or its time is said (OBR-25, OBR-22)."""
+    return not node.keys() & {"status", "issued"}
 
 
 def _numbers(node: Json) -> str:
-    found = {
-        _type(one): f"{one.get('system', '')}|{one.get('value', '')}" for one in node.get("identifier", ())
-    }
+    found: dict[str, str] = {}
+    for one in node.get("identifier", ()):
+        found.setdefault(_type(one), f"{one.get('system', '')}|{one.get('value', '')}")
     return found.get("FILL") or found.get("PLAC", "")
 
 

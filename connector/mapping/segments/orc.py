@@ -2,21 +2,48 @@
 
 from __future__ import annotations
 
-from ..datatypes.identifiers import EI_IDENTIFIER
-from ..datatypes.primitives import Code, date_time
-from ..datatypes.references import practitioner
+from ..datatypes.coded import Concept, OneCoding
+from ..datatypes.entities import NamedThing, names_by_number
+from ..datatypes.identifiers import CX_IDENTIFIER, EI_IDENTIFIER
+from ..datatypes.people import XAD_ADDRESS, XTN_CONTACTPOINT
+from ..datatypes.references import organization
 from ..fields import Field, One
-from .rows import Constant, type_of, value
+from ..lens import At
+from .further import Further
+from .ordering import GroupNumber, Ordered, OrderState, RequesterPerson
+from .rows import SD, concepts, extension, type_of
+from .tq1 import OldTiming
+
+CALL_BACK = SD + "servicerequest-order-callback-phone-number"
+SECONDARY = {**type_of("PLAC"), "use": "secondary"}
 
 ORC_NUMBERS = (
-    Field("ORC-2", "identifier", EI_IDENTIFIER, tag=type_of("PLAC"), key=("system",)),
-    Field("ORC-3", "identifier", EI_IDENTIFIER, tag=type_of("FILL"), key=("system",)),
+    Field("ORC-2", "identifier", EI_IDENTIFIER, tag=type_of("PLAC"), key=("system",), most=1),
+    Field("ORC-3", "identifier", EI_IDENTIFIER, tag=type_of("FILL"), key=("system",), most=1),
 )
+
+ORC_SECURITY = Field("ORC-28", "meta.security", (OneCoding("HL70177"),), most=1)
 
 ORC_SERVICEREQUEST = (
     *ORC_NUMBERS,
-    One("ORC-4", "requisition", (*EI_IDENTIFIER, Constant(type_of("PGN")))),
-    value("ORC-5", "status", Code("HL70038")),
-    value("ORC-9", "authoredOn", date_time),
-    One("ORC-12", "", practitioner("requester"), secondary=True),
+    One("ORC-4", "", (GroupNumber(),)),
+    OrderState(),
+    OldTiming("ORC", 7),
+    Field("ORC-8", "basedOn", (NamedThing("ServiceRequest"),), only=names_by_number("ServiceRequest")),
+    One("ORC-12", "", (RequesterPerson(),), secondary=True),
+    Field("ORC-14", "extension", (At("valueContactPoint", XTN_CONTACTPOINT),), tag={"url": CALL_BACK}),
+    extension("ORC-16", SD + "request-statusReason", "valueCodeableConcept", Concept()),
+    Further("ORC", 24, "requester", "address", XAD_ADDRESS),
+    ORC_SECURITY,
+    concepts("ORC-29", "locationCode", "HL70482"),
+    Field("ORC-33", "identifier", CX_IDENTIFIER, tag=SECONDARY, key=("system",)),
+    Field("ORC-38", "identifier", EI_IDENTIFIER, tag=type_of("FGN"), most=1),
 )
+
+ORC_REQUESTER = (
+    One("ORC-12", "", (Ordered(),), secondary=True),
+    One("ORC-21", "", organization("organization")),
+    Further("ORC", 22, "organization", "address", XAD_ADDRESS),
+    Further("ORC", 23, "organization", "telecom", XTN_CONTACTPOINT),
+)
+"""Who orders, where a facility is named too: ``requester`` is a PractitionerRole then."""

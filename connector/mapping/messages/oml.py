@@ -1,0 +1,51 @@
+"""OML, OMG and ORM: orders (HL7 v2.5.1 ch. 4.4; guide: message maps OML_O21 and ORM_O01)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..units import ResourceMap
+from .message_map import MessageMap
+from .order_units import (
+    ALONG,
+    ALONG_SPECIMEN,
+    OUTER_SPECIMEN,
+    REQUEST,
+    REQUEST_OF_SPECIMEN,
+    SPECIMEN,
+)
+from .units import DIAGNOSIS, UNITS
+
+_OWN = ("order", "observation", "diagnosis", "procedure", "event")
+_SHARED = tuple(unit for unit in UNITS if unit.name not in _OWN)
+_CONDITION = next(each for each in DIAGNOSIS.maps if isinstance(each, ResourceMap))
+_REASON = replace(
+    DIAGNOSIS,
+    maps=(replace(_CONDITION, collected=(("order", 0, "reasonReference"),)),),
+    under=(*DIAGNOSIS.under, "order"),
+    inside=("order",),
+)
+"""A diagnosis behind an order is why it is asked for (guide: OML_O21.ORDER.OBSERVATION_REQUEST.DG1)."""
+
+_BEFORE = ("header", "patient", "kin", "visit", "insurance", "guarantor", "allergy")
+_NAMES = {unit.name for unit in _SHARED}
+
+
+def _written(*names: str) -> tuple[str, ...]:
+    return (*(name for name in _BEFORE if name in _NAMES), *names)
+
+
+MAPS = (
+    MessageMap(
+        "OML",
+        ("OML_O21", "OMG_O19", "ORM_O01"),
+        (*_SHARED, REQUEST, _REASON, SPECIMEN, ALONG),
+        _written("order", "diagnosis", "observation", "specimen"),
+    ),
+    MessageMap(
+        "OML_O33",
+        ("OML_O33", "OML_O35"),
+        (*_SHARED, OUTER_SPECIMEN, REQUEST_OF_SPECIMEN, _REASON, ALONG_SPECIMEN),
+        _written("specimen", "order", "diagnosis", "observation"),
+    ),
+)
