@@ -153,12 +153,9 @@ class Layout:
         inner = self._inner(n)
         if inner is not None:
             mine, behind = self._standing(n), self._unit_of[n].before
-            before = [
-                at
-                for at, (segment, owner) in enumerate(self._rows)
-                if self._precedes(owner, inner, mine) and not (owner == inner and segment.name in behind)
-            ]
-            return self._behind_unknown(max(before) + 1)
+            before = [at for at, (_, owner) in enumerate(self._rows) if self._precedes(owner, inner, mine)]
+            own = [at for at in before if self._rows[at][1] == inner and self._rows[at][0].name in behind]
+            return self._behind_unknown(max([at for at in before if at not in own] or own) + 1)
         rank, last, patient = self._rank(n), 0, self._parents[n].get("patient")
         another = self._unit_of[n].name == "patient"  # stands behind all that is about the ones before
         for at, (_, owner) in enumerate(self._rows):

@@ -154,6 +154,17 @@ PATIENT_PARTICIPATION = (
         after=("procedure",),
         when=prt.is_party,
     ),
+    Unit(
+        "procedure device",
+        "PRT",
+        (
+            ResourceMap("Device", prt.PRT_DEVICE, prt.device_identity),
+            Bond("procedure", "usedReference", "", "Device"),
+        ),
+        after=("procedure",),
+        when=prt.is_device,
+        marks={4: "EQUIP^^HL70912"},
+    ),
 )
 
 OBSERVATION_PARTICIPATION = (
@@ -224,8 +235,24 @@ REPORT_PARTICIPATION = (
     requester("ServiceRequest"),
     _part("interpreter", "DiagnosticReport", "resultsInterpreter", prt.INTERPRETERS),
     _part("reporter", "DiagnosticReport", "performer", prt.PERFORMERS),
+    _part("collector", "Specimen", "collection.collector", ("SC",), alone=True),
 )
 """For maps whose order has a ServiceRequest and a DiagnosticReport."""
+
+VACCINATION_PARTICIPATION = (
+    Unit(
+        "vaccination performer",
+        "PRT",
+        (
+            _person(*_PRT, *prt.PRT_PERIOD),
+            _role("immunization", "performer", "actor", *prt.part("function")),
+        ),
+        after=("immunization",),
+        when=prt.is_party,
+        before=("RXA", "RXR"),
+    ),
+)
+"""Guide: message map VXU_V04, ORDER.PRT."""
 
 CASE_MANAGER = Unit(
     "case manager",

@@ -7,6 +7,8 @@ from dataclasses import replace
 from ..segments import orc_medication, rxa_immunization
 from ..units import ResourceMap, Unit
 from .message_map import MessageMap
+from .order_units import OBSERVATION
+from .participation import OBSERVATION_PARTICIPATION, PATIENT_ROLES, VACCINATION_PARTICIPATION
 from .units import (
     ALLERGY,
     DIAGNOSIS,
@@ -14,7 +16,6 @@ from .units import (
     HEADER,
     INSURANCE,
     KIN,
-    OBSERVATION,
     PATIENT,
     PROCEDURE,
     VISIT,
@@ -43,16 +44,16 @@ IMMUNIZATION = Unit(
     under=("header", "patient", "visit"),
 )
 
-_FINDING = OBSERVATION.maps[0]
-assert isinstance(_FINDING, ResourceMap)  # noqa: S101
+_finding = OBSERVATION.maps[0]
+assert isinstance(_finding, ResourceMap)  # noqa: S101 - OBX speaks of an Observation
 
 FINDING = replace(
     OBSERVATION,
     maps=(
         replace(
-            _FINDING,
+            _finding,
             seed=rxa_immunization.finding_identity,
-            links=dict(_FINDING.links) | {"partOf.0": ("immunization", 0)},
+            links={**_finding.links, "partOf.0": ("immunization", 0)},
             collected=(),
         ),
     ),
@@ -76,6 +77,9 @@ MAPS = (
             INSURANCE,
             IMMUNIZATION,
             FINDING,
+            *PATIENT_ROLES,
+            *VACCINATION_PARTICIPATION,
+            *OBSERVATION_PARTICIPATION,
         ),
         ("header", "patient", "kin", "visit", "insurance", "observation", "immunization"),
     ),
