@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..hl7v2.tree import Message, Segment
-from . import following, forward
+from . import following, forward, native
 from .bonding import bonds, reference_in
 from .compiled import Bound, BoundSegments, BoundUnit, Maps, Slot
 from .fields import BoundOne
@@ -30,6 +30,7 @@ def to_v2(before: forward.Forward, target: Target, order: tuple[str, ...]) -> Me
     """
     prior, maps = before.message, before.maps
     target.base = before.assembly.resources
+    native.adapt(target, maps)
     scope = Scope(prior.delimiters, before.assembly, target, before.assembly)
     layout = Layout(prior, before.plan, maps.planner.units, order)
     for n, spoken in enumerate(before.spoken):

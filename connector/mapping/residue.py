@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
+from .aside import Aside
 from .places import Json, same
 
 # What a server or a transport says about a resource, not the resource itself.
@@ -12,40 +14,80 @@ _ENVELOPE = frozenset({"id", "meta", "text", "implicitRules"})
 
 
 def unsaid(
-    wanted: Mapping[str, Json], got: Mapping[str, Json], standing: frozenset[str] = frozenset()
+    wanted: Mapping[str, Json],
+    got: Mapping[str, Json],
+    standing: frozenset[str] = frozenset(),
+    aside: Mapping[str, Aside] = MappingProxyType({}),
 ) -> list[str]:
     """The paths of the wanted resources that the others, by reference, do not say.
 
-    ``standing``: those of the others that were there before, and do not speak for a wanted one.
+    ``standing``: those of the others that were there before, and do not speak for a wanted one. ``aside``:
+    where wanted resources stood, if not by themselves.
     """
-    lost: list[str] = []
+    names = _names(wanted, aside)
     free = {name: resource for name, resource in got.items() if name not in wanted and name not in standing}
-    kinds = [resource.get("resourceType", "") for resource in wanted.values()]
-    counts: dict[str, int] = {}
+    chosen = {reference: got[reference] for reference in wanted if reference in got}
+    chosen |= _matched({reference: one for reference, one in wanted.items() if reference not in got}, free)
+    lost: list[str] = []
     for reference, resource in wanted.items():
-        kind = str(resource.get("resourceType", ""))
+        mine, found = _content(resource), chosen.get(reference)
+        lost += _paths(mine, found, names[reference], aside.get(reference, Aside()))
+    return list(dict.fromkeys(lost))
+
+
+def _names(wanted: Mapping[str, Json], aside: Mapping[str, Aside]) -> dict[str, str]:
+    """What each resource is called: ``Observation[1]`` where there are several of a kind."""
+    own = [reference for reference in wanted if not aside.get(reference, Aside()).inside]
+    kinds = [str(wanted[reference].get("resourceType", "")) for reference in own]
+    counts: dict[str, int] = {}
+    names: dict[str, str] = {}
+    for reference, kind in zip(own, kinds):
         at = counts[kind] = counts.get(kind, -1) + 1
-        name = f"{kind}[{at}]" if kinds.count(kind) > 1 else kind
-        mine = _content(resource)
-        if reference in got:
-            lost += residue(mine, _content(got[reference]), name)
-            continue
-        lost += _best(mine, free, kind, name)
-    return lost
+        names[reference] = f"{kind}[{at}]" if kinds.count(kind) > 1 else kind
+    for reference in wanted:
+        inside, path = [], reference
+        while path not in names:
+            inside.append(aside[path].path)
+            path = aside[path].inside
+        names.setdefault(reference, ".".join((names[path], *reversed(inside))))
+    return names
 
 
-def _best(mine: Json, free: dict[str, Json], kind: str, name: str) -> list[str]:
-    """Against the resource of the same kind that says the most of it."""
-    ways = {
-        reference: residue(mine, _content(other), name)
-        for reference, other in free.items()
-        if other.get("resourceType") == kind
-    }
-    if not ways:
+def _matched(wanted: Mapping[str, Json], free: Mapping[str, Json]) -> dict[str, Json]:
+    """To each, the one of its kind that says the most of it; to those first of whom the most is said."""
+    ways = sorted(
+        (len(unsaid_here), reference, name)
+        for reference, resource in wanted.items()
+        for mine in [_content(resource)]
+        for nothing in [len(residue(mine, {}, ""))]
+        for name, other in free.items()
+        if other.get("resourceType") == resource.get("resourceType")
+        for unsaid_here in [residue(mine, _content(other), "")]
+        if len(unsaid_here) < nothing
+    )
+    found: dict[str, Json] = {}
+    taken: set[str] = set()
+    for _, reference, name in ways:
+        if reference not in found and name not in taken:
+            found[reference] = free[name]
+            taken.add(name)
+    return found
+
+
+def _paths(mine: Json, found: Json | None, name: str, aside: Aside) -> list[str]:
+    """What of a resource is not said; all of it in one word where nothing is."""
+    rest = {key: value for key, value in mine.items() if key not in aside.silent}
+    if found is None and not aside.elements and rest == mine:
         return [name]
-    best = min(ways, key=lambda reference: len(ways[reference]))
-    free.pop(best)
-    return ways[best]
+    other = _content(found or {})
+    if not aside.elements:
+        return [at for at in residue(rest, other, name) if at != f"{name}.resourceType"]
+    lost: list[str] = []
+    for element, called in aside.elements.items():
+        if element in rest:
+            paths = residue(rest[element], other.get(element), f"{name}.{called}")
+            lost += paths if called == element else [f"{name}.{called}"] * bool(paths)
+    return lost
 
 
 def _content(resource: Json) -> Json:
@@ -58,6 +100,8 @@ def residue(wanted: Any, got: Any, path: str) -> list[str]:
         if "reference" in wanted and isinstance(got, dict):
             named = "reference" not in got and wanted.get("identifier", {}) == got.get("identifier")
             return [] if named or _kind(wanted) == _kind(got) else [path]
+        if "reference" in wanted:
+            return [path]
         other = got if isinstance(got, dict) else {}
         return [
             at for name, value in wanted.items() for at in residue(value, other.get(name), f"{path}.{name}")

@@ -216,7 +216,7 @@ class Translator:
             if resource["resourceType"] not in ("Bundle", "MessageHeader")
             and not (resource is target.base.get(reference) and said.get(reference) == resource)
         }
-        return unsaid(wanted, said, target.standing | target.resources.keys())
+        return unsaid(wanted, said, target.standing | target.resources.keys(), target.aside)
 
     def _new(self) -> Message:
         d = Delimiters()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import forward
+from .aside import Aside
 from .compiled import BoundUnit, Maps, Slot
 from .layout import Layout
 from .places import Json, place
@@ -19,12 +20,14 @@ class Target:
     """What FHIR says now: resources by reference, over those of the prior message; and what it deleted.
 
     ``standing``: the resources that segments of the prior message go on speaking of, once it is written.
+    ``aside``: those that were rearranged.
     """
 
     resources: Mapping[str, Json]
     deleted: frozenset[str]
     base: Mapping[str, Json] = field(default_factory=dict)
     standing: frozenset[str] = frozenset()
+    aside: dict[str, Aside] = field(default_factory=dict)
 
     def resolve(self, reference: Any) -> Json | None:
         at = forward.reference_of(reference)

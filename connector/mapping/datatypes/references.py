@@ -292,6 +292,11 @@ def _levels(reference: Any, resources: Any) -> dict[str, str] | None:
     return found
 
 
+def has_level(location: Json) -> bool:
+    """Whether a Location says which component of PL it stands in."""
+    return _level(location) is not None
+
+
 def _level(location: Json) -> int | None:
     for coding in location.get("physicalType", {}).get("coding", ()):
         if coding.get("code") in _CODES:
