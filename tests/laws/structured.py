@@ -52,7 +52,8 @@ def fields(version: str, segment: str) -> tuple[tuple[int, Datatype], ...]:
     """The fields of a segment by number; none of a segment the version does not have."""
     library = hl7apy.load_library(version)
     known = library.SEGMENTS.get(segment, ("sequence", ()))[1]
-    return tuple((int(one[0].rpartition("_")[2]), _datatype(one, library.TABLES)) for one in known)
+    numbered = ((one[0].rpartition("_")[2], one) for one in known)  # "any segment" has segments for fields
+    return tuple((int(at), _datatype(one, library.TABLES)) for at, one in numbered if at.isdigit())
 
 
 def _datatype(one: Any, tables: Any) -> Datatype:
