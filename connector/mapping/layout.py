@@ -123,6 +123,8 @@ class Layout:
         self._parents.append({**around, **parents})
         self._references[n] = reference
         self.add(n, unit.opener)
+        if unit.led and not any(unit.leads[0] in self._unit_of[at].leads for at in parents.values()):
+            self.add(n, unit.leads[0])
         return n
 
     def close(self, n: int) -> None:

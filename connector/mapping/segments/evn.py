@@ -27,7 +27,28 @@ EVN_PROVENANCE = (
 
 
 def complete(node: Json, around: Around) -> None:
-    """``recorded`` and ``agent`` are required; without an operator the agent is unknown."""
+    """``recorded`` and ``agent`` are required; without an operator the agent is who sent the message."""
     absent(node, "recorded")
+    if event := around.value("MSH-9.2"):
+        node["activity"] = {"coding": [{"display": f"event - {around.value('MSH-9.1')}^{event}"}]}
     if "agent" not in node:
-        node["agent"] = [{"who": dict(UNKNOWN)}]
+        node["agent"] = [{"who": sender(around)}]
+
+
+def is_event(node: Json) -> bool:
+    """Whether a Provenance tells of an event, not of what has handled the message."""
+    return "entity" not in node
+
+
+def recorded(node: Json, around: Around) -> None:
+    """What a message tells of is recorded when it is sent."""
+    sent = (around.resource("header", 1) or {}).get("timestamp")
+    if sent:
+        node["recorded"] = sent
+    absent(node, "recorded")
+
+
+def sender(around: Around) -> Json:
+    """Who is responsible for the message, or sent it, as far as the header says."""
+    header = around.resource("header") or {}
+    return dict(header.get("responsible") or header.get("sender") or UNKNOWN)

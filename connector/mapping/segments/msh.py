@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import quote, unquote
 
-from ..datatypes.identifiers import universal_id, universal_parts
+from ..datatypes.coded import OneCoding
 from ..datatypes.primitives import code_text, instant, raw_code
-from ..datatypes.references import Refer, hd_organization
-from ..fields import One
-from ..lens import Bound, Codec, Item, Unsaid
+from ..datatypes.references import Refer, hd_organization, organization
+from ..emit import Leaf
+from ..fields import Field, One
+from ..lens import Bound, Item, Unsaid
 from ..messages.events import EVENT_URN, EVENTS, code_of
 from ..partner import Partner
-from ..places import Comps, Json, comp, same, write_comp
+from ..places import Comps, Json, comp, leaf, same, write_comp
 from ..scope import Scope
 from ..units import Around
+from .endpoint import Endpoint
+from .msh_parties import Parties
 from .rows import V2, absent, value
 
 
@@ -58,34 +60,38 @@ def event_parts(header: Json) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
-    """HD.2 and HD.3 <-> ``endpoint`` (guide: HD[MessageHeader.source-endpoint])."""
+class Tag:
+    """A component of PT <-> the code of a tag (guide: PT[Meta])."""
+
+    at: str
+    system: str
 
     def compile(self, partner: Partner) -> Bound:
-        def get(comps: Comps, node: Json, scope: Scope) -> Unsaid | None:
-            oid, kind = scope.unescape(comp(comps, 1)), scope.unescape(comp(comps, 2))
-            if uri := universal_id(oid, kind):
-                node["endpoint"] = uri
-                return None
-            return [str(n) for n, text in ((2, oid), (3, kind)) if text] or None
+        component, _ = leaf(self.at)
+        system = self.system
+
+        def get(sent: str, node: Json) -> bool:
+            if not (code := code_text(sent)):
+                return False
+            node.setdefault("meta", {}).setdefault("tag", []).append({"system": system, "code": code})
+            return True
+
+        def found(node: Json) -> str:
+            tags = (node.get("meta") or {}).get("tag", ())
+            return next((str(tag.get("code", "")) for tag in tags if tag.get("system") == system), "")
 
         def put(target: Json, base: Json, comps: Comps, scope: Scope) -> None:
-            if not same(target.get("endpoint"), base.get("endpoint")):
-                for at, text in enumerate(universal_parts(target.get("endpoint")), 1):
-                    write_comp(comps, at, scope.escape(text))
+            new = found(target)
+            if new != found(base):
+                write_comp(comps, component, scope.escape(new))
 
-        return Bound(put, whole=get, reads=frozenset({1, 2}), elements=frozenset({"endpoint"}))
+        marks = (("meta.tag", {"system": system}),)
+        return Bound(put, leaves={component: Leaf(get)}, elements=frozenset({"meta.tag"}), marks=marks)
 
 
-def processing_id(_: Partner) -> Codec:
-    """PT.1 <-> a tag of table 0103."""
-
-    def to_v2(tag: Any) -> str | None:
-        return tag.get("code") if isinstance(tag, dict) and tag.get("system") == V2 + "0103" else None
-
-    return Codec(
-        lambda sent: {"system": V2 + "0103", "code": code} if (code := code_text(sent)) else None, to_v2
-    )
+def _is_text(label: Json) -> bool:
+    """Whether a security label is a text of the sender's own, as MSH-8 has it."""
+    return label.keys() == {"display"}
 
 
 def complete(node: Json, around: Around) -> None:
@@ -111,10 +117,14 @@ MSH_MESSAGEHEADER = (
     One("MSH-4", "", (Refer("Organization", *hd_organization("sender")),), shared=True),
     One("MSH-5", "destination.0", (Item("1", "name"), Endpoint())),
     One("MSH-6", "destination.0", (Refer("Organization", *hd_organization("receiver")),)),
+    Field("MSH-8", "meta.security", (Item("1", "display"),), only=_is_text, most=1),
     One("MSH-9", "", (MessageType(),), shared=True),
-    value("MSH-11", "meta.tag.0", processing_id),
+    One("MSH-11", "", (Tag("1", V2 + "0103"), Tag("2", V2 + "0207"))),
     value("MSH-19", "language", raw_code),
+    One("MSH-22", "", organization("responsible")),
+    Field("MSH-26", "meta.security", (OneCoding("HL70952"),), rest=True),
+    Parties(),
 )
 
 # What governs the exchange itself is the connector's own business on either side.
-MSH_STRUCTURAL = frozenset(f"MSH-{n}" for n in (1, 2, 12, 13, 15, 16, 18))
+MSH_STRUCTURAL = frozenset(f"MSH-{n}" for n in (1, 2, 12, 13, 15, 16, 18, 20))
