@@ -299,7 +299,7 @@ def _entry(tag: str, what: Mapping[str, object]) -> Entry:
     return Entry(instant(now()), tag, {"role": "connector"}, what, "success", "", "")
 
 
-def _settle_memory() -> None:
+def settle_memory() -> None:
     """What was built stays, so the collector need not look at it again while acknowledgments wait."""
     gc.collect()
     gc.freeze()
@@ -325,7 +325,7 @@ async def _until_told(service: Service) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, service.resume)
-    _settle_memory()
+    settle_memory()
     await service.start()
     await ended.wait()
     _log.info("draining")

@@ -80,13 +80,13 @@ def _unchanged(entries: list[Json], base: Mapping[str, Json]) -> dict[int, tuple
     names: set[str] = set()
     for at, entry in enumerate(entries):
         resource, request = entry.get("resource"), entry.get("request")
-        formed = isinstance(resource, dict) and isinstance(request, dict | None)
-        if not formed or not isinstance(entry.get("fullUrl", ""), str):
+        if not isinstance(resource, dict) or not isinstance(request, dict | None):
             continue
         name = f"{resource.get('resourceType')}/{resource.get('id')}"
         known = base.get(name)
         deletes = request is not None and request.get("method") == "DELETE"
-        if known is None or deletes or name in names or not _alike(resource, known):
+        named = isinstance(entry.get("fullUrl", ""), str) and name not in names
+        if known is None or deletes or not named or not _alike(resource, known):
             continue
         names.add(name)
         found[at] = name, known
