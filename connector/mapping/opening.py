@@ -132,12 +132,17 @@ def _collecting(work: Work, declared: ResourceMap, reference: str) -> int | None
     """
     for name, slot, path in declared.collected:
         reader, _ = place(path)
-        instances = list(work.layout.instances(name))
-        for n in instances:
-            resource = work.target.resolve({"reference": work.layout.reference(n)})
-            if resource and any(forward.reference_of(one) == reference for one in reader(resource) or ()):
+        for n in work.layout.instances(name):
+            resource = work.said[n][slot]
+            if any(forward.reference_of(one) == reference for one in reader(resource) or ()):
                 return n
-        kind = next(other.slots[slot].kind for other in work.maps.units if other.declared.name == name)
-        if not any(resource.get("resourceType") == kind for resource in work.target.resources.values()):
-            return instances[-1] if instances else None
+    collectors = {(name, _kind(work, name, slot)) for name, slot, _ in declared.collected}
+    spoken = {resource.get("resourceType") for resource in work.target.resources.values()}
+    if spoken.isdisjoint(kind for _, kind in collectors):
+        return max((n for name, _ in collectors for n in work.layout.instances(name)), default=None)
     return None
+
+
+def _kind(work: Work, name: str, slot: int) -> str:
+    """The kind of one of a unit's resources."""
+    return next(other.slots[slot].kind for other in work.maps.units if other.declared.name == name)
