@@ -8,7 +8,8 @@ from typing import Any
 from ..segments import documents, txa
 from ..units import PartOf, ResourceMap, Unit
 from .message_map import MessageMap
-from .units import HEADER, OBSERVATION, ORDER, PATIENT, UNITS, VISIT
+from .order_units import REQUEST
+from .units import HEADER, PATIENT, UNITS, VISIT
 
 _SUBJECT = {"subject": ("patient", 0), "context.encounter.0": ("visit", 0)}
 
@@ -43,14 +44,18 @@ def _document(rows: tuple[Any, ...]) -> Unit:
 
 
 def _asked(unit: Unit) -> Unit:
-    """The orders a document came from: they have no report, the document answers them."""
-    order = next(one for one in unit.maps if isinstance(one, ResourceMap) and one.kind == "ServiceRequest")
-    links = {path: whose for path, whose in order.links.items() if whose[0]}
-    asked = replace(order, via="", links=links, collected=(("document", 0, "context.related"),))
-    return replace(unit, maps=(asked,), under=(*unit.under, "document"))
+    """The order a document answers: the document is its report."""
+    found: list[Any] = []
+    for one in unit.maps:
+        if isinstance(one, ResourceMap) and one.kind == "ServiceRequest":
+            one = replace(one, collected=(("document", 0, "context.related"),))
+        elif isinstance(one, ResourceMap) and one.kind == "DiagnosticReport":
+            one = replace(one, rows=(), needs=("never",))
+        found.append(one)
+    return replace(unit, maps=tuple(found), under=(*unit.under, "document"))
 
 
-_ORDER = _asked(ORDER)
+_ORDER = _asked(REQUEST)
 
 CONTENT = Unit(
     "content",
@@ -68,7 +73,8 @@ REMARK = Unit(
     under=("header", "patient", "document"),
 )
 
-_OTHERS = tuple(unit for unit in UNITS if unit not in (HEADER, PATIENT, VISIT, ORDER, OBSERVATION))
+_OWN = ("header", "patient", "visit", "order", "observation")
+_OTHERS = tuple(unit for unit in UNITS if unit.name not in _OWN)
 _WRITTEN = ("header", "event", "patient", "visit", "order", "document", "content", "remark")
 
 

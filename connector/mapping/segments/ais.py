@@ -75,7 +75,8 @@ def is_person(element: Json) -> bool:
     """Whether a participant is a person who takes part, and not one whom SCH names."""
     kind = (element.get("type") or [{}])[0]
     named = any(
-        includes(kind, one) or str(kind.get("text", "")).startswith(one.get("text", "-")) for one in CONTACTS
+        includes(kind, one) or str(kind.get("text", "")).startswith(str(one.get("text", "-")))
+        for one in CONTACTS
     )
     return _refers(element) == "Practitioner" and not named
 
