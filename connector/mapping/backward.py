@@ -6,6 +6,7 @@ message is put with three things in hand: what FHIR says now, what the prior tex
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import Any
 
 from ..hl7v2.tree import Message, Segment
@@ -74,6 +75,8 @@ def _put_instance(work: Work, n: int) -> None:
     said = now(work, unit, spoken.references, spoken.instance.parents)
     old = [work.before.assembly.resources.get(reference, {}) for reference in spoken.references]
     _put_unit(work, unit, n, said, old, main)
+    if unit.declared.marks:
+        _mark(work, unit, n)
 
 
 def _owner(work: Work, n: int) -> str:
@@ -138,10 +141,7 @@ def _put_bound(work: Work, unit: BoundUnit, n: int, now: tuple[str, int, Json], 
         said[0] = work.target.resolve({"reference": reference}) or {}
     said[at] = element
     _put_unit(work, unit, n, said, old, reference)
-    segment = work.layout.segment(n, unit.declared.opener)
-    if unit.declared.when is not None and not unit.declared.when(segment):
-        for number, text in unit.declared.marks.items():
-            segment.set(number, text)
+    _mark(work, unit, n)
 
 
 def _follow(work: Work, new: following.Follower) -> None:
@@ -153,11 +153,21 @@ def _follow(work: Work, new: following.Follower) -> None:
     n = layout.open(new.unit.declared, reference, parents)
     old: list[Json] = [{} for _ in new.unit.slots]
     _put_bound(work, new.unit, n, (reference, new.bond, new.element), old)
-    segment = layout.segment(n, new.unit.declared.opener)
-    for number, text in new.unit.declared.marks.items():
-        if not segment.field(number):
-            segment.set(number, text)
+    _mark(work, new.unit, n, new=True)
     layout.close(n)
+
+
+def _mark(work: Work, unit: BoundUnit, n: int, new: bool = False) -> None:
+    """Write what tells a unit from others that follow the same, where nothing does."""
+    declared = unit.declared
+    segment = work.layout.segment(n, declared.opener)
+    known = declared.when is None or declared.when(segment)
+    for number, text in declared.marks.items():
+        if not known or (new and not segment.field(number)):
+            delimiter = segment.delimiters.component
+            there, mark = segment.field(number).split(delimiter), text.split("^")
+            both = [new or old for new, old in zip_longest(mark, there, fillvalue="")]
+            segment.set(number, delimiter.join(both).rstrip(delimiter))
 
 
 def _open_parts(work: Work, unit: BoundUnit) -> None:
@@ -239,8 +249,11 @@ def _as_objects(value: Any) -> list[Json]:
 
 def _put_segments(work: Work, rows: BoundSegments, n: int, target: Json, base: Json) -> None:
     """A list whose elements are segments: each over the one that said the same, else over the next one."""
-    wanted = [element for element in rows.reader(target) or () if isinstance(element, dict)]
-    if same(wanted, rows.reader(base) or []):
+    wanted, before = (
+        [one for one in rows.reader(node) or () if isinstance(one, dict) and one.keys() >= {*rows.needs}]
+        for node in (target, base)
+    )
+    if same(wanted, before):
         return
     segments = work.layout.segments(n, rows.name)
     views = [forward.view_segment(segment, rows, work.scope)[0] for segment in segments]
@@ -287,4 +300,5 @@ def _open(work: Work, unit: BoundUnit, new: New) -> None:
     said: list[Json] = [*({} for _ in unit.slots[:at]), resource]
     said += [by_way(work, slot, said[0], reference, parents=around) for slot in unit.slots[at + 1 :]]
     _put_unit(work, unit, n, said, [{} for _ in unit.slots], reference)
+    _mark(work, unit, n, new=True)
     work.layout.close(n)

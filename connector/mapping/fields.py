@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ..hl7v2.tree import Segment
+from .bound import Marks
 from .emit import Leaf, field_taker, one_taker
 from .known import remembering
 from .lens import Lens, Row, Unsaid, compile_rows
@@ -95,6 +96,12 @@ class BoundAcross(Protocol):
         ...
 
     def put(self, target: Json, base: Json, segment: Segment, scope: Scope) -> None: ...
+
+
+def marks_of(across: BoundAcross) -> Marks:
+    """The elements of lists that a row owns, by the list's path and their constants, where it has any."""
+    found: Marks = getattr(across, "marks", ())
+    return found
 
 
 def split_at(at: str) -> tuple[str, int]:

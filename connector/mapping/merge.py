@@ -15,7 +15,7 @@ from . import linking
 from .bonding import parent as parent_of
 from .bonding import reference_in
 from .compiled import BoundPart, BoundSegments, Slot
-from .fields import BoundAcross, BoundField, BoundOne
+from .fields import BoundAcross, BoundField, BoundOne, marks_of
 from .forward import Around, Forward, Spoken
 from .overlay import Marks, clear, deep, indexed, over, refers, said_already, united
 from .places import Json, head, includes, place, same
@@ -175,7 +175,7 @@ def _owned(slot: Slot) -> Iterator[tuple[frozenset[str], Marks]]:
         if isinstance(bound, BoundOne):
             yield _paths(bound), bound.lens.marks
     for across in slot.across:
-        yield across.elements, ()
+        yield across.elements, marks_of(across)
 
 
 def _paths(bound: BoundOne) -> frozenset[str]:
@@ -197,7 +197,7 @@ def _cleared(result: Json, now: Json, speaker: _Speaker) -> set[str]:
                 said |= {head(path) for path in owned}
     for across in speaker.slot.across:
         if _speaks_across(across, speaker, now):
-            clear(result, now, across.elements, ())
+            clear(result, now, across.elements, marks_of(across))
             said |= {head(path) for path in across.elements}
     return said
 

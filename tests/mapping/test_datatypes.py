@@ -124,8 +124,18 @@ def test_an_address_type_says_use_or_type(code: str, says: Json) -> None:
     assert back == f"^^Oslo^^^^{code}"
 
 
-def test_the_parts_of_a_street_are_lost_and_named() -> None:
-    assert first("PID-11", "Gate 1&Gate&1", "address")[1] == [".1.2", ".1.3"]
+def test_the_parts_of_a_street_are_said_beside_its_line() -> None:
+    address, lost, back = first("PID-11", "Gate 1&Gate&1", "address")
+    assert address["line"] == ["Gate 1"]
+    assert [one["valueString"] for one in address["_line"][0]["extension"]] == ["Gate", "1"]
+    assert (lost, back) == ([], "Gate 1&Gate&1")
+
+
+@pytest.mark.parametrize("code", ["HV", "B", "BR", "RH"])
+def test_an_address_type_that_fhir_has_no_word_for_stays_beside_it(code: str) -> None:
+    address, lost, back = first("PID-11", f"^^Oslo^^^^{code}", "address")
+    assert len(address["extension"]) == 1
+    assert (lost, back) == ([], f"^^Oslo^^^^{code}")
 
 
 # --- XTN ---------------------------------------------------------------------------------------------------

@@ -37,7 +37,8 @@ def test_a_segment_belongs_to_one_unit_of_a_map_and_a_unit_is_written_once(each:
     for unit in each.units:
         for other in each.units:
             named = {*unit.segments} - {*unit.many, *unit.leads}
-            if unit.after and other.after:  # told apart by what they follow, or by what they value
+            # told apart by what they follow, or by what they value
+            if unit.when or other.when or (unit.after and other.after):
                 alike = {*unit.after} & {*other.after} and unit.opener == other.opener
                 assert unit is other or not alike or (unit.when and other.when), (unit.name, other.name)
                 continue

@@ -329,3 +329,32 @@ XON_IDENTIFIER: tuple[Row, ...] = (
     Either("10", "3", "value"),
 )
 XON_ORGANIZATION: tuple[Row, ...] = (Item("1", "name"), At("identifier.0", XON_IDENTIFIER))
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """Rows about an address or a number that is at nobody's home (FHIR R4 invariants org-2 and org-3).
+
+    ``at``: the component that would say so.
+    """
+
+    at: str
+    rows: tuple[Row, ...]
+
+    def compile(self, partner: Partner) -> Bound:
+        lens = compile_rows(self.rows, partner)
+
+        def get(comps: Comps, node: Json, scope: Scope) -> Unsaid | None:
+            unsaid = lens.get(comps, node, scope)
+            if node.get("use") != "home":
+                return unsaid
+            del node["use"]
+            return [*(unsaid or ()), self.at]
+
+        return Bound(
+            lens.put, whole=get, reads=frozenset(range(32)), elements=lens.elements, marks=lens.marks
+        )
+
+
+ORGANIZATION_ADDRESS: tuple[Row, ...] = (Elsewhere("7", XAD_ADDRESS),)
+ORGANIZATION_CONTACTPOINT: tuple[Row, ...] = (Elsewhere("2", XTN_CONTACTPOINT),)

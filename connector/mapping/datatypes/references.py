@@ -15,7 +15,7 @@ from ..partner import V2, Partner
 from ..places import Comps, Json, Reader, comp, own_part, place, same, write_comp
 from ..scope import Scope
 from .coded import Concept, first_coding, meant
-from .identifiers import FlatAuthority
+from .identifiers import EI_IDENTIFIER, Authority, FlatAuthority
 from .people import XCN_PRACTITIONER, XON_ORGANIZATION
 from .primitives import code_text, raw_code
 
@@ -84,13 +84,13 @@ def practitioner(path: str) -> tuple[Row, ...]:
     return (Refer("Practitioner", XCN_PRACTITIONER, path),)
 
 
-def _named(resource: Json) -> str:
+def named(resource: Json) -> str:
     return identified(resource) or (f"name|{resource['name']}" if resource.get("name") else "")
 
 
 def organization(path: str) -> tuple[Row, ...]:
     """XON <-> Organization (guide: XON[Organization])."""
-    return (Refer("Organization", XON_ORGANIZATION, path, _named),)
+    return (Refer("Organization", XON_ORGANIZATION, path, named),)
 
 
 def _universal_type(_: Partner) -> Codec:
@@ -112,17 +112,17 @@ _HD: tuple[Row, ...] = (
 
 def hd_organization(path: str) -> tuple[tuple[Row, ...], str, Seed]:
     """The arguments of a ``Refer`` for HD <-> Organization (guide: HD[Organization])."""
-    return _HD, path, _named
+    return _HD, path, named
 
 
 def coded_organization(path: str) -> tuple[tuple[Row, ...], str, Seed]:
     """The arguments of a ``Refer`` for a code of a facility <-> Organization."""
-    return (Item("1", "identifier.0.value"), Item("2", "name")), path, _named
+    return (Item("1", "identifier.0.value"), Item("2", "name")), path, named
 
 
 def hd_location(path: str) -> tuple[tuple[Row, ...], str, Seed]:
     """The arguments of a ``Refer`` for HD <-> Location (guide: HD[Location])."""
-    return _HD, path, _named
+    return _HD, path, named
 
 
 def _sort(resource: Json) -> str:
@@ -168,6 +168,7 @@ _LEVELS = (
     (2, "bd", "Bed"),
 )
 _CODES = {code: at for at, code, _ in _LEVELS}
+_WHOLE = 9  # PL.10, an identifier of the whole; PL.11, its authority
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,19 +176,46 @@ class Place:
     """PL <-> a chain of Locations, each part of the next wider one; the reference is to the narrowest.
 
     Guide: PL[Location]. A level's identifier has the facility's or the HD's own authority where one was
-    sent. ``path``: where the reference stands.
+    sent. The narrowest has PL.10 as a second identifier, of PL.11 where it names no authority of its own.
+    ``path``: where the reference stands.
     """
 
     path: str
 
     def compile(self, partner: Partner) -> Bound:
         reader, writer = reference_place(self.path)
+        whole, authority = compile_rows(EI_IDENTIFIER, partner), compile_rows((Authority(),), partner)
 
         def get(comps: Comps, node: Json, scope: Scope) -> Unsaid | None:
             chain, unsaid = _chain(comps, scope)
+            if len(comps) > _WHOLE:
+                unsaid = (unsaid or []) + of_whole(comps, chain, scope)
             if chain:
                 writer(node, _refer(chain, scope))
-            return unsaid
+            return unsaid or None
+
+        def of_whole(comps: Comps, chain: list[Json], scope: Scope) -> Unsaid:
+            sent, whose = comp(comps, _WHOLE), comp(comps, _WHOLE + 1)
+            identifier: Json = {}
+            if not chain or not sent:
+                return [str(at + 1) for at in (_WHOLE, _WHOLE + 1) if comp(comps, at)]
+            rest = whole.get(sent.split(scope.subcomponent), identifier, scope) or []
+            unsaid = [f"{_WHOLE + 1}.{sub}" for sub in rest]
+            if whose and identifier and "system" not in identifier:
+                rest = authority.get(whose.split(scope.subcomponent), identifier, scope) or []
+                unsaid += [f"{_WHOLE + 2}.{sub}" for sub in rest]
+            elif whose:
+                unsaid.append(str(_WHOLE + 2))
+            if identifier and "value" in identifier:
+                chain[-1]["identifier"].append(identifier)
+                return unsaid
+            return [str(at + 1) for at in (_WHOLE, _WHOLE + 1) if comp(comps, at)]
+
+        def put_whole(now: Json, comps: Comps, scope: Scope) -> None:
+            subs: list[str] = []
+            scope.beware()
+            whole.put(now, {}, subs, scope)
+            write_comp(comps, _WHOLE, scope.subcomponent.join(subs))
 
         def put(target: Json, base: Json, comps: Comps, scope: Scope) -> None:
             new, old = reader(target), reader(base)
@@ -197,14 +225,23 @@ class Place:
                 if not same(new, old):
                     comps.clear()
                 return
-            if same(new, old) and same(after, before):
+            now, then = _second(new, scope.target), _second(old, scope.base)
+            if same(new, old) and same(after, before) and same(now, then):
                 return
             comps.clear()
             for at, text in sorted(after.items()):
                 write_comp(comps, int(at), _hd(text, scope) if at != "8" else scope.escape(text))
+            if now:
+                put_whole(now, comps, scope)
 
         elements = frozenset({self.path or "reference"})
-        return Bound(put, whole=get, reads=frozenset(range(9)), elements=elements)
+        return Bound(put, whole=get, reads=frozenset(range(_WHOLE + 2)), elements=elements)
+
+
+def _second(reference: Any, resources: Any) -> Json:
+    """The identifier of a place beside the one that its level has."""
+    identifiers = (resources.resolve(reference) or {}).get("identifier") or ()
+    return identifiers[1] if len(identifiers) > 1 and isinstance(identifiers[1], dict) else {}
 
 
 def _hd(text: str, scope: Scope) -> str:

@@ -12,11 +12,14 @@ _ORDER = (
     "event",
     "patient",
     "kin",
+    "contact",
     "visit",
     "observation",
     "allergy",
+    "adverse reaction",
     "diagnosis",
     "procedure",
+    "guarantor",
     "insurance",
 )
 
@@ -28,7 +31,6 @@ MAPS = (
             "ADT_A02",
             "ADT_A03",
             "ADT_A05",
-            "ADT_A06",
             "ADT_A09",
             "ADT_A12",
         ),

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
-from ..segments import gt1, iam
-from ..units import Attached, ResourceMap, Unit
+from ..segments import contact, gt1, iam
+from ..units import Attached, PartOf, ResourceMap, Unit
+
+CONTACT = Unit(
+    "contact",
+    "NK1",
+    (PartOf("patient", "contact", contact.NK1_CONTACT, complete=contact.complete, needs=("relationship",)),),
+    structural=frozenset({"NK1-1"}),
+    under=("header", "patient"),
+    when=contact.is_contact,
+)
 
 ADVERSE = Unit(
     "adverse reaction",

@@ -27,7 +27,7 @@ _REASON = replace(
 )
 """A diagnosis behind an order is why it is asked for (guide: OML_O21.ORDER.OBSERVATION_REQUEST.DG1)."""
 
-_BEFORE = ("header", "patient", "kin", "visit", "insurance", "guarantor", "allergy")
+_BEFORE = ("header", "patient", "kin", "contact", "visit", "insurance", "guarantor", "allergy")
 _NAMES = {unit.name for unit in _SHARED}
 
 
@@ -40,12 +40,12 @@ MAPS = (
         "OML",
         ("OML_O21", "OMG_O19", "ORM_O01"),
         (*_SHARED, REQUEST, _REASON, SPECIMEN, ALONG),
-        _written("order", "diagnosis", "observation", "specimen"),
+        _written("diagnosis", "observation", "order", "specimen"),
     ),
     MessageMap(
         "OML_O33",
         ("OML_O33", "OML_O35"),
         (*_SHARED, OUTER_SPECIMEN, REQUEST_OF_SPECIMEN, _REASON, ALONG_SPECIMEN),
-        _written("specimen", "order", "diagnosis", "observation"),
+        _written("diagnosis", "observation", "specimen", "order"),
     ),
 )

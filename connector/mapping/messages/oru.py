@@ -16,7 +16,7 @@ from .order_units import (
 from .units import UNITS
 
 _SHARED = tuple(unit for unit in UNITS if unit.name not in ("order", "observation"))
-_BEFORE = ("header", "patient", "kin", "visit", "observation")
+_BEFORE = ("header", "patient", "kin", "contact", "visit", "observation")
 
 MAPS = (
     MessageMap(
@@ -32,6 +32,6 @@ MAPS = (
         "OUL_R24",
         ("OUL_R24",),
         (*_SHARED, ORDER_BEFORE_CONTROL, SPECIMEN, RESULT_IN_ORDER),
-        ("header", "patient", "kin", "visit", "order", "specimen", "observation"),
+        ("header", "patient", "kin", "contact", "visit", "order", "specimen", "observation"),
     ),
 )

@@ -5,10 +5,11 @@ The order of ``UNITS`` is the order in which units are spoken of: what others re
 
 from __future__ import annotations
 
-from ..segments import al1, dg1, evn, gt1, in1, in2, msh, nk1, nte, obr, obx, orc, pd1, pid, pr1, pv1, pv2
-from ..segments.rows import UNKNOWN
+from ..segments import al1, dg1, evn, gt1, in1, in2, msh, nk1, pd1, pid, pid_provenance, pr1, pv1, pv2, sft
 from ..units import Attached, ResourceMap, Unit
-from .adt_units import ADVERSE, GUARANTOR
+from .adt_units import ADVERSE, CONTACT, GUARANTOR
+from .order_units import OBSERVATION as OBSERVATION
+from .order_units import ORDER as ORDER
 from .participation import OBSERVATION_PARTICIPATION, PATIENT_ROLES, REPORT_PARTICIPATION, TEAM
 
 _PATIENT = {"subject": ("patient", 0)}
@@ -30,6 +31,30 @@ HEADER = Unit(
     key=msh.message_key,
 )
 
+SOFTWARE = Unit(
+    "software",
+    "SFT",
+    (
+        ResourceMap(
+            "Provenance",
+            (),
+            sft.identity,
+            links={"target.0": ("header", 0), "entity.0.what": ("", 1)},
+            complete=sft.complete,
+            needs=("target",),
+            says=sft.is_source,
+        ),
+        ResourceMap(
+            "Device",
+            sft.SFT_DEVICE,
+            sft.device_identity,
+            complete=sft.complete_device,
+            via="entity.0.what",
+        ),
+    ),
+    under=("header",),
+)
+
 EVENT = Unit(
     "event",
     "EVN",
@@ -40,6 +65,7 @@ EVENT = Unit(
             links={"target.0": ("header", 0)},
             complete=evn.complete,
             needs=("target",),
+            says=evn.is_event,
         ),
     ),
     structural=_structural("EVN", 1),
@@ -81,6 +107,16 @@ PATIENT = Unit(
             says=pd1.is_living_will,
         ),
         TEAM,
+        ResourceMap(
+            "Provenance",
+            pid_provenance.PID_PROVENANCE,
+            pid_provenance.identity,
+            links={"target.0": ("", 0)},
+            complete=pid_provenance.complete,
+            needs=("agent", "target"),
+            via="<target",
+            says=pid_provenance.is_update,
+        ),
     ),
     members=("PD1",),
     structural=_structural("PID", 1),
@@ -236,59 +272,13 @@ INSURANCE = Unit(
     under=("header", "patient"),
 )
 
-ORDER = Unit(
-    "order",
-    "OBR",
-    (
-        ResourceMap(
-            "DiagnosticReport",
-            (*obr.OBR_DIAGNOSTICREPORT, *orc.ORC_NUMBERS),
-            obr.identity,
-            links=_PATIENT | _VISIT | {"basedOn.0": ("", 1)},
-            default={"status": "unknown", "code": UNKNOWN},
-        ),
-        ResourceMap(
-            "ServiceRequest",
-            (*obr.OBR_SERVICEREQUEST, *orc.ORC_SERVICEREQUEST, nte.notes()),
-            obr.identity,
-            links=_PATIENT | _VISIT,
-            default={"status": "unknown", "intent": "order"},
-            needs=("subject",),
-            via="basedOn.0",
-        ),
-    ),
-    leads=("ORC",),
-    many=("NTE",),
-    structural=_structural("OBR", 1) | _structural("NTE", 1),
-    under=("header", "patient", "visit"),
-)
-
-OBSERVATION = Unit(
-    "observation",
-    "OBX",
-    (
-        ResourceMap(
-            "Observation",
-            (*obx.OBX_OBSERVATION, nte.notes()),
-            obx.identity,
-            links=_PATIENT | _VISIT,
-            default={"status": "unknown", "code": UNKNOWN},
-            complete=obx.complete,
-            collected=(("order", 0, "result"),),
-        ),
-    ),
-    many=("NTE",),
-    structural=_structural("OBX", 1) | _structural("NTE", 1),
-    under=("header", "patient", "visit", "order"),
-    inside=("order",),
-)
-
 UNITS = (
     HEADER,
     PATIENT,
     VISIT,
     EVENT,
     KIN,
+    CONTACT,
     ADVERSE,
     ALLERGY,
     DIAGNOSIS,

@@ -29,7 +29,7 @@ class BedStatus:
 class _BedStatus:
     segment = "PV1"
     numbers = (40,)
-    elements: frozenset[str] = frozenset()
+    elements = frozenset({"location"})
 
     def __init__(self, table: CodeTable) -> None:
         self._table = table

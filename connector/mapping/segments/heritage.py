@@ -55,13 +55,14 @@ ETHNICITY: Final = Heritage(22, _US + "us-core-ethnicity", _ETHNIC, _LETTERS)
 
 
 class _Heritage:
-    __slots__ = ("declared", "elements", "numbers", "segment")
+    __slots__ = ("declared", "elements", "marks", "numbers", "segment")
 
     def __init__(self, declared: Heritage) -> None:
         self.declared = declared
         self.segment = "PID"
         self.numbers = (declared.number,)
         self.elements = frozenset({"extension"})
+        self.marks = (("extension", {"url": declared.url}),)
 
     def get(self, segment: Segment, node: Json, scope: Scope) -> list[str] | None:
         number = self.declared.number

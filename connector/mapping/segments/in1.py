@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from ..datatypes.identifiers import CX_IDENTIFIER
-from ..datatypes.people import XAD_ADDRESS, XON_IDENTIFIER, XPN_HUMANNAME, XTN_CONTACTPOINT
+from ..datatypes.people import (
+    ORGANIZATION_ADDRESS,
+    ORGANIZATION_CONTACTPOINT,
+    XAD_ADDRESS,
+    XON_IDENTIFIER,
+    XPN_HUMANNAME,
+)
 from ..datatypes.primitives import Code, End, date, date_time, positive
 from ..datatypes.references import identified
 from ..fields import Field, One
@@ -80,9 +86,9 @@ IN1_PAYOR = (
     Field("IN1-3", "identifier", CX_IDENTIFIER, rest=True, key=("system",)),
     value("IN1-4", "name"),
     Field("IN1-4", "identifier", XON_IDENTIFIER, key=("system",), most=1),
-    Field("IN1-5", "address", XAD_ADDRESS, key=("use",)),
+    Field("IN1-5", "address", ORGANIZATION_ADDRESS, key=("use",)),
     Field("IN1-6", "contact", (At("name", XPN_HUMANNAME),)),
-    Field("IN1-7", "telecom", XTN_CONTACTPOINT, default={"use": "work"}, rest=True, key=("system",)),
+    Field("IN1-7", "telecom", ORGANIZATION_CONTACTPOINT, default={"use": "work"}, rest=True, key=("system",)),
 )
 
 IN1_SUBSCRIBER = (
@@ -96,7 +102,7 @@ IN1_POLICYHOLDER = (
     Field("IN1-10", "identifier", (_OF_GROUP,), rest=True, key=("system",)),
     value("IN1-11", "name"),
     Field("IN1-11", "identifier", XON_IDENTIFIER, key=("system",), most=1),
-    Field("IN1-44", "address", XAD_ADDRESS, key=("use",)),
+    Field("IN1-44", "address", ORGANIZATION_ADDRESS, key=("use",)),
 )
 
 _GROUP = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/coverage-class", "code": "group"}]}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..datatypes.coded import Concept
 from ..datatypes.identifiers import CX_IDENTIFIER
-from ..datatypes.people import XTN_CONTACTPOINT
+from ..datatypes.people import ORGANIZATION_CONTACTPOINT, XTN_CONTACTPOINT
 from ..fields import Field
 from ..lens import At, Item
 from .pid import SSN
@@ -24,5 +24,12 @@ IN2_SUBSCRIBER = (
 )
 
 IN2_POLICYHOLDER = (
-    Field("IN2-64", "telecom", XTN_CONTACTPOINT, default={"use": "work"}, rest=True, key=("system", "use")),
+    Field(
+        "IN2-64",
+        "telecom",
+        ORGANIZATION_CONTACTPOINT,
+        default={"use": "work"},
+        rest=True,
+        key=("system", "use"),
+    ),
 )

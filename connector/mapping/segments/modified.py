@@ -36,7 +36,7 @@ class _Modified:
         self.declared = declared
         self.segment = declared.segment
         self.numbers = (declared.modifiers,)
-        self.elements: frozenset[str] = frozenset()
+        self.elements = frozenset({declared.path})
 
     def get(self, segment: Segment, node: Json, scope: Scope) -> list[str] | None:
         number = self.declared.modifiers

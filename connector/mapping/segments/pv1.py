@@ -125,14 +125,10 @@ def complete(node: Json, around: Around) -> None:
 
 def undone(node: Json) -> Json:
     """What the rows said of a visit before ``complete``: its place was active, though it is only planned."""
-    locations = node.get("location")
-    if not isinstance(locations, list) or not _preadmit(node):
+    locations = node.get("location") or ({},)
+    if not _preadmit(node) or locations[0].get("status") != "planned" or any(map(_assigned, locations)):
         return node
-    planned = next((at for at, one in enumerate(locations) if one.get("status") == "planned"), None)
-    if planned is None or any(_assigned(one) for one in locations):
-        return node
-    locations = [{**one, "status": "active"} if at == planned else one for at, one in enumerate(locations)]
-    return {**node, "location": locations}
+    return {**node, "location": [{**locations[0], "status": "active"}, *locations[1:]]}
 
 
 def _preadmit(node: Json) -> bool:

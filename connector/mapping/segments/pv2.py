@@ -70,7 +70,7 @@ def _words(text: Json) -> str:
     if text.get("status") != "additional" or not isinstance(div, str):
         return ""
     found = re.fullmatch(r"<div[^<>]*>([^<]*)</div>", div.strip())
-    return unescape(found[1]).strip() if found else ""
+    return unescape(found[1]) if found else ""
 
 
 PV2_ENCOUNTER = (

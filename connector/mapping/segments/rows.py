@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,8 +11,9 @@ from ..datatypes.coded import Concept, OneCoding
 from ..fields import Field, One
 from ..lens import At, Binder, Bound, Item, Row, Unsaid, text
 from ..partner import Partner
-from ..places import Comps, Json, copies
+from ..places import Comps, Json, comp, copies
 from ..scope import Scope
+from .choosing import Where
 
 DATA_ABSENT = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
 SD = "http://hl7.org/fhir/StructureDefinition/"
@@ -91,7 +93,16 @@ def coded_in(system: str) -> Callable[[Json], bool]:
 
 def narrower(at: str, path: str, table: str, shared: bool = False) -> Field:
     """A coded field <-> those CodeableConcepts of a list that are coded in the field's own table."""
-    return Field(at, path, (Concept(table),), only=coded_in(V2 + table[3:7]), shared=shared)
+    rows = (Where(_coded_by(table), (Concept(table),)),)
+    return Field(at, path, rows, only=coded_in(V2 + table[3:7]), shared=shared)
+
+
+def _coded_by(table: str) -> Callable[[Comps], bool]:
+    systems = ("", table)
+    return lambda comps: bool(_SIMPLE.match(comp(comps, 0))) and comp(comps, 2) in systems
+
+
+_SIMPLE = re.compile(r"[\w.:/-]+\Z", re.ASCII)
 
 
 def absent(node: Json, name: str, reason: str = "unknown") -> None:

@@ -31,7 +31,7 @@ class Together:
 
 
 class _Together:
-    __slots__ = ("declared", "elements", "fields", "first", "numbers", "segment")
+    __slots__ = ("declared", "elements", "fields", "first", "marks", "numbers", "segment")
 
     def __init__(self, declared: Together, partner: Partner) -> None:
         self.declared = declared
@@ -39,6 +39,7 @@ class _Together:
         self.numbers = tuple(number for number, *_ in declared.parts)
         self.first = min(self.numbers)
         self.elements = frozenset({"extension"})
+        self.marks = (("extension", {"url": declared.url}),)
         self.fields = [
             (number, url, value, One(f"{declared.segment}-{number}", "", (At(value, rows),)).compile(partner))
             for number, url, value, rows in declared.parts
