@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ..hl7v2.tree import Segment
-from . import bonding
+from . import bonding, remaining
 from .compiled import BoundPart, BoundSegments, Slot
 from .fields import DELETE, BoundField, BoundOne
 from .forward import Around, Forward, Spoken
@@ -162,6 +162,7 @@ def explained(said: Forward, filled: Sequence[tuple[Segment, int]] = ()) -> list
     for spoken in said.spoken:
         for at in said.units[spoken.instance.unit].order:
             _explain_slot(work, spoken, at)
+    work.found.update(remaining.claims(said, work.found))
     return [
         Explained(element, *claim)
         for reference, resource in resources.items()

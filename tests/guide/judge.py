@@ -39,6 +39,16 @@ _RESOURCES: Final = (
 # fmt: on
 
 
+# The guide writes these places in a way of their own.
+_SUB_ID: Final = "http://hl7.org/fhir/StructureDefinition/observation-v2-subid"
+_SUB_IDS: Final = {
+    "OG.1": "original-sub-identifier",
+    "OG.2": "group",
+    "OG.3": "sequence",
+    "OG.4": "identifier",
+}
+
+
 class Judge:
     """Judges rows; knows where each segment map and each datatype map is used."""
 
@@ -54,6 +64,8 @@ class Judge:
                 self._named.setdefault(at, {}).update(named)
             if row.kind == "message" and row.datatype_map:
                 self._places.setdefault(row.datatype_map, []).append(Place(row.identifier, row.condition))
+            elif row.condition == 'IF OBX-2 EQUALS "RP"' and row.datatype_map == "ED[Attachment]":
+                self._fields.setdefault("rp[attachment]", []).append(row)  # a slip of the guide
             elif row.datatype_map and row.kind in ("segment", "datatype"):
                 users = self._fields if row.kind == "segment" else self._components
                 users.setdefault(row.datatype_map.lower(), []).append(row)
@@ -154,7 +166,12 @@ class Judge:
         own = paths.target(kind, row.fhir_attribute, row.assignment, self._urls(row))
         if kind in _RESOURCES or own.kind != kind:
             return own._replace(path=f"{within}.{own.path}".strip("."))
-        path = f"{outer.path}.{own.path}" if own.path else outer.path
+        if row.map.startswith("OG[") and (name := _SUB_IDS.get(row.identifier)):
+            url = f"extension({_SUB_ID})"
+            value = row.fhir_attribute.rpartition(".")[2]
+            return Target(outer.kind, f"{url}.url" if value == "url" else f"{url}.extension({name}).{value}")
+        within_it = outer.path.endswith(own.path)  # XAD.1 becomes lines, and so do its parts
+        path = outer.path if within_it else f"{outer.path}.{own.path}"
         return Target(outer.kind, path.strip("."), own.text, own.refers)
 
 

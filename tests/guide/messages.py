@@ -91,6 +91,8 @@ def _walk(part: Part, groups: list[str], segment: str) -> Iterator[str]:
             if one.name == segment and not groups:
                 yield segment
                 return
+            if part.choice:
+                continue
             if (one.required and one.name in LEAST) or one.name in _AROUND:
                 yield one.name
         elif groups and one.name == groups[0]:

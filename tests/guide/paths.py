@@ -15,6 +15,7 @@ _SLIPS: Final = {
     "organziation": "organization",
     "sytem": "system",
     "Practioner": "Practitioner",
+    "value.CodeableConcept": "valueCodeableConcept",
     "coding.value": "coding.code",
     "coding.uri": "coding.system",
     "valueSampedData": "valueSampledData",
@@ -149,7 +150,7 @@ def _path(path: str, urls: Mapping[str, str]) -> str:
         elif name.startswith("extension-"):
             name = "extension(*)"
         steps.append(name[:1].lower() + name[1:] if len(steps) == 0 and name[:1].isupper() else name)
-    return ".".join(steps).removesuffix("value.CodeableConcept") if steps else ""
+    return ".".join(steps)
 
 
 def urls_of(rows: Iterable[tuple[str, str]]) -> dict[str, str]:

@@ -238,7 +238,8 @@ def _met(text: str, component: int, demand: Demand) -> str:
     if demand.text:
         return _with(text, component, demand.text)
     if demand.others:
-        return _with(text, component, "ZZ") if _first(text, component) in demand.others else text
+        other = "" if demand.place.startswith("OBX-5") else "ZZ"
+        return _with(text, component, other) if _first(text, component) in demand.others else text
     return text if _first(text, component) else _with(text, component, f"V{component}")
 
 

@@ -71,6 +71,8 @@ _SPARSE: Final = {
     "PL": "Ward{n}",
     "XCN": "C{n}^Xcn{n}^Given{n}",
     "XON": "Org {n}",
+    "EI": "E{n}^EAuth{n}",
+    "MSG": "ADT^A03^ADT_A03",
     "SN": "^{n}^^9{n}",
     "XTN": "^^PH^^^555^12{n}",
     "XAD": "^^Town{n}",
