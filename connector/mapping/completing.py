@@ -1,47 +1,76 @@
-"""Making a new message whole: segments that its structure demands and FHIR has no word for.
+"""Making a new message whole: segments and fields that the standard demands and FHIR has no word for.
 
 Only for what FHIR began: a message that was v2 before goes back as it was.
 """
 
 from __future__ import annotations
 
-from ..errors import UnresolvedReference
-from ..hl7v2 import structure
+from ..errors import NotTranslatable, UnresolvedReference
+from ..hl7v2 import definitions, structure
 from ..hl7v2.tree import Message, Segment
+from .required import BY_EVENT, CONTROLS, REPORTED, REQUIRED, Default
 
 _BEFORE_PV1 = ("MSH", "SFT", "EVN", "PID", "PD1", "ROL", "NK1")
 # OBX-11 to OBR-25: the codes that tables 0085 and 0123 have in common.
 _STATUS = frozenset("CFPXIRS")
 
-_REPORTED = "RE"
-# What a placer sends is a new order; whoever carries it out reports.
-_CONTROLS = {"OMP": "NW", "ORM": "NW", "OML": "NW", "OMG": "NW"}
-
 
 def complete(message: Message) -> None:
-    """Add a PV1 that says there is no visit (PV1-2 ``N``), and an OBR for results of no order.
+    """Add an EVN, a PV1 that says there is no visit (PV1-2 ``N``), an OBR for results of no order, an ORC.
 
     The OBR asks for what the first result answers: an order of one test (HL7 v2.5.1 ch. 7.4.1). Raises
-    ``UnresolvedReference`` where the structure demands a patient and FHIR speaks of none.
+    ``UnresolvedReference`` where the structure demands a patient and FHIR speaks of none, ``NotTranslatable``
+    where it demands another segment of which FHIR says nothing.
     """
     found = structure.of(message.version, message.message_code, message.trigger_event)
     if found is None:
         return
     _order_controls(message)
-    absent = structure.missing(found, tuple(segment.name for segment in message.segments))
+    absent = _absent(message, found)
     if "PID" in absent:
-        raise UnresolvedReference(
-            "the patient of this change is not known here",
-            fix="send the Patient too",
-            location="Bundle.entry",
-        )
+        raise no_patient()
+    if "EVN" in absent:
+        _insert(message, "EVN", {2: message.msh.field(7)}, 1)
     if "PV1" in absent:
         _insert(message, "PV1", {1: "1", 2: "N"}, _after(message))
-    first = message.first("OBX")
-    if "OBR" in absent and first is not None:
-        status = first.field(11) if first.field(11) in _STATUS else ""
-        said = {1: "1", 4: first.field(3), 7: first.field(14), 25: status}
-        _insert(message, "OBR", said, message.segments.index(first))
+    _order_results(message, found)
+    for segment in message.segments:
+        _fill(message, segment)
+    for name in _absent(message, found):
+        raise NotTranslatable(
+            f"the v2 message needs a {name} segment, of which this says nothing",
+            fix="send the resource that it is about, or name another message under [events] in the profile",
+            location="Bundle.entry",
+        )
+
+
+def no_patient() -> UnresolvedReference:
+    """What is raised where nothing says whom the message is about."""
+    return UnresolvedReference(
+        "the patient of this change is not known here",
+        fix="send the Patient too",
+        location="Bundle.entry",
+    )
+
+
+def _absent(message: Message, found: structure.Structure) -> tuple[str, ...]:
+    return structure.missing(found, tuple(segment.name for segment in message.segments))
+
+
+def _order_results(message: Message, found: structure.Structure) -> None:
+    """An OBR before results that no order asked for, where they may not stand without one."""
+    if not any(segment.name == "OBX" for segment in message.segments) or "OBR" not in found.root.holds:
+        return
+    names = tuple(segment.name for segment in message.segments)
+    first = names.index("OBX")
+    if "OBR" in names[:first] or structure.assign(found, names)[first].expected:
+        return
+    result = message.segments[first]
+    status = result.field(11) if result.field(11) in _STATUS else ""
+    said = {1: "1", 4: result.field(3), 7: result.field(14), 25: status}
+    _insert(message, "OBR", said, first)
+    for number, segment in enumerate((one for one in message.segments if one.name == "OBR"), 1):
+        segment.set(1, str(number))
 
 
 def _order_controls(message: Message) -> None:
@@ -49,10 +78,30 @@ def _order_controls(message: Message) -> None:
     if message.message_code == "VXU":
         for at in reversed([n for n, segment in enumerate(message.segments) if segment.name == "RXA"]):
             if message.segments[at - 1].name != "ORC":
-                _insert(message, "ORC", {1: _REPORTED}, at)
+                _insert(message, "ORC", {1: REPORTED}, at)
+    asked = CONTROLS.get(message.message_code)
     for segment in message.segments:
         if segment.name == "ORC" and not segment.field(1):
-            segment.set(1, _CONTROLS.get(message.message_code, _REPORTED))
+            segment.set(1, asked.get(segment.value(5), asked[""]) if asked else REPORTED)
+
+
+def _fill(message: Message, segment: Segment) -> None:
+    """The fields that the version demands of a segment, where there is a default."""
+    for number, default in REQUIRED.get(segment.name, {}).items():
+        known = definitions.field(segment.name, number, message.version)
+        if known is not None and known.required and not segment.field(number):
+            segment.set(number, _text(message, segment, default))
+
+
+def _text(message: Message, segment: Segment, default: Default) -> str:
+    if isinstance(default, int):
+        return segment.field(default)
+    if isinstance(default, tuple):
+        name, number = default
+        other = message.first(name)
+        return other.field(number) if other is not None else ""
+    by_event = BY_EVENT.get(default.removeprefix("?"))
+    return by_event.get(message.trigger_event, by_event[""]) if by_event else default
 
 
 def _after(message: Message) -> int:

@@ -122,20 +122,8 @@ class Translator:
         return merged
 
     def _demand_patient(self, said: forward.Forward) -> None:
-        units = said.units
-        if said.spoken and any(spoken.seed and spoken.references[0] for spoken in said.spoken):
-            return
-        if not any(
-            spoken.references[0]
-            for spoken in said.spoken
-            if units[spoken.instance.unit].declared.name == "patient"
-        ):
-            for spoken in said.spoken:
-                declared = units[spoken.instance.unit].declared
-                if "patient" in declared.under and not declared.free:
-                    raise SegmentSequence(
-                        "no patient", fix="send PID with an identifier or a name", location="PID"
-                    )
+        if _lacks_patient(said):
+            raise SegmentSequence("no patient", fix="send PID with an identifier or a name", location="PID")
 
     def _bundle(self, resources: Mapping[str, Json]) -> Json:
         base = self.atlas.partner.base
@@ -247,6 +235,16 @@ class Translator:
             evn.set(1, event.partition("^")[2])
         if evn is not None and (envelope.at or not evn.field(2)):
             evn.set(2, envelope.at or msh.field(7))
+
+
+def _lacks_patient(said: forward.Forward) -> bool:
+    """Whether a message speaks of what belongs to a patient and of no patient."""
+    if any(spoken.seed and spoken.references[0] for spoken in said.spoken):
+        return False
+    units = [(said.units[spoken.instance.unit].declared, spoken.references[0]) for spoken in said.spoken]
+    if any(reference for unit, reference in units if unit.name == "patient"):
+        return False
+    return any("patient" in unit.under and not unit.free for unit, _ in units)
 
 
 def _by_reference(prior: Iterable[Json] | Json) -> dict[str, Json]:

@@ -6,6 +6,7 @@ from copy import deepcopy
 
 import pytest
 
+from connector.errors import NotTranslatable
 from connector.mapping import Translator
 from connector.mapping.translator import Envelope
 from tests.mapping.profiles import Json, lawful, message, of_type, only
@@ -139,9 +140,8 @@ def test_who_is_replaced_by_somebody_unknown_here_has_no_message() -> None:
         "type": "transaction",
         "entry": [{"resource": r} for r in (kept, gone)],
     }
-    made = MADE.to_v2(bundle, envelope=Envelope("ADT^A40", "C1", "20261123101500"))
-    assert segments(made.message, "MRG") == []
-    assert "Patient[1]" in made.lost
+    with pytest.raises(NotTranslatable, match="MRG"):
+        MADE.to_v2(bundle, envelope=Envelope("ADT^A40", "C1", "20261123101500"))
 
 
 def test_without_a_number_nobody_is_retired_and_that_is_listed() -> None:

@@ -180,7 +180,7 @@ def test_what_fhir_began_is_a_whole_message() -> None:
     assert "|VXU^V04^VXU_V04|" in back.message
     assert "\rORC|RE\r" in back.message
     assert (
-        "\rRXA|0|1|20240302||207^^CVX|999|||01^Historical information - source unspecified^NIP001"
+        "\rRXA|0|1|20240302|20240302|207^^CVX|999|||01^Historical information - source unspecified^NIP001"
         in back.message
     )
     assert back.lost == []

@@ -1,0 +1,52 @@
+"""What a new message says where the standard demands a field and FHIR has no word for it: the defaults.
+
+A field is filled only where the version that is written demands it. Who did something, or under which number,
+has no default: such a field stays empty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+REPORTED: Final = "RE"
+
+Default = str | int | tuple[str, int]
+"""A text; the same as another field of the segment; or as a field of the first segment of a name.
+
+A text that begins with ``?`` depends on the event: see ``BY_EVENT``.
+"""
+
+_PLACED: Final = {
+    "": "NW",
+    "CA": "CA",  # cancelled: cancel it
+    "DC": "DC",  # discontinued
+    "HD": "HD",  # on hold
+    "CM": "SC",  # completed: the status changed
+    "ER": "CA",
+}
+
+CONTROLS: Final[Mapping[str, Mapping[str, str]]] = dict.fromkeys(
+    ("OMP", "ORM", "OML", "OMG", "OMI", "RDE", "REF"), _PLACED
+)
+"""By message code, ORC-1 (table 0119) of what a placer asks for, by its status in ORC-5 (table 0038).
+
+What is carried out is reported (``RE``).
+"""
+
+BY_EVENT: Final[Mapping[str, Mapping[str, str]]] = {
+    "PRB-1": {"": "AD", "PC2": "UP", "PC3": "DE"},  # table 0287
+}
+
+REQUIRED: Final[Mapping[str, Mapping[int, Default]]] = {
+    "EVN": {2: ("MSH", 7)},
+    "PV1": {2: "U"},  # table 0004: unknown
+    "DG1": {6: "W"},  # table 0052: working
+    "IAM": {6: "A"},  # table 0323: add
+    "OBX": {3: ("TXA", 2), 11: "F"},  # what a document holds is what it is
+    "RXA": {1: "0", 2: "1", 4: 3, 6: "999"},  # 999: the amount is not known (CDC's guide)
+    "RXD": {1: "1"},
+    "PRB": {1: "?PRB-1", 2: ("MSH", 7)},
+    "FT1": {6: "CG"},  # table 0017: a charge
+}
+"""By segment and field, the default."""
