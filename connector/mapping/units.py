@@ -205,6 +205,8 @@ class Unit:
     from the one that has its opener else. ``marks``: by field number, what the
     way back writes where ``when`` would not know it again, or FHIR says nothing. ``before``: segments of the other that come behind
     it. ``says``: which of its first resources the way back can say by it.
+    ``led``: a new one has its first lead even where that says nothing, or it would seem to be part of the one
+    before.
     """
 
     name: str
@@ -219,6 +221,7 @@ class Unit:
     key: Callable[[list[Json]], str] | None = None
     once: bool = False
     inside: tuple[str, ...] = ()
+    led: bool = False
     after: tuple[str, ...] = ()
     when: Callable[[Segment], bool] | None = None
     marks: Mapping[int, str] = field(default_factory=dict)
@@ -272,7 +275,10 @@ class Planner:
                 self._followers.setdefault(unit.opener, []).append(n)
         self._leads: dict[str, list[int]] = {}
         self._members: dict[str, list[int]] = {}
+        self._followers: dict[str, list[int]] = {}
         for n, unit in enumerate(units):
+            for lead in unit.leads[1:]:
+                self._followers.setdefault(lead, []).append(n)
             for lead in unit.leads[:1]:
                 self._leads.setdefault(lead, []).append(n)
             for member in (*unit.leads[1:], *unit.members):
@@ -352,10 +358,13 @@ class Planner:
         if last >= 0 and (instances[last].unit, name) in self._many:
             return last
         if name in self._leads and not self._follows(name, instances, last):
-            return self._led(names, at, instances, current)
+            return self._led(names, at, self._leads[name], instances, current)
         n = next((n for n in may_be if not self.units[n].after), self._openers.get(name, -1))
         if n < 0:
-            return self._member(name, instances, current, last)
+            found = self._member(name, instances, current, last)
+            if found < 0 and name in self._followers:
+                return self._led(names, at, self._followers[name], instances, current)
+            return found
         found = current.get(self.units[n].name, -1)
         if found >= 0 and self._only_led(instances[found], self.units[n]):
             return found
@@ -369,16 +378,25 @@ class Planner:
 
     def _member(self, name: str, instances: list[Instance], current: dict[str, int], last: int) -> int:
         """The instance a member goes to: of those open the one at hand, else the latest; it comes once."""
-        having = self._members.get(name, ())
-        there = {current.get(self.units[n].name, -1) for n in having}
+        there = {
+            found
+            for n in self._members.get(name, ())
+            if (found := current.get(self.units[n].name, -1)) >= 0
+            and (name in self.units[n].members or self._only_led(instances[found], self.units[n]))
+        }
         found = last if last in there else max(there, default=-1)
         return found if found >= 0 and name not in instances[found].at else -1
 
     def _led(
-        self, names: tuple[str, ...], at: int, instances: list[Instance], current: dict[str, int]
+        self,
+        names: tuple[str, ...],
+        at: int,
+        sharing: list[int],
+        instances: list[Instance],
+        current: dict[str, int],
     ) -> int:
         """A new instance of the unit whose opener comes next, which ends those of all that share the lead."""
-        name, sharing = names[at], self._leads[names[at]]
+        name = names[at]
         openers = {self.units[n].opener: n for n in sharing}
         ahead = next((other for other in names[at + 1 :] if other in openers or other == name), "")
         for n in sharing:
