@@ -27,6 +27,36 @@ LOST: Final = "lost"  # listed as lost
 # Codes that a row is about without saying so in its condition.
 _SPECIAL: Final = {("DG1", 21): "D", ("SCH", 9): "30"}
 
+# Fields that say more of whom another field names.
+_COMPANIONS: Final[Mapping[tuple[str, int], tuple[int, ...]]] = {
+    ("NK1", 30): (13,),
+    ("NK1", 31): (13,),
+    ("NK1", 32): (13,),
+    ("OBX", 24): (23,),
+    ("ORC", 22): (21,),
+    ("ORC", 23): (21,),
+    ("ORC", 24): (12,),
+    ("RXA", 28): (27,),
+}
+
+# Where somebody is reached by each of the means of table 0185.
+_REACHED: Final = {
+    "B": "^^BP^^^555^1",
+    "C": "^^CP^^^555^2",
+    "E": "^^Internet^me@example.org",
+    "F": "^^FX^^^555^3",
+    "H": "^PRN^PH^^^555^4",
+    "O": "^WPN^PH^^^555^5",
+}
+
+# What tells the segments that a map is about from others of their name.
+_OF_MAPS: Final[Mapping[str, Fields]] = {
+    "OBR[Specimen]": {15: "BLD"},
+    "PRT[Observation-Location]": {5: ""},
+    "PRT[RelatedPerson]": {4: "SPO^^HL70063"},
+    "ROL[RelatedPerson]": {3: "SPO^^HL70063"},
+}
+
 _FIELD: Final = re.compile(r"([A-Z][A-Z0-9]{2})(?:[-.](\d+))?(?:\.(\d+))?")
 
 
@@ -199,6 +229,14 @@ def _surroundings(
     asked = [_chosen(demand, choice) for demand in (*demands(place.condition), *demands(row.condition))]
     asked.sort(key=lambda demand: demand.times)
     fields: dict[str, Fields] = {segment: dict(LEAST.get(segment, {}))}
+    fields[segment] |= _OF_MAPS.get(row.map, {})
+    for number in _COMPANIONS.get(at(row)[:2], ()):
+        fields[segment][number] = _usual(segment, number)
+    preferred = re.search(r'PRT-23(?:\.1)? IS "(\w)"', row.condition)
+    if preferred and at(row)[1] == 23:
+        fields[segment][15] = _REACHED[preferred[1]]
+    if row.fhir_attribute.startswith("dataAbsentReason"):
+        fields[segment][5] = ""
     for demand in asked:
         _meet(fields, demand)
     return fields, asked
@@ -238,8 +276,9 @@ def _met(text: str, component: int, demand: Demand) -> str:
     if demand.text:
         return _with(text, component, demand.text)
     if demand.others:
-        other = "" if demand.place.startswith("OBX-5") else "ZZ"
-        return _with(text, component, other) if _first(text, component) in demand.others else text
+        if demand.place == "OBX-5.3":  # a number alone
+            return "^".join(text.split("^")[:2])
+        return _with(text, component, "ZZ") if _first(text, component) in demand.others else text
     return text if _first(text, component) else _with(text, component, f"V{component}")
 
 
