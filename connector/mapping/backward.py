@@ -223,7 +223,7 @@ def _put_slot(work: Work, unit: BoundUnit, slot: Slot, n: int, target: Json, bas
         if changed.isdisjoint(rivals[0].heads):
             continue
         speaking = [one for one in rivals if one.speaks(base, segment_of(one), scope)]
-        for bound in speaking or rivals[:1]:
+        for bound in speaking or [_preferred(rivals, target, scope)]:
             bound.put(target, base, segment_of(bound), scope)
     for across in slot.across:
         if not changed.isdisjoint(map(head, across.elements)):
@@ -238,6 +238,12 @@ def _put_slot(work: Work, unit: BoundUnit, slot: Slot, n: int, target: Json, bas
         put_list(fields, _as_objects(elements), _as_objects(before), segment_of, scope)
 
 
+def _preferred(rivals: list[BoundOne], target: Json, scope: Scope) -> BoundOne:
+    """Of fields that may say the same element, the one to say it where none does yet."""
+    asking = (one for one in rivals if one.declared.first and one.declared.first(target, scope.target))
+    return next(asking, rivals[0])
+
+
 def _changed(target: Json, base: Json) -> set[str]:
     """The elements that FHIR says otherwise than before."""
     return {name for name in {*target, *base} if not same(target.get(name), base.get(name))}
@@ -250,7 +256,7 @@ def _as_objects(value: Any) -> list[Json]:
 def _put_segments(work: Work, rows: BoundSegments, n: int, target: Json, base: Json) -> None:
     """A list whose elements are segments: each over the one that said the same, else over the next one."""
     wanted, before = (
-        [one for one in rows.reader(node) or () if isinstance(one, dict) and one.keys() >= {*rows.needs}]
+        [one for one in _as_objects(rows.reader(node)) if one.keys() >= {*rows.needs} and rows.only(one)]
         for node in (target, base)
     )
     if same(wanted, before):

@@ -11,7 +11,7 @@ from .lens import Lens, compile_rows
 from .messages import registry
 from .messages.message_map import MessageMap
 from .partner import Partner
-from .places import Reader, Writer, copies, place
+from .places import Json, Reader, Writer, copies, place
 from .units import Attached, Bond, PartOf, Planner, ResourceMap, Segments, Unit
 from .unrolled import Sayer, Takers, sayer
 
@@ -29,6 +29,7 @@ class BoundSegments(NamedTuple):
     writer: Writer
     path: str
     needs: tuple[str, ...]
+    only: Callable[[Json], bool]
 
 
 class BoundPart(NamedTuple):
@@ -237,7 +238,8 @@ def _slot(declared: ResourceMap | Attached | PartOf | Bond, partner: Partner, re
     for row in declared.rows:
         if isinstance(row, Segments):
             lens = compile_rows(row.rows, partner)
-            slot.segments.append(BoundSegments(row.name, lens, *place(row.path), row.path, row.needs))
+            bound = BoundSegments(row.name, lens, *place(row.path), row.path, row.needs, row.only)
+            slot.segments.append(bound)
         elif isinstance(row, (Field, One)):
             slot.fields.append(row.compile(partner))
         else:

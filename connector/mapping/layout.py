@@ -144,7 +144,14 @@ class Layout:
         self._number(segment, n)
 
     def _within(self, name: str, n: int) -> int:
-        """Behind the instance's segments that are written before this one."""
+        """Behind the instance's segments that are written before this one.
+
+        What leads behind another stands behind the opener where that one is not there.
+        """
+        unit = self._unit_of[n]
+        if name in unit.leads[1:] and not self.has(n, unit.leads[0]):
+            openers = (at for at, (s, owner) in enumerate(self._rows) if owner == n and s.name == unit.opener)
+            return max(openers, default=-1) + 1 or min(at for at, (_, o) in enumerate(self._rows) if o == n)
         ranks = {each: rank for rank, each in enumerate(self._unit_of[n].segments)}
         mine = [(at, ranks.get(s.name, 0)) for at, (s, owner) in enumerate(self._rows) if owner == n]
         before = [at for at, rank in mine if rank <= ranks[name]]

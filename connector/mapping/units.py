@@ -23,13 +23,15 @@ from .places import Json
 class Segments:
     """A segment that repeats: each becomes an element of the list at ``path``; its fields are the components.
 
-    ``needs``: only made where all of these elements are there.
+    ``needs``: only made where all of these elements are there. ``only``: which of the list's elements these
+    segments say, where a field says others.
     """
 
     name: str
     path: str
     rows: tuple[Row, ...]
     needs: tuple[str, ...] = ()
+    only: Callable[[Json], bool] = lambda element: True
 
 
 class Around(Protocol):
@@ -197,7 +199,7 @@ class Unit:
     them, with the one at hand), ``many`` again and again. A lead that is a member too may follow its opener.
     ``structural``: fields that say nothing but their place, made anew on the way back.
     ``under``: the units that may be around it; they end what is in them. Its own name stands for the one before.
-    ``free``: a message may hold it without a patient. ``once``: it is about one of them. ``key``: of the header: what tells this message from any other,
+    ``single``: a message has one; a further one is said of something else, and stays unsaid. ``free``: a message may hold it without a patient. ``once``: it is about one of them. ``key``: of the header: what tells this message from any other,
     from what its resources say. ``inside``: of the units around it, the innermost first, those whose segments
     it stands among: an order's observations follow their order, not all orders.
     ``after``: of a unit that is said of what stands right before it (see ``Bond``): the units it is said of;
@@ -220,6 +222,7 @@ class Unit:
     free: bool = False
     key: Callable[[list[Json]], str] | None = None
     once: bool = False
+    single: bool = False
     inside: tuple[str, ...] = ()
     led: bool = False
     after: tuple[str, ...] = ()
@@ -231,7 +234,7 @@ class Unit:
     @property
     def segments(self) -> tuple[str, ...]:
         """Every segment of the unit, in the order it is written."""
-        leads = (name for name in self.leads if name not in self.members)
+        leads = (name for n, name in enumerate(self.leads) if n or name not in self.members)
         return tuple(dict.fromkeys((*leads, self.opener, *self.members, *self.many)))
 
 
@@ -269,10 +272,10 @@ class Planner:
     def __init__(self, units: tuple[Unit, ...]) -> None:
         self.units = units
         self._openers = {unit.opener: n for n, unit in enumerate(units) if not unit.after and not unit.when}
-        self._followers: dict[str, list[int]] = {}
+        self._guarded: dict[str, list[int]] = {}
         for n, unit in enumerate(units):
             if unit.after or unit.when:
-                self._followers.setdefault(unit.opener, []).append(n)
+                self._guarded.setdefault(unit.opener, []).append(n)
         self._leads: dict[str, list[int]] = {}
         self._members: dict[str, list[int]] = {}
         self._followers: dict[str, list[int]] = {}
@@ -289,13 +292,13 @@ class Planner:
     def of(self, segments: Sequence[Segment]) -> Plan:
         """The plan of a message."""
         names = tuple([segment.name for segment in segments])
-        if self._followers.keys().isdisjoint(names):
+        if self._guarded.keys().isdisjoint(names):
             return self.plan(names)
         return self.plan(names, tuple([self._may_be(segment) for segment in segments]))
 
     def _may_be(self, segment: Segment) -> tuple[int, ...]:
         """The following units that a segment may open."""
-        having = self._followers.get(segment.name, ())
+        having = self._guarded.get(segment.name, ())
         return tuple(n for n in having if (when := self.units[n].when) is None or when(segment))
 
     def _plan(self, names: tuple[str, ...], may_be: tuple[tuple[int, ...], ...] = ()) -> Plan:
@@ -306,6 +309,10 @@ class Planner:
         for at, name in enumerate(names):
             if last >= 0 and instances[last].follows >= 0:
                 last = instances[last].follows
+            if self._again(name, instances, current):
+                last = -1
+                unknown.append(at)
+                continue
             found = self._follow(may_be[at], instances, last) if may_be and may_be[at] else -1
             if found < 0:
                 found = self._take(names, at, instances, current, last, may_be[at] if may_be else ())
@@ -318,8 +325,22 @@ class Planner:
         for instance in instances:
             if instance.follows >= 0:
                 instance.parents = {**instances[instance.follows].parents, **instance.parents}
-        order = sorted(range(len(instances)), key=lambda n: (instances[n].follows >= 0, instances[n].unit))
+        order = sorted(range(len(instances)), key=lambda n: _turn(instances[n]))
         return Plan(tuple(instances), tuple(order), tuple(unknown), _labels(names))
+
+    def _again(self, name: str, instances: list[Instance], current: dict[str, int]) -> bool:
+        """Whether a segment begins what a message has one of, and it was there: it ends what was in that."""
+        n = self._openers.get(name, -1)
+        if n < 0 or not self.units[n].single or not any(instance.unit == n for instance in instances):
+            return False
+        unit = self.units[n]
+        there = current.get(unit.name, -1)
+        self._close(unit.name, current, instances)
+        if there >= 0:
+            current[unit.name] = there
+            for member in unit.members:
+                instances[there].at.setdefault(member, [])
+        return True
 
     def _adopt(self, instances: list[Instance]) -> None:
         """A segment before the only PID (PV1, TXA) of a message is about that one all the same."""
@@ -327,7 +348,7 @@ class Planner:
             if not unit.once:
                 continue
             mine = [at for at, instance in enumerate(instances) if instance.unit == n]
-            if len(mine) == 1:
+            if mine:
                 for at, instance in enumerate(instances):
                     if at < mine[0] and unit.name in self.units[instance.unit].under:
                         instance.parents.setdefault(unit.name, mine[0])
@@ -424,6 +445,11 @@ class Planner:
         if (before := current.pop(unit, None)) is not None:
             for name in [name for name, at in current.items() if instances[at].parents.get(unit) == before]:
                 del current[name]
+
+
+def _turn(instance: Instance) -> tuple[bool, int]:
+    """When an instance is spoken of: what follows others last, in the order of the message."""
+    return (True, 0) if instance.follows >= 0 else (False, instance.unit)
 
 
 def _labels(names: tuple[str, ...]) -> tuple[str, ...]:

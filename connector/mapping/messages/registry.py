@@ -6,16 +6,41 @@ A message of an event nobody mapped is said segment by segment, by the units of 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from typing import Final
 
 from ...hl7v2.events import STRUCTURES
 from ..units import Unit
-from . import adt, oru, vxu
+from . import ack, adt, adt_merges, dft, mdm, oml, oru, pharmacy, ppr, ref, siu, vxu
 from .events import structure_of
 from .message_map import MessageMap
+from .units import SOFTWARE
 
-MESSAGE_MAPS: Final[tuple[MessageMap, ...]] = (*adt.MAPS, *oru.MAPS, *vxu.MAPS)
+_FAMILIES: Final = (
+    *ack.MAPS,
+    *adt.MAPS,
+    *adt_merges.MAPS,
+    *dft.MAPS,
+    *mdm.MAPS,
+    *oml.MAPS,
+    *oru.MAPS,
+    *pharmacy.MAPS,
+    *ppr.MAPS,
+    *ref.MAPS,
+    *siu.MAPS,
+    *vxu.MAPS,
+)
+
+# Software may sign any message (HL7 v2.5.1 ch. 2.15.12).
+MESSAGE_MAPS: Final[tuple[MessageMap, ...]] = tuple(
+    replace(
+        each,
+        units=(each.units[0], SOFTWARE, *each.units[1:]),
+        order=(each.order[0], SOFTWARE.name, *each.order[1:]),
+    )
+    for each in _FAMILIES
+)
 
 
 @cache
@@ -73,7 +98,7 @@ def _any() -> MessageMap:
         for unit in each.units:
             if unit.name not in names and unit.opener not in taken:
                 names.add(unit.name)
-                taken.update(unit.segments)
+                taken.update(() if unit.after else unit.segments)
                 found.append(unit)
     return MessageMap("any", (), tuple(found), tuple(unit.name for unit in found))
 

@@ -5,7 +5,24 @@ The order of ``UNITS`` is the order in which units are spoken of: what others re
 
 from __future__ import annotations
 
-from ..segments import al1, dg1, evn, gt1, in1, in2, msh, nk1, pd1, pid, pid_provenance, pr1, pv1, pv2, sft
+from ..segments import (
+    al1,
+    dg1,
+    evn,
+    gt1,
+    in1,
+    in2,
+    msa,
+    msh,
+    nk1,
+    pd1,
+    pid,
+    pid_provenance,
+    pr1,
+    pv1,
+    pv2,
+    sft,
+)
 from ..units import Attached, ResourceMap, Unit
 from .adt_units import ADVERSE, CONTACT, GUARANTOR
 from .order_units import OBSERVATION as OBSERVATION
@@ -24,9 +41,25 @@ HEADER = Unit(
     "header",
     "MSH",
     (
-        ResourceMap("MessageHeader", msh.MSH_MESSAGEHEADER, complete=msh.complete, always=True),
+        ResourceMap(
+            "MessageHeader",
+            (*msh.MSH_MESSAGEHEADER, *msa.MSA_MESSAGEHEADER),
+            links={"response.details": ("", 2)},
+            complete=msh.complete,
+            always=True,
+        ),
         ResourceMap("Bundle", msh.MSH_BUNDLE, always=True),
+        ResourceMap(
+            "OperationOutcome",
+            msa.MSA_OUTCOME,
+            complete=msa.complete,
+            undone=msa.undone,
+            needs=("issue",),
+            via="response.details",
+        ),
     ),
+    members=("MSA",),
+    many=("ERR",),
     structural=msh.MSH_STRUCTURAL,
     key=msh.message_key,
 )

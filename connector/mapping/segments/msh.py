@@ -17,6 +17,7 @@ from ..places import Comps, Json, comp, leaf, same, write_comp
 from ..scope import Scope
 from ..units import Around
 from .endpoint import Endpoint
+from .msa import complete_response
 from .msh_parties import Parties
 from .rows import V2, absent, value
 
@@ -96,6 +97,7 @@ def _is_text(label: Json) -> bool:
 
 def complete(node: Json, around: Around) -> None:
     """``endpoint`` is required of source and destination: without an address, absent for a reason."""
+    complete_response(node)
     absent(node.setdefault("source", {}), "endpoint")
     for destination in node.get("destination", ()):
         absent(destination, "endpoint")
@@ -103,7 +105,7 @@ def complete(node: Json, around: Around) -> None:
 
 def message_key(nodes: list[Json]) -> str:
     """The sender and the control id, or without one the time; empty where there is neither."""
-    header, bundle = nodes
+    header, bundle, *_ = nodes
     which = bundle.get("identifier", {}).get("value") or bundle.get("timestamp")
     source, sender = header.get("source", {}), header.get("sender", {})
     sent_by = (source.get("name", ""), source.get("endpoint", ""), sender.get("reference", ""))
