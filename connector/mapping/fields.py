@@ -13,7 +13,7 @@ from .known import remembering
 from .lens import Lens, Row, Unsaid, compile_rows
 from .partner import Partner
 from .places import Json, Reader, Writer, bears, copies, head, includes, own_part, place, same
-from .scope import Scope
+from .scope import Resources, Scope
 
 DELETE = '""'
 
@@ -52,7 +52,8 @@ class Field:
 class One:
     """A field whose first repetition becomes the element at ``path`` (empty: the resource itself).
 
-    ``secondary``: another field may have said the element already; then this one must agree.
+    ``secondary``: another field may have said the element already; then this one must agree. ``first``: on the
+    way back, whether it is the one to say what none of them says yet.
     ``shared``: as with ``Field``.
     """
 
@@ -61,6 +62,7 @@ class One:
     rows: tuple[Row, ...]
     secondary: bool = False
     shared: bool = False
+    first: Callable[[Json, Resources], bool] | None = None
 
     def compile(self, partner: Partner) -> BoundOne:
         return BoundOne(self, compile_rows(self.rows, partner), self._alone(partner))
@@ -102,6 +104,12 @@ def marks_of(across: BoundAcross) -> Marks:
     """The elements of lists that a row owns, by the list's path and their constants, where it has any."""
     found: Marks = getattr(across, "marks", ())
     return found
+
+
+def across_over(across: BoundAcross, before: Json, now: Json, deleted: frozenset[int]) -> Json:
+    """The element that fields together say over the one that stands there; ``deleted``: what says it is gone."""
+    over: Callable[[Json, Json, frozenset[int]], Json] | None = getattr(across, "over", None)
+    return now if over is None else over(before, now, deleted)
 
 
 def split_at(at: str) -> tuple[str, int]:

@@ -161,7 +161,9 @@ class _ObservedValue:
         said = {end: codec(text) for end, text in zip(ends, comps) if text}
         if not said or len(comps) > 2 or any(value is None for value in said.values()):
             return None
-        if name == "valuePeriod" and len(said) > 1 and ends_before(said["start"], said["end"]):
+        if len(said) > 1 and (
+            ends_before(said["start"], said["end"]) if name == "valuePeriod" else _upside_down(*said.values())
+        ):
             return None
         node[name] = said
         return False
@@ -192,7 +194,7 @@ class _ObservedValue:
         if comparator in ("", "=", *_COMPARATORS) and one and not separator and not second:
             value = one | compared
             return "valueQuantity", value, [value]
-        if comparator in ("", "=") and one and two and separator == "-":
+        if comparator in ("", "=") and one and two and separator == "-" and not _upside_down(one, two):
             return "valueRange", {"low": one, "high": two}, [one, two]
         if comparator in ("", "=", *_COMPARATORS) and one and two and separator in (":", "/"):
             ratio: Json = {"numerator": one | compared, "denominator": two}
@@ -309,6 +311,11 @@ class _ObservedValue:
 
     def _write_unit(self, quantity: Json, scope: Scope) -> str:
         return scope.component.join(map(scope.escape, unit_parts(quantity, self.partner)))
+
+
+def _upside_down(low: Json, high: Json) -> bool:
+    """Whether the low end of a range lies above the high one (FHIR R4 invariant rng-2)."""
+    return bool(low["value"] > high["value"])
 
 
 def _separator(ratio: Json) -> str:

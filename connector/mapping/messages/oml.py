@@ -17,8 +17,9 @@ from .order_units import (
 from .units import DIAGNOSIS, UNITS
 
 _OWN = ("order", "observation", "diagnosis", "procedure", "event")
-_SHARED = tuple(unit for unit in UNITS if unit.name not in _OWN)
-_CONDITION = next(each for each in DIAGNOSIS.maps if isinstance(each, ResourceMap))
+_SINGLE = ("patient", "visit")  # what PRIOR_RESULT says of both is how they were known before
+_SHARED = tuple(replace(unit, single=unit.name in _SINGLE) for unit in UNITS if unit.name not in _OWN)
+_CONDITION: ResourceMap = next(each for each in DIAGNOSIS.maps if isinstance(each, ResourceMap))
 _REASON = replace(
     DIAGNOSIS,
     maps=(replace(_CONDITION, collected=(("order", 0, "reasonReference"),)),),

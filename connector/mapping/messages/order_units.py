@@ -28,7 +28,7 @@ def _requester(way: str) -> ResourceMap:
     """Who asks, where a facility is named too."""
     return ResourceMap(
         "PractitionerRole",
-        (*orc.ORC_REQUESTER, *obr.OBR_REQUESTER),
+        (*obr.OBR_REQUESTER, *orc.ORC_REQUESTER),
         lambda node, around: role_identity(node),
         needs=("organization",),
         via=way,
@@ -91,12 +91,13 @@ REQUEST = Unit(
     (
         ResourceMap(
             "ServiceRequest",
-            (*orc.ORC_SERVICEREQUEST, *obr.OBR_ORDER, *_TIMED),
+            (*obr.OBR_ORDER, *orc.ORC_SERVICEREQUEST, *_TIMED),
             obr.identity,
             links={**_PATIENT, **_VISIT, "requester": ("", 2)},
             default={"status": "unknown", "intent": "order"},
-            complete=obr.complete_order,
+            complete=obr.complete_request,
             needs=("subject",),
+            always=True,
         ),
         ResourceMap(
             "DiagnosticReport",
@@ -104,6 +105,7 @@ REQUEST = Unit(
             obr.identity,
             links={**_PATIENT, **_VISIT, "basedOn.0": ("", 0)},
             default=_UNKNOWN_REPORT,
+            complete=obr.previous,
             unless=obr.no_report,
             via="<basedOn",
         ),
@@ -120,6 +122,7 @@ REQUEST = Unit(
         _specimen(0),
     ),
     leads=("ORC", "TQ1"),
+    members=("TQ1",),
     many=("NTE",),
     structural=_NUMBERED,
     under=_AROUND,
@@ -208,6 +211,18 @@ _SAID_WITH = ("order", 0, "supportingInfo")
 _PREVIOUS = ("order", 1, "result")
 
 
+def _along(complete: Complete) -> Complete:
+    """What stands in an order of no visit is of none itself."""
+
+    def without(node: Json, around: Around) -> None:
+        complete(node, around)
+        order = around.resource("order")
+        if order is not None and "encounter" not in order:
+            node.pop("encounter", None)
+
+    return without
+
+
 def _with_order(node: Json, around: Around) -> Collected:
     """What is sent along with an order; under a report of previous results, a result of it."""
     if "focus" in node:
@@ -215,8 +230,8 @@ def _with_order(node: Json, around: Around) -> Collected:
     return (_PREVIOUS,) if around.parent("order", 1) else (_SAID_WITH,)
 
 
-ALONG = observation(_of_order(4), (_SAID_WITH, _PREVIOUS), _with_order, True, ("specimen", "order"))
-ALONG_SPECIMEN = observation(_of_specimen, (_SAID_WITH, _PREVIOUS), _with_order, True, ("order", "specimen"))
+ALONG = observation(_along(_of_order(4)), (_SAID_WITH, _PREVIOUS), _with_order, True, ("specimen", "order"))
+ALONG_SPECIMEN = observation(_along(_of_specimen), (_SAID_WITH, _PREVIOUS), _with_order, True, ("order", "specimen"))
 
 
 # --- specimens ------------------------------------------------------------------------------------

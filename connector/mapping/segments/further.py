@@ -17,8 +17,9 @@ from ..scope import Resources, Scope
 class Further:
     """A field whose repetitions are the elements of a list of a resource that another field made.
 
-    ``whose``: where the Reference to it stands; in a list, the one to a resource of the ``kind`` that has such
-    a list, else the last of the kind. What contradicts what is known of that resource stays unsaid.
+    ``whose``: where the Reference to it stands; in a list, the one to a resource of the ``kind`` that has
+    such a list, else the last of the kind. What contradicts what is known of that resource stays unsaid.
+    ``use``: the component that says a use, where there is no home (FHIR R4 invariants org-1, org-2).
     """
 
     segment: str
@@ -27,6 +28,7 @@ class Further:
     path: str
     rows: tuple[Row, ...]
     kind: str = ""
+    use: str = ""
 
     def compile(self, partner: Partner) -> _Further:
         return _Further(self, compile_rows(self.rows, partner))
@@ -64,7 +66,11 @@ class _Further:
         found = []
         for rep in text.split(scope.repetition) if text not in ("", DELETE) else ():
             element: Json = {}
-            found.append((rep, element, self.lens.get(rep.split(scope.component), element, scope) or []))
+            unsaid = self.lens.get(rep.split(scope.component), element, scope) or []
+            if self.declared.use and element.get("use") == "home":
+                del element["use"]
+                unsaid.append(self.declared.use)
+            found.append((rep, element, unsaid))
         return found
 
     def put(self, target: Json, base: Json, segment: Segment, scope: Scope) -> None:
@@ -96,7 +102,7 @@ class _Further:
             one for each in said if (one := resources.resolve(each)) and one.get("resourceType") == d.kind
         ]
         having = [one for one in found if d.path in one]
-        return (having or found[-1:] or [None])[0]
+        return next(iter(having or found[-1:]), None)
 
     def _list(self, node: Json, resources: Resources) -> list[Json]:
         found = self._holder(node, resources)

@@ -17,7 +17,7 @@ from .orc import CALL_BACK, SECONDARY
 from .ordering import Ordered, RequesterPerson
 from .rows import PARTICIPATION, SD, UNKNOWN, Constant, concept, concepts, refers_to, type_of, value
 from .statuses import Intent, status_code
-from .tq1 import OldTiming
+from .tq1 import OldTiming, RequestedTime
 
 SUPPORTING_INFO = "http://hl7.org/fhir/5.0/StructureDefinition/extension-ServiceRequest.supportingInfo"
 
@@ -41,7 +41,7 @@ OBR_DIAGNOSTICREPORT = (
     value("OBR-22", "issued", instant),
     concepts("OBR-24", "category", "HL70074"),
     One("OBR-25", "", (status_code("HL70123"),)),
-    Field("OBR-32", "resultsInterpreter", ndl_practitioner_role(""), only=refers_to("Practitioner"), most=1),
+    Field("OBR-32", "resultsInterpreter", ndl_practitioner_role(""), only=refers_to("PractitionerRole"), most=1),
     _performer("OBR-34", "SPRF"),
     _performer("OBR-35", "TRANS"),
 )
@@ -50,7 +50,7 @@ _COMMON = (
     *OBR_NUMBERS,
     concept("OBR-4", "code"),
     One("OBR-5", "", (Item("1", "priority", Code("HL70485")),), secondary=True),
-    One("OBR-6", "", (Item("1", "occurrenceDateTime", date_time),)),
+    One("OBR-6", "", (RequestedTime(),)),
     One("OBR-11", "", (Intent(),)),
     Field(
         "OBR-13",
@@ -85,9 +85,21 @@ def complete_order(node: Json, around: Around) -> None:
         node["code"] = dict(UNKNOWN)
 
 
+def previous(node: Json, around: Around) -> None:
+    """Previous results (ORC-1 ``PR``) do not belong to the visit of this message (HL7 v2.5.1 ch. 4.4.6)."""
+    if around.value("ORC-1") == "PR":
+        node.pop("encounter", None)
+
+
+def complete_request(node: Json, around: Around) -> None:
+    """What follows for an order from what it says."""
+    complete_order(node, around)
+    previous(node, around)
+
+
 def no_report(node: Json) -> bool:
-    """An order has a report where its status or its time is said (OBR-25, OBR-22)."""
-    return not node.keys() & {"status", "issued"}
+    """An order has a report where its status or its time is said, or who made it (OBR-22, 25, 32, 34, 35)."""
+    return not node.keys() & {"status", "issued", "resultsInterpreter", "performer"}
 
 
 def _numbers(node: Json) -> str:

@@ -16,7 +16,7 @@ from ..datatypes.observed import ObservedValue
 from ..datatypes.people import XAD_ADDRESS
 from ..datatypes.primitives import date_time, decimal, raw_code
 from ..datatypes.references import Refer, identified, organization, practitioner
-from ..datatypes.roles import Guarded
+from ..datatypes.roles import Guarded, is_director
 from ..fields import BoundOne, Field, One
 from ..lens import At, Item
 from ..partner import Partner
@@ -74,6 +74,7 @@ class _AbsentReason:
             self.field.put(target, {} if _follows(base) else base, segment, scope)
 
 
+_DIRECTOR = (Guarded(coded_role("", V2 + "0912", "MDIR")[0], "", is_director),)
 _DEVICE = Refer("Device", (At("identifier.0", EI_IDENTIFIER),), "device")
 
 
@@ -105,10 +106,8 @@ OBX_OBSERVATION = (
     Field("OBX-16", "performer", practitioner(""), only=refers_to("Practitioner"), shared=True),
     Field("OBX-23", "performer", organization(""), only=refers_to("Organization"), most=1, shared=True),
     Field("OBX-15", "performer", coded_organization(""), only=refers_to("Organization"), most=1, shared=True),
-    Further("OBX", 24, "performer", "address", XAD_ADDRESS, "Organization"),
-    Field(
-        "OBX-25", "performer", coded_role("", V2 + "0912", "MDIR"), only=refers_to("PractitionerRole"), most=1
-    ),
+    Further("OBX", 24, "performer", "address", XAD_ADDRESS, "Organization", "7"),
+    Field("OBX-25", "performer", _DIRECTOR, only=refers_to("PractitionerRole"), most=1),
     concept("OBX-17", "method"),
     One("OBX-18", "", (Guarded(_DEVICE, "device", is_bare_device),)),
     extension_value("OBX-19", SD + "observation-analysis-date-time", "valueDateTime", date_time),

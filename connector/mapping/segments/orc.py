@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ..datatypes.coded import Concept, OneCoding
 from ..datatypes.entities import NamedThing, names_by_number
 from ..datatypes.identifiers import CX_IDENTIFIER, EI_IDENTIFIER
@@ -9,6 +11,8 @@ from ..datatypes.people import XAD_ADDRESS, XTN_CONTACTPOINT
 from ..datatypes.references import organization
 from ..fields import Field, One
 from ..lens import At
+from ..places import Json
+from ..scope import Resources
 from .further import Further
 from .ordering import GroupNumber, Ordered, OrderState, RequesterPerson
 from .rows import SD, concepts, extension, type_of
@@ -16,6 +20,12 @@ from .tq1 import OldTiming
 
 CALL_BACK = SD + "servicerequest-order-callback-phone-number"
 SECONDARY = {**type_of("PLAC"), "use": "secondary"}
+
+
+def _at_an_address(path: str) -> Callable[[Json, Resources], bool]:
+    """Whether the person has an address: ORC-24 is that of ORC-12."""
+    return lambda node, resources: "address" in (resources.resolve(node.get(path)) or {})
+
 
 ORC_NUMBERS = (
     Field("ORC-2", "identifier", EI_IDENTIFIER, tag=type_of("PLAC"), key=("system",), most=1),
@@ -30,7 +40,7 @@ ORC_SERVICEREQUEST = (
     OrderState(),
     OldTiming("ORC", 7),
     Field("ORC-8", "basedOn", (NamedThing("ServiceRequest"),), only=names_by_number("ServiceRequest")),
-    One("ORC-12", "", (RequesterPerson(),), secondary=True),
+    One("ORC-12", "", (RequesterPerson(),), secondary=True, first=_at_an_address("requester")),
     Field("ORC-14", "extension", (At("valueContactPoint", XTN_CONTACTPOINT),), tag={"url": CALL_BACK}),
     extension("ORC-16", SD + "request-statusReason", "valueCodeableConcept", Concept()),
     Further("ORC", 24, "requester", "address", XAD_ADDRESS),
@@ -41,9 +51,9 @@ ORC_SERVICEREQUEST = (
 )
 
 ORC_REQUESTER = (
-    One("ORC-12", "", (Ordered(),), secondary=True),
+    One("ORC-12", "", (Ordered(),), secondary=True, first=_at_an_address("practitioner")),
     One("ORC-21", "", organization("organization")),
-    Further("ORC", 22, "organization", "address", XAD_ADDRESS),
-    Further("ORC", 23, "organization", "telecom", XTN_CONTACTPOINT),
+    Further("ORC", 22, "organization", "address", XAD_ADDRESS, use="7"),
+    Further("ORC", 23, "organization", "telecom", XTN_CONTACTPOINT, use="2"),
 )
 """Who orders, where a facility is named too: ``requester`` is a PractitionerRole then."""

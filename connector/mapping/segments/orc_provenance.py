@@ -56,5 +56,4 @@ def complete(node: Json, around: Around) -> None:
 
 def identity(node: Json, around: Around) -> str:
     """What was done to an order in this message."""
-    numbers = "|".join(around.value(at) for at in ("ORC-2", "ORC-3", "OBR-4"))
-    return f"order|{around.message_key}|{numbers}"
+    return f"{around.message_key}|{node['target'][0]['reference']}"

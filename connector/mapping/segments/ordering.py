@@ -77,7 +77,7 @@ class _OrderState:
         elif moment:
             parts.append({"url": "date", "valueDateTime": moment})
         if parts:
-            node.setdefault("extension", []).append({"url": BUSINESS_EVENT, "extension": parts})
+            node.setdefault("extension", []).insert(0, {"url": BUSINESS_EVENT, "extension": parts})
         return unsaid
 
     def _status(self, control: str, status: str, node: Json) -> None:

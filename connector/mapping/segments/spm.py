@@ -80,9 +80,7 @@ def _accession(node: Json) -> str:
 
 def order_identity(node: Json, around: Around) -> str:
     """The specimen of an order that says no more of it than what it is: it is known by the order."""
-    numbers = (around.value(f"{name}-{number}") for number in (3, 2) for name in ("ORC", "OBR"))
-    number = next(filter(None, numbers), "")
-    return f"{around.parent('patient')}|{around.message_key}|{number}|{around.value('OBR-4')}"
+    return f"{around.message_key}|{node['request'][0]['reference']}"
 
 
 def of_order(specimen: Json) -> bool:

@@ -10,6 +10,7 @@ from ..datatypes.amounts import unit_parts
 from ..datatypes.primitives import Code, date_time, decimal, ends_before, number_text, positive
 from ..datatypes.quantities import Amount
 from ..datatypes.timings import UCUM, UNITS, Patterns, old_duration, old_duration_text
+from ..emit import Leaf
 from ..fields import DELETE, Field, One, joined, write_field
 from ..lens import Bound, Codec, Item
 from ..partner import Partner
@@ -203,6 +204,16 @@ class _Timing:
 def _timing(node: Json) -> Json:
     found = node.get(PATH)
     return found if isinstance(found, dict) else {}
+
+
+@dataclass(frozen=True, slots=True)
+class RequestedTime:
+    """OBR-6 <-> ``occurrenceDateTime``, where nothing else says when (FHIR has room for one of the two)."""
+
+    def compile(self, partner: Partner) -> Bound:
+        item = Item("1", _MOMENT, date_time).compile(partner)
+        taken = item.leaves[0].take
+        return item._replace(leaves={0: Leaf(lambda text, node: PATH not in node and taken(text, node))})
 
 
 @dataclass(frozen=True, slots=True)
