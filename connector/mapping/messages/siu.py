@@ -41,7 +41,7 @@ APPOINTMENT = Unit(
             via="<target",
         ),
     ),
-    members=("TQ1",),
+    many=("TQ1",),
     structural=frozenset({"TQ1-1"}),
     under=("header", "patient"),
     free=True,

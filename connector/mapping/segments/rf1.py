@@ -7,10 +7,10 @@ from typing import Final
 from ...hl7v2.tree import Segment
 from ..across import Moment
 from ..datatypes.coded import Concept
-from ..datatypes.identifiers import EI_IDENTIFIER, IdentifierType
+from ..datatypes.identifiers import EI_IDENTIFIER
 from ..datatypes.kept import Kept
 from ..datatypes.people import XAD_ADDRESS, XPN_HUMANNAME, XTN_CONTACTPOINT
-from ..datatypes.primitives import Code, date, date_time
+from ..datatypes.primitives import Code, IdentifierType, date, date_time
 from ..datatypes.references import Place, identified
 from ..fields import Field, One
 from ..lens import At, Item

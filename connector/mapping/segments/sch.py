@@ -18,6 +18,7 @@ from ..partner import Partner
 from ..places import Json, same
 from ..scope import Scope
 from ..units import Around
+from .echo import Echo
 from .evn import ENTERER
 from .rows import UNKNOWN, absent, concept, type_of
 
@@ -91,7 +92,7 @@ SCH_SERVICEREQUEST = (
     Field("SCH-27", "identifier", EI_IDENTIFIER, tag=type_of("FILL"), most=1, key=("system",)),
 )
 
-SCH_PROVENANCE = (Field("SCH-20", "agent", practitioner("who"), tag=ENTERER),)
+SCH_PROVENANCE = (Echo(Field("SCH-20", "agent", practitioner("who"), tag=ENTERER)),)
 
 _BY_EVENT: Final = {"S15": "cancelled", "S16": "cancelled", "S17": "entered-in-error", "S26": "noshow"}
 _WITHOUT_TIME: Final = ("proposed", "cancelled", "waitlist")

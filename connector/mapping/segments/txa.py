@@ -14,6 +14,7 @@ from ..lens import At, Codec, Item
 from ..partner import Partner
 from ..places import Json, includes
 from ..units import Around
+from .echo import Echo
 from .rows import (
     DATA_ABSENT,
     PARTICIPATION,
@@ -80,7 +81,7 @@ TXA_ALONE = (
 
 TXA_PROVENANCE = (
     value("TXA-8", "recorded", instant),
-    Field("TXA-9", "agent", practitioner("who"), tag=_AUTHOR),
+    Echo(Field("TXA-9", "agent", practitioner("who"), tag=_AUTHOR)),
     Field("TXA-21", "reason", (Item("1", "text"),), most=1),
     Field("TXA-23", "agent", practitioner("who"), tag=_COPY),
 )
