@@ -139,7 +139,7 @@ def _merged(now: Json, before: Json, spoken: _Spoken) -> Json:
             lists[bond.path] = _bound(bond, element, lists.get(bond.path, _list(before, bond.path)))
     for part, _ in spoken.parts:
         path = part.declared.path
-        lists[path] = _with_parts(path, spoken, lists.get(path, _list(before, path)))
+        lists[path] = _with_parts(spoken, path, now, lists.get(path, _list(before, path)))
     rest = _without(now, lists)
     for name, value in rest.items():
         if name not in _CONSTANT and not _only_assumed(name, value, result, said, spoken.speakers):
@@ -346,9 +346,10 @@ def _bound(bond: Bond, element: Json, there: list[Json]) -> list[Json]:
     return [dict(deep(one, element)) if one is like else one for one in there]
 
 
-def _with_parts(path: str, spoken: _Spoken, there: list[Json]) -> list[Json]:
+def _with_parts(spoken: _Spoken, path: str, now: Json, there: list[Json]) -> list[Json]:
     """The list with the elements that segments say, which are all there are of their kind."""
-    mine = [(part, element) for part, element in spoken.parts if part.declared.path == path]
+    makers = {id(element): part for part, element in spoken.parts if part.declared.path == path}
+    mine = [(makers[id(one)], one) for one in _list(now, path) if id(one) in makers]
     others: list[Json] = []
     claimed: list[Json] = []
     for one in there:
