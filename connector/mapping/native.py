@@ -1,65 +1,72 @@
 """FHIR that never was v2, said as v2 can say it: who is only named, who acts in a role, panels, places.
 
-A resource is rearranged, never added to: what it says stands elsewhere then, and ``Aside`` remembers where it
-stood, so that what is lost is told by its place in what was sent. What a prior message speaks of was v2
-before, and stays as it is.
+A resource is rearranged: what it says stands elsewhere then, and ``Aside`` remembers where it stood, so
+that what is lost is told by its place in what was sent. What a prior message says already stays as it is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from functools import cache
 from typing import Any, Final
 
 from ..fhir.elements import shape
+from ..hl7v2 import structure
 from . import forward
 from .aside import Aside
 from .compiled import Maps
 from .datatypes.references import Place, Refer, has_level
+from .fields import Field
 from .messages.choosing import headed
 from .messages.message_map import MessageMap
 from .messages.registry import ANY, MESSAGE_MAPS
 from .partner import V2
-from .places import Json
-from .units import ResourceMap
+from .places import Json, includes
+from .units import Bond, ResourceMap
 from .work import Target
+
+Rearrange = Callable[[Json], None]
 
 _NAMED: Final = ("Practitioner", "Organization", "Location")  # who can be known by a name alone
 _MEMBER: Final = (
     "status", "subject", "encounter", "effectiveDateTime", "effectivePeriod", "effectiveInstant", "issued",
     "performer", "device",
 )  # fmt: skip
-_NUMBERED: Final = {
-    "ServiceRequest": "PLAC",
-    "MedicationRequest": "PLAC",
-    "Appointment": "PLAC",
-    "DiagnosticReport": "FILL",
-    "MedicationDispense": "FILL",
-    "MedicationAdministration": "FILL",
-}
 _WARD: Final = {"system": "http://terminology.hl7.org/CodeSystem/location-physical-type", "code": "wa"}
 
 
 def adapt(target: Target, maps: Maps) -> None:
-    """Rearrange what the prior message does not speak of."""
-    news = [name for name in target.resources if name not in target.base]
-    if headed(target.resources) or not news:
+    """Rearrange what the prior message does not say in these words."""
+    news = [name for name, resource in target.resources.items() if resource is not target.base.get(name)]
+    if not news or _was_v2(target):
         return
     target.resources = {**target.resources, **{name: deepcopy(target.resources[name]) for name in news}}
     known = _spoken(maps.declared.name)
     for name in sorted(news, key=lambda name: not name.startswith("PractitionerRole/")):
-        resource = target.resources[name]
+        resource, base = target.resources[name], target.base.get(name, {})
         kind = str(resource["resourceType"])
-        _name_people(resource)
-        _number_untyped(resource)
-        _current(resource)
+        for element, rearrange in _REARRANGED.get(kind, _USUAL):
+            if resource.get(element) != base.get(element):
+                rearrange(resource)
+        before = [pointer for pointer, *_ in _pointers(base, kind, "")]
         for pointer, kinds, path in _pointers(resource, kind, ""):
-            _resolve(target, name, pointer, kinds & known.get(kind, frozenset()), path)
+            if pointer not in before and not _has_segments(maps.declared.name, resource, path):
+                _resolve(target, name, pointer, kinds & known.get(kind, frozenset()), path)
     for name in news:
         resource = target.resources[name]
-        if resource["resourceType"] == "Observation":
+        if resource["resourceType"] == "Observation" and "component" in resource:
             _panel(target, name, resource)
+
+
+def _was_v2(target: Target) -> bool:
+    """Whether all of it was a v2 message before, which is not at hand."""
+    headers = {
+        name: one
+        for name, one in target.resources.items()
+        if one["resourceType"] == "MessageHeader" and name not in target.base
+    }
+    return headed(headers)
 
 
 # --- what goes without saying -------------------------------------------------------------------------------
@@ -69,28 +76,51 @@ def _name_people(resource: Json) -> None:
     """A name that is one text stands where the family name does."""
     names = resource.get("name")
     for one in names if isinstance(names, list) else ():
-        if isinstance(one, dict) and "text" in one and not {"family", "given"} & one.keys():
+        if "text" in one and not {"family", "given"} & one.keys():
             one["family"] = one.pop("text")
 
 
-def _number_untyped(resource: Json) -> None:
+def _number(code: str) -> Rearrange:
     """An identifier of no type is the placer's of what is asked for, the filler's of what is answered."""
-    code = _NUMBERED.get(str(resource["resourceType"]))
-    identifiers = resource.get("identifier") or []
-    if code is not None and not any("type" in one for one in identifiers):
-        for one in identifiers[:1]:
-            one["type"] = {"coding": [{"system": V2 + "0203", "code": code}]}
+
+    def rearrange(resource: Json) -> None:
+        identifiers = resource.get("identifier") or []
+        if not any("type" in one for one in identifiers):
+            for one in identifiers[:1]:
+                one["type"] = {"coding": [{"system": V2 + "0203", "code": code}]}
+
+    return rearrange
+
+
+def _master(document: Json) -> None:
+    """The first identifier of a document that has no other one is its unique number (TXA-12)."""
+    if document.get("identifier") and "masterIdentifier" not in document:
+        first, *others = document.pop("identifier")
+        document |= {"masterIdentifier": first} | ({"identifier": others} if others else {})
 
 
 def _current(visit: Json) -> None:
     """Of the places of a visit that have no status, the last is where it is, and the others where it was."""
-    if visit["resourceType"] != "Encounter":
-        return
     stays = [one for one in visit.get("location") or () if "status" not in one]
     for stay in stays:
         over = stay is not stays[-1] or ("end" in (stay.get("period") or {}) and len(stays) > 1)
         now = "planned" if visit.get("status") == "planned" else "active"
         stay["status"] = "completed" if over else now
+
+
+_NAMES: Final = ("name", _name_people)
+_USUAL: Final[tuple[tuple[str, Rearrange], ...]] = (_NAMES,)
+_REARRANGED: Final[Mapping[str, tuple[tuple[str, Rearrange], ...]]] = {
+    "Encounter": (("location", _current),),
+    "ServiceRequest": (("identifier", _number("PLAC")),),
+    "MedicationRequest": (("identifier", _number("PLAC")),),
+    "Appointment": (("identifier", _number("PLAC")),),
+    "DiagnosticReport": (("identifier", _number("FILL")),),
+    "MedicationDispense": (("identifier", _number("FILL")),),
+    "MedicationAdministration": (("identifier", _number("FILL")),),
+    "DocumentReference": (("identifier", _master),),
+}
+"""By kind of resource, the element that is rearranged where it is another than before."""
 
 
 # --- who is referred to -------------------------------------------------------------------------------------
@@ -111,7 +141,9 @@ def _resolve(target: Target, name: str, pointer: Json, kinds: frozenset[str], pa
                 pointer["reference"] = reference
                 return
     elif found["resourceType"] == "Location" and not name.startswith("Location/"):
-        _place(found)
+        place = forward.reference_of(pointer)
+        if found is not target.base.get(place):
+            _place(found)
 
 
 def _made_of_words(target: Target, name: str, pointer: Json, kinds: frozenset[str], path: str) -> None:
@@ -186,7 +218,7 @@ def _panel(target: Target, name: str, panel: Json) -> None:
     shared: Json = {key: panel[key] for key in _MEMBER if key in panel}
     made: dict[str, Json] = {}
     for at, part in enumerate(parts):
-        key = f"{name}:component-{at}"
+        key = _part_before(target, part, made) or f"{name}:component-{at}"
         made[key] = {"resourceType": "Observation", **shared, **part}
         target.aside[key] = Aside(name, f"component[{at}]", {element: element for element in part})
     target.resources = _behind(target.resources, name, made)
@@ -198,16 +230,54 @@ def _panel(target: Target, name: str, panel: Json) -> None:
                 results[at + 1 : at + 1] = [{"reference": key} for key in made]
 
 
+def _part_before(target: Target, part: Json, taken: Mapping[str, Json]) -> str:
+    """The observation that the prior message made of a component: of its code, and nobody else's now."""
+    for key, before in target.base.items():
+        if before["resourceType"] == "Observation" and before.get("code") == part.get("code"):
+            now = target.resources.get(key)
+            if key not in taken and (now is None or now is before):
+                return key
+    return ""
+
+
 def _behind(resources: Any, name: str, more: dict[str, Json]) -> dict[str, Json]:
     found: dict[str, Json] = {}
     for key, resource in resources.items():
-        found[key] = resource
+        if key not in more:
+            found[key] = resource
         if key == name:
             found |= more
     return found
 
 
 # --- what the maps speak of ---------------------------------------------------------------------------------
+
+
+def _has_segments(name: str, resource: Json, path: str) -> bool:
+    """Whether segments of their own say who acts in a role here, and no field (PV1-7) says this part."""
+    head, _, rest = path.partition("[")
+    parts = _followed(name).get((str(resource["resourceType"]), head))
+    if parts is None:
+        return False
+    element = resource[head][int(rest.partition("]")[0])] if rest else {}
+    return not any(includes(element, tag) for tag in parts)
+
+
+@cache
+def _followed(name: str) -> dict[tuple[str, str], list[Mapping[str, Any]]]:
+    """By kind of resource and element: the parts of those who act there that fields say, beside segments."""
+    declared: MessageMap = next((each for each in MESSAGE_MAPS if each.name == name), ANY)
+    code, _, event = next(iter(declared.structures), "").partition("_")
+    known = structure.of("2.5.1", code, event)
+    maps = {unit.name: unit.maps for unit in declared.units}
+    found: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for unit in declared.units:
+        for bond in unit.maps:
+            if isinstance(bond, Bond) and known is not None and unit.opener in known.root.holds:
+                around = next(each for each in maps[bond.unit] if isinstance(each, ResourceMap))
+                tags = [row.tag for row in around.rows if isinstance(row, Field) and row.path == bond.path]
+                found[bond.of or around.kind, bond.path] = [tag for tag in tags if tag]
+    return found
 
 
 @cache
