@@ -1,0 +1,111 @@
+"""The units of pharmacy messages: what is ordered, encoded, dispensed and administered.
+
+An order and what the pharmacy made of it are two MedicationRequests, the second based on the first; ORC
+speaks of whatever comes first behind it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..datatypes.primitives import Code
+from ..fields import Field, One
+from ..lens import Item
+from ..places import Json
+from ..segments import nte, orc_prescription, rxe, rxo, rxr
+from ..segments.dosing import DOSAGE, Dosed, each_interval
+from ..segments.tq1 import Timing
+from ..units import Around, Collected, ResourceMap, Unit
+from .order_units import observation
+
+_SUBJECT = {"subject": ("patient", 0), "encounter": ("visit", 0)}
+_AROUND = ("header", "patient", "visit")
+
+
+def _numbered(*segments: str) -> frozenset[str]:
+    return frozenset(f"{segment}-1" for segment in segments)
+
+
+TQ1_PRESCRIPTION = (
+    each_interval("TQ1-2"),
+    Dosed(Timing()),
+    One("TQ1-9", "", (Item("1", "priority", Code("HL70485")),), secondary=True),
+    Field("TQ1-10", f"{DOSAGE}.additionalInstruction", (Item("1", "text"),)),
+    One("TQ1-11", "", (Item("1", f"{DOSAGE}.text"),)),
+)
+
+_COMMON = (
+    *orc_prescription.ORC_PRESCRIPTION,
+    *TQ1_PRESCRIPTION,
+    *rxr.routed(DOSAGE),
+    nte.notes(),
+)
+
+PRESCRIPTION = Unit(
+    "prescription",
+    "RXO",
+    (
+        ResourceMap(
+            "MedicationRequest",
+            (*rxo.RXO_MEDICATIONREQUEST, *_COMMON),
+            rxo.identity,
+            links=_SUBJECT | {"medicationReference": ("", 1)},
+            default={"status": "unknown", "intent": "original-order"},
+            complete=rxo.complete,
+            needs=("subject",),
+        ),
+        rxo.RXO_MEDICATION,
+    ),
+    leads=("ORC", "TQ1"),
+    members=("RXR",),
+    many=("NTE", "RXC"),
+    structural=_numbered("TQ1", "NTE"),
+    under=_AROUND,
+    led=True,
+)
+
+
+def _is_original(resource: Json) -> bool:
+    return resource.get("intent") == "original-order"
+
+
+_placed = PRESCRIPTION.maps[0]
+assert isinstance(_placed, ResourceMap)  # noqa: S101 - RXO speaks of a MedicationRequest
+
+ORIGINAL = replace(PRESCRIPTION, maps=(replace(_placed, says=_is_original), *PRESCRIPTION.maps[1:]))
+"""The order as it was placed, where what the pharmacy makes of it stands beside."""
+
+ENCODED = Unit(
+    "encoded",
+    "RXE",
+    (
+        ResourceMap(
+            "MedicationRequest",
+            (*rxe.RXE_MEDICATIONREQUEST, *_COMMON),
+            rxo.identity,
+            links=_SUBJECT | {"medicationReference": ("", 1), "basedOn.0": ("prescription", 0)},
+            default={"status": "unknown", "intent": "filler-order"},
+            complete=rxo.complete,
+            needs=("subject",),
+            says=lambda resource: not _is_original(resource),
+        ),
+        rxe.RXE_MEDICATION,
+    ),
+    leads=("ORC",),
+    members=("TQ1", "RXR"),
+    many=("NTE", "RXC"),
+    structural=_numbered("TQ1", "NTE"),
+    under=(*_AROUND, "prescription"),
+    inside=("prescription",),
+    led=True,
+)
+
+
+def findings(*around: str) -> Unit:
+    """Observations that support what stands around them, by the innermost of these."""
+    collected = tuple((unit, 0, "supportingInformation") for unit in around)
+
+    def innermost(node: Json, place: Around) -> Collected:
+        return next(((one,) for one in collected if place.parent(one[0])), ())
+
+    return observation(collected=collected, collects=innermost, inside=around)
