@@ -107,7 +107,7 @@ def marks_of(across: BoundAcross) -> Marks:
 
 
 def across_over(across: BoundAcross, before: Json, now: Json, deleted: frozenset[int]) -> Json:
-    """The element that fields together say over the one that stands there; ``deleted``: what says it is gone."""
+    """The element that fields together say over the one that stands there; ``deleted``: the fields gone."""
     over: Callable[[Json, Json, frozenset[int]], Json] | None = getattr(across, "over", None)
     return now if over is None else over(before, now, deleted)
 

@@ -10,14 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
+from typing import Any
 
 from . import linking
 from .bonding import parent as parent_of
 from .bonding import reference_in
 from .compiled import BoundPart, BoundSegments, Slot
-from .fields import BoundAcross, BoundField, BoundOne, marks_of
+from .fields import BoundAcross, BoundField, BoundOne, across_over, marks_of
 from .forward import Around, Forward, Spoken
-from .overlay import Marks, clear, deep, indexed, over, refers, said_already, united
+from .overlay import Marks, clear, deep, indexed, over, refers, remove, said_already, united
 from .places import Json, head, includes, place, same
 from .units import Bond, ResourceMap
 
@@ -111,6 +112,7 @@ def _speaker(said: Forward, spoken: Spoken, slot: Slot) -> _Speaker:
 
 
 def _merged(now: Json, before: Json, spoken: _Spoken) -> Json:
+    now, before = _across_first(now, before, spoken)
     result = deepcopy(before)
     lists: dict[str, list[Json]] = {}
     by_place: set[str] = set()
@@ -149,6 +151,34 @@ def _merged(now: Json, before: Json, spoken: _Spoken) -> Json:
     return result
 
 
+def _across_first(now: Json, before: Json, spoken: _Spoken) -> tuple[Json, Json]:
+    """With the elements of lists that fields together say over those that stand there, in their place."""
+    for speaker in spoken.speakers:
+        for across in speaker.slot.across:
+            marks = marks_of(across)
+            if marks and _speaks_across(across, speaker, now):
+                now, before = deepcopy(now), deepcopy(before)
+                for path, mark in marks:
+                    _joined(across, speaker, now, before, (path, mark))
+    return now, before
+
+
+def _joined(
+    across: BoundAcross, speaker: _Speaker, now: Json, before: Json, at: tuple[str, Mapping[str, Any]]
+) -> None:
+    """Put the element that fields together say in the place of the one that stands there."""
+    path, mark = at
+    said, there = ([one for one in _list(node, path) if includes(one, mark)] for node in (now, before))
+    deleted = frozenset(n for name, n in speaker.deleted if name == across.segment and n in across.numbers)
+    new = across_over(across, there[0] if there else {}, said[0] if said else {}, deleted)
+    elements = [one for one in _list(before, path) if not includes(one, mark)]
+    if new:
+        first = next((n for n, one in enumerate(_list(before, path)) if includes(one, mark)), len(elements))
+        elements.insert(first, new)
+    _write(before, path, elements)
+    _write(now, path, [one for one in _list(now, path) if not includes(one, mark)])
+
+
 def _list(node: Json, path: str) -> list[Json]:
     return [one for one in place(path)[0](node) or () if isinstance(one, dict)]
 
@@ -166,7 +196,7 @@ def _write(node: Json, path: str, elements: list[Json]) -> None:
     if elements:
         writer(node, elements)
     elif reader(node) is not None:
-        clear(node, {}, [path], ())
+        remove(node, path)
 
 
 def _owned(slot: Slot) -> Iterator[tuple[frozenset[str], Marks]]:
@@ -175,7 +205,7 @@ def _owned(slot: Slot) -> Iterator[tuple[frozenset[str], Marks]]:
         if isinstance(bound, BoundOne):
             yield _paths(bound), bound.lens.marks
     for across in slot.across:
-        yield across.elements, marks_of(across)
+        yield across.elements, ()
 
 
 def _paths(bound: BoundOne) -> frozenset[str]:
@@ -197,7 +227,7 @@ def _cleared(result: Json, now: Json, speaker: _Speaker) -> set[str]:
                 said |= {head(path) for path in owned}
     for across in speaker.slot.across:
         if _speaks_across(across, speaker, now):
-            clear(result, now, across.elements, marks_of(across))
+            clear(result, now, across.elements, ())
             said |= {head(path) for path in across.elements}
     return said
 

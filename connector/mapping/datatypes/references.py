@@ -240,7 +240,7 @@ class Place:
 
 def _second(reference: Any, resources: Any) -> Json:
     """The identifier of a place beside the one that its level has."""
-    identifiers = (resources.resolve(reference) or {}).get("identifier") or ()
+    identifiers: Any = (resources.resolve(reference) or {}).get("identifier") or ()
     return identifiers[1] if len(identifiers) > 1 and isinstance(identifiers[1], dict) else {}
 
 

@@ -49,7 +49,7 @@ def says(node: Json) -> bool:
     """Whether an allergy says what only IAM has a place for."""
     if node.keys() & {"identifier", "onsetString", "recordedDate", "recorder", "verificationStatus"}:
         return True
-    return _coded(node, "clinicalStatus", CLINICAL) != "active"
+    return _coded(node, "clinicalStatus", CLINICAL) not in ("", "active")
 
 
 def identity(node: Json, around: Around) -> str:

@@ -125,7 +125,7 @@ def complete(node: Json, around: Around) -> None:
 
 def undone(node: Json) -> Json:
     """What the rows said of a visit before ``complete``: its place was active, though it is only planned."""
-    locations = node.get("location") or ({},)
+    locations: list[Json] = node.get("location") or [{}]
     if not _preadmit(node) or locations[0].get("status") != "planned" or any(map(_assigned, locations)):
         return node
     return {**node, "location": [{**locations[0], "status": "active"}, *locations[1:]]}

@@ -69,6 +69,18 @@ class _Together:
         for _, url, _, field in self.fields:
             field.put(now.get(url, {}), before.get(url, {}), segment, scope)
 
+    def over(self, before: Json, now: Json, deleted: frozenset[int]) -> Json:
+        """What is said over what stands there: parts of absent fields stay."""
+        said = {str(part["url"]): part for part in now.get("extension", ())}
+        gone = {url for number, url, *_ in self.fields if number in deleted}
+        kept = [
+            part
+            for part in before.get("extension", ())
+            if part.get("url") in said or part.get("url") not in gone
+        ]
+        parts = [said.pop(str(part.get("url")), part) for part in kept] + [*said.values()]
+        return {"url": self.declared.url, "extension": parts} if parts else {}
+
     def _parts(self, node: Json) -> dict[str, Any]:
         """The values of the parts, by url."""
         values = {url: value for _, url, value, _ in self.fields}
