@@ -19,7 +19,7 @@ _TABLES: Final = Path(codes.__file__).with_name("tables")
 
 
 class Decision(NamedTuple):
-    """A fate that a person gave to rows which are not plainly done. ``*`` at the end stands for anything.
+    """A fate that a person gave to rows which are not plainly done. ``*`` at an end stands for anything.
 
     ``map``: of a message row also the segment map it names; ``fhir_attribute``: as the guide writes it.
     """
@@ -37,9 +37,9 @@ class Decision(NamedTuple):
 
 
 def _fits(said: str, of: str) -> bool:
-    if said.endswith("*"):
-        return of.startswith(said[:-1])
-    return said == of
+    if said.startswith("*") and said.endswith("*"):
+        return said.strip("*") in of
+    return of.startswith(said[:-1]) if said.endswith("*") else said == of
 
 
 def decisions(path: Path = FATES) -> list[Decision]:

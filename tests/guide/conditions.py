@@ -47,7 +47,7 @@ def demands(condition: str) -> tuple[Demand, ...]:
 def _clauses(condition: str) -> list[str]:
     if condition.startswith("("):
         condition = condition if re.match(rf"\(+{_PLACE}", condition) else ""
-    first = re.sub(r"\s+", " ", condition)
+    first = re.sub(r"VALUED (?=[A-Z]{3}\.)", "VALUED AND ", re.sub(r"\s+", " ", condition))
     first = re.sub(r"\(\"?(QST)", r"(\1", first)
     clauses = re.split(r"\s+AND\s+(?:IF\s+)?", first, flags=re.IGNORECASE)
     return [_first_alternative(clause) for clause in clauses]

@@ -101,6 +101,8 @@ class Judge:
 
     def target(self, row: Row) -> Target:
         """Where a segment row says something."""
+        if row.datatype_map.startswith("OG["):
+            return Target(_kind(row.map), f"extension({_SUB_ID})")
         if row.fhir_attribute.startswith("$this") and (of := re.match(r"\w+\[(\w+)", row.datatype_map)):
             return Target(of[1], "")
         return paths.target(_kind(row.map), row.fhir_attribute, row.assignment, self._urls(row))

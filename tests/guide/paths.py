@@ -105,7 +105,7 @@ def _walk(node: Any, path: str = "") -> Iterator[tuple[str, str]]:
 def target(kind: str, attribute: str, assignment: str, urls: Mapping[str, str]) -> Target:
     """The target of a row. ``urls``: of the extensions of its map, by their place (see ``urls_of``)."""
     attribute, _, said = attribute.partition("=")
-    text = said.strip().strip('"') or _quoted(assignment)
+    text = said.strip().strip("\"'") or _quoted(assignment)
     if attribute.startswith(("$", "[")):
         attribute = re.sub(r"^(\[\d\]\.?|\$\w+)", "", attribute)
     attribute = re.sub(r"^\[?\d\]", "", attribute)
@@ -129,7 +129,8 @@ def target(kind: str, attribute: str, assignment: str, urls: Mapping[str, str]) 
 
 def _quoted(assignment: str) -> str:
     match = re.fullmatch(r'"([^"]*)"\s*', assignment)
-    return _URLS.get(match[1].strip(), match[1].strip()) if match else ""
+    said = match[1].strip().replace("https://hl7.org/fhir/", "http://hl7.org/fhir/") if match else ""
+    return _URLS.get(said, said)
 
 
 def _slips(path: str) -> str:

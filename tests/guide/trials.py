@@ -57,6 +57,9 @@ _OF_MAPS: Final[Mapping[str, Fields]] = {
     "ROL[RelatedPerson]": {3: "SPO^^HL70063"},
 }
 
+# Texts that a row of a datatype map is about, where its condition does not say enough.
+_ABOUT_TEXTS: Final = {("XTN[ContactPoint]", 4): "^^^me@example.org", ("XTN[ContactPoint]", 5): "555 12"}
+
 _FIELD: Final = re.compile(r"([A-Z][A-Z0-9]{2})(?:[-.](\d+))?(?:\.(\d+))?")
 
 
@@ -153,20 +156,22 @@ def of_component(row: Row, user: User, place: Place) -> Iterator[Trial]:
         for outer, inner in reversed(user.inside):
             whole = full_text(outer, number, "", "")
             text = _with(whole, inner, text.replace("^", "&"))
-            less = _with(whole, inner, less.replace("^", "&"))
+            less = less and _with(whole, inner, less.replace("^", "&"))
         where = f"{number}.{component}" if component and not user.inside else str(number)
-        if trial := _tried(place, segment, fields, {**own, number: text}, {**own, number: less}, where):
+        without = None if less is None else {**own, number: less}
+        if trial := _tried(place, segment, fields, {**own, number: text}, without, where):
             yield trial
 
 
-def _with_and_without(row: Row, user: User, datatype: str, form: Form) -> tuple[str, str, int]:
+def _with_and_without(row: Row, user: User, datatype: str, form: Form) -> tuple[str, str | None, int]:
+    """The text of a field, the same without the row's component (None: the row is about its absence)."""
     segment, number, _ = at(user.row)
     known = user.row.vocabulary or row.vocabulary
     text = full_text(datatype, number, _table(segment, number), known, form.sparse)
     component = int(found[1]) if (found := re.search(r"[.-](\d+)$", row.identifier)) else 0
     told = component == 1 and user.row.vocabulary
     if component and not told and (form.choice or not _first(text, component)):
-        text = _with(text, component, _of_component(datatype, component, number, row.vocabulary, form))
+        text = _with(text, component, _of_component(row, component, number, form))
     asked = [
         (int(match[1]), demand)
         for demand in demands(row.condition)
@@ -176,8 +181,10 @@ def _with_and_without(row: Row, user: User, datatype: str, form: Form) -> tuple[
     for at_component, demand in [*_of_user(user), *asked]:
         text = _met(text, at_component, demand)
     absent = any(demand.absent and at_component == component for at_component, demand in asked)
-    whole = row.assignment or not component or absent
-    return text, "" if whole else _with(text, component, ""), component
+    text = _ABOUT_TEXTS.get((row.map, row.number), text)
+    if absent:
+        return text, None, component
+    return text, "" if row.assignment or not component else _with(text, component, ""), component
 
 
 def _of_user(user: User) -> list[tuple[int, Demand]]:
@@ -299,11 +306,11 @@ def _table(segment: str, number: int) -> str:
     return element.table if element else ""
 
 
-def _of_component(datatype: str, component: int, number: int, vocabulary: str, form: Form) -> str:
-    element = definitions.component(datatype, component, VERSION)
-    if element is None:
-        return f"V{component}"
-    return text_of(element.datatype, number, element.table, vocabulary, form.choice).replace("^", "&")
+def _of_component(row: Row, component: int, number: int, form: Form) -> str:
+    element = definitions.component(row.map.partition("[")[0], component, VERSION)
+    datatype = row.v2_datatype if row.v2_datatype.isupper() else element.datatype if element else "ST"
+    table = element.table if element else ""
+    return text_of(datatype, number, table, row.vocabulary, form.choice).replace("^", "&")
 
 
 @cache
