@@ -36,7 +36,7 @@ def test_a_message_without_a_map_is_said_segment_by_segment_and_says_so() -> Non
 def test_a_segment_belongs_to_one_unit_of_a_map_and_a_unit_is_written_once(each: registry.MessageMap) -> None:
     for unit in each.units:
         for other in each.units:
-            named = {*unit.segments} - {*unit.many, *unit.leads}
+            named = {*unit.segments} - {*unit.many, *unit.leads, *unit.members}
             # told apart by what they follow, or by what they value
             if unit.when or other.when or (unit.after and other.after):
                 alike = {*unit.after} & {*other.after} and unit.opener == other.opener

@@ -42,6 +42,7 @@ IMMUNIZATION = Unit(
     leads=("ORC",),
     members=("RXR",),
     under=("header", "patient", "visit"),
+    led=True,
 )
 
 _finding = OBSERVATION.maps[0]
