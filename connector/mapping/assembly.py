@@ -17,27 +17,46 @@ def resource_id(seed: str) -> str:
 class Assembly:
     """Resources by reference, in the order they were first spoken of."""
 
-    __slots__ = ("_made", "_prefix", "resources")
+    __slots__ = ("_counts", "_made", "_prefix", "_twins", "resources")
 
     def __init__(self, namespace: str) -> None:
         self._prefix = namespace + "|"
         self._made: dict[str, Any] = {}
+        self._counts: dict[str, int] = {}
+        self._twins: dict[str, dict[str, list[str]]] = {}
         self.resources: dict[str, Json] = {}
 
     def add(self, kind: str, seed: str, resource: Json) -> str:
         """Take in a resource of a unit; an equal one is the same, another of one seed is the next one."""
         reference = self._reference(kind, seed)
-        count = 1
-        while reference in self.resources:
-            if _content(self.resources[reference]) == resource:
-                return reference
+        if reference not in self.resources:
+            return self._keep(reference, resource)
+        return self._beside(reference, kind, seed, resource)
+
+    def _beside(self, first: str, kind: str, seed: str, resource: Json) -> str:
+        """The reference of a resource beside those of the same seed, found by what it says."""
+        twins = self._twins.setdefault(first, {})
+        alike = twins.setdefault(repr(resource), [])
+        for other in (first, *alike):
+            if other in self.resources and _content(self.resources[other]) == resource:
+                return other
+        count = self._counts.get(first, 1) + 1
+        while (reference := self._reference(kind, f"{seed}|{count}")) in self.resources:
             count += 1
-            reference = self._reference(kind, f"{seed}|{count}")
+        self._counts[first] = count
+        alike.append(reference)
         return self._keep(reference, resource)
 
     def known(self, kind: str, seed: str) -> Json | None:
         """The resource of a seed, if it was spoken of."""
         return self.resources.get(self._reference(kind, seed))
+
+    def forget(self, since: int) -> None:
+        """Give up the resources that were taken in since there were so many."""
+        for reference in list(self.resources)[since:]:
+            del self.resources[reference]
+            self._made.pop(reference, None)
+        self._counts.clear()
 
     def refer(self, kind: str, seed: str, resource: Json, owner: str) -> str:
         """Take in a resource that a row made; what adds nothing to one of the same seed is that one.

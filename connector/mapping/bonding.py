@@ -40,6 +40,14 @@ def _may_hold(forward: Forward, bond: Bond, parents: Mapping[str, int]) -> bool:
     return not bond.alone or place(bond.path)[0](resource) is None
 
 
+def holds(forward: Forward, unit: BoundUnit, n: int) -> bool:
+    """Whether what a unit is said of refers to what it speaks of; a relative refers to the patient."""
+    spoken = forward.spoken[n]
+    if found := bonds(unit):
+        return all(reference_in(bond, spoken.nodes[at]) for at, bond in found)
+    return bool(spoken.references[0])
+
+
 def tie(
     forward: Forward, at: int, bond: Bond, spoken: Spoken, finish: Callable[[Slot, int, Spoken], bool]
 ) -> bool:

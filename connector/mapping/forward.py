@@ -106,7 +106,9 @@ def to_fhir(message: Message, maps: Maps) -> Forward:
     lost = [] if maps.known else ["MSH-9"]
     forward = Forward(message, maps, plan, assembly, scope, [None] * len(plan.instances), lost)
     for n in plan.order:
-        _speak(forward, maps.units[plan.instances[n].unit], n)
+        unit = maps.units[plan.instances[n].unit]
+        (_follow if unit.declared.after else _speak)(forward, unit, n)
+    forward.lost[:] = dict.fromkeys(forward.lost)
     for at in plan.unknown:
         _lose(forward, at)
     return forward
@@ -122,16 +124,27 @@ def _lose(forward: Forward, at: int) -> None:
         forward.lost.append(f"line {at + 1}")
 
 
+def _follow(forward: Forward, unit: BoundUnit, n: int) -> None:
+    """Speak of a unit that is said of another; where it says nothing of that, as if it were not there."""
+    instance = forward.plan.instances[n]
+    there, said = len(forward.lost), len(forward.assembly.resources)
+    if bonding.may_hold(forward, unit, instance.parents):
+        _speak(forward, unit, n)
+        if bonding.holds(forward, unit, n):
+            return
+    forward.spoken[n] = Spoken(instance, [{} for _ in unit.slots])
+    forward.assembly.forget(said)
+    del forward.lost[there:]
+    for positions in instance.at.values():
+        for at in positions:
+            _lose(forward, at)
+
+
 def _speak(forward: Forward, unit: BoundUnit, n: int) -> None:
     instance = forward.plan.instances[n]
     nodes: list[Json] = [{"resourceType": slot.kind} if slot.kind else {} for slot in unit.slots]
     spoken = forward.spoken[n] = Spoken(instance, nodes)
     around = Around(forward, instance)
-    if unit.declared.after and not bonding.may_hold(forward, unit, instance.parents):
-        for positions in instance.at.values():
-            for at in positions:
-                _lose(forward, at)
-        return
     scope, message, lost, labels = forward.scope, forward.message, forward.lost, forward.plan.labels
     scope.owner = around.parent("patient") or forward.key
     for name, positions in instance.at.items():

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from ..assembly import canonical
 from ..lens import At, Bound, Item, Row, Unsaid
 from ..partner import V2, Partner
-from ..places import Comps, Json, same, write_comp
+from ..places import Comps, Json, comp, same, write_comp
 from ..scope import Scope
+from .coded import Concept
 from .primitives import End, date_time
 from .references import Place, Refer, identified, ndl_practitioner, practitioner, reference_place
 
@@ -80,6 +81,38 @@ class Guarded:
         return inner._replace(put=put)
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A CWE of table 0443 or 0912 <-> a CodeableConcept; ``table``: which it is where nobody says.
+
+    PRT-4 had the one in HL7 v2.7 and has the other since v2.8; ROL-3 had the first only.
+    """
+
+    table: str
+
+    def compile(self, partner: Partner) -> Bound:
+        both = {name: Concept(name).compile(partner) for name in ("HL70443", "HL70912")}
+        table = self.table
+
+        def get(comps: Comps, node: Json, scope: Scope) -> Unsaid | None:
+            look = both[comps[2] if len(comps) > 2 and comps[2] in both else table].whole
+            assert look is not None  # noqa: S101 - a concept looks at the whole
+            return look(comps, node, scope)
+
+        def put(target: Json, base: Json, comps: Comps, scope: Scope) -> None:
+            kept = list(comps)
+            systems = {
+                coding.get("system") for coding in target.get("coding", ()) if isinstance(coding, dict)
+            }
+            name = next((name for name in both if V2 + name[3:] in systems), table)
+            both[name].put(target, base, comps, scope)
+            if comps != kept and name != table and comp(comps, 0) and not comp(comps, 2):
+                write_comp(comps, 2, name)
+
+        bound = both[table]
+        return Bound(put, whole=get, reads=bound.reads, elements=bound.elements)
+
+
 def takes_part(role: Json, *codes: str) -> bool:
     """Whether a role is named by tables 0443 and 0912: the part somebody takes, not what they are.
 
@@ -89,6 +122,11 @@ def takes_part(role: Json, *codes: str) -> bool:
     return any(
         coding.get("system") in _PARTS and (not codes or coding.get("code") in codes) for coding in codings
     )
+
+
+def is_director(role: Json) -> bool:
+    """Whether a role says no more than who the medical director is; OBX-25 says that."""
+    return takes_part(role, "MDIR") and role.keys() <= {"resourceType", "id", "code", "practitioner"}
 
 
 def ndl_practitioner_role(path: str) -> tuple[Row, ...]:

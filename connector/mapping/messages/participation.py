@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..datatypes.roles import role_identity, takes_part
+from ..datatypes.roles import is_director, role_identity, takes_part
 from ..fields import Field, One
 from ..places import Json
 from ..segments import in3, nk1, prt, rol
@@ -36,7 +36,7 @@ def _identity(node: Json, around: Around) -> str:
 
 def _person(*rows: Any) -> ResourceMap:
     """A PractitionerRole of PRT, or of ROL."""
-    return ResourceMap("PractitionerRole", rows, _identity)
+    return ResourceMap("PractitionerRole", rows, _identity, unless=prt.nobody)
 
 
 def _role(unit: str, path: str, link: str = "", *rows: Field | One, **more: Any) -> Bond:
@@ -52,9 +52,17 @@ def _relative(opener: str, rows: tuple[Any, ...], when: Any) -> Unit:
         links={"patient": ("patient", 0)},
         needs=("patient",),
         says=lambda node: "active" in node,
+        unless=prt.unnamed,
     )
-    name = f"relative {opener}"
-    return Unit(name, opener, (relative,), after=("patient",), when=when, before=_NOTES)
+    return Unit(
+        f"relative {opener}",
+        opener,
+        (relative,),
+        after=("patient",),
+        when=when,
+        marks={4 if opener == "PRT" else 3: "^^HL70063"},
+        before=_NOTES,
+    )
 
 
 # --- ROL (HL7 v2.5.1 ch. 15.4.7)
@@ -112,6 +120,8 @@ ROLES = (
 _PRT = (*prt.PRT_PRACTITIONERROLE,)
 _PERSON_WITH_CODE = _person(*_PRT, *prt.PRT_CODE, *prt.PRT_PERIOD)
 
+_DEVICE = ResourceMap("Device", prt.PRT_DEVICE, prt.device_identity, unless=prt.unknown_device)
+
 PATIENT_PARTICIPATION = (
     Unit(
         "primary care PRT",
@@ -158,7 +168,7 @@ PATIENT_PARTICIPATION = (
         "procedure device",
         "PRT",
         (
-            ResourceMap("Device", prt.PRT_DEVICE, prt.device_identity),
+            _DEVICE,
             Bond("procedure", "usedReference", "", "Device"),
         ),
         after=("procedure",),
@@ -172,7 +182,7 @@ OBSERVATION_PARTICIPATION = (
         "observation device",
         "PRT",
         (
-            ResourceMap("Device", prt.PRT_DEVICE, prt.device_identity),
+            _DEVICE,
             Bond("observation", "device", "", "Device", alone=True, unless=is_bare_device),
         ),
         after=("observation",),
@@ -183,7 +193,7 @@ OBSERVATION_PARTICIPATION = (
     Unit(
         "observation performer",
         "PRT",
-        (_PERSON_WITH_CODE, _role("observation", "performer", unless=lambda role: takes_part(role, "MDIR"))),
+        (_PERSON_WITH_CODE, _role("observation", "performer", unless=is_director)),
         after=("observation",),
         when=prt.is_party,
         before=_NOTES,

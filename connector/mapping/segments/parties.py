@@ -6,7 +6,7 @@ to the resource that the person or the organization becomes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from ...hl7v2.tree import Segment
@@ -15,7 +15,7 @@ from ..datatypes.coded import Concept
 from ..datatypes.people import XAD_ADDRESS
 from ..datatypes.references import Refer, organization, practitioner
 from ..fields import joined, shorten, write_field
-from ..lens import Bound, Row, Unsaid, compile_rows
+from ..lens import Bound, Lens, Row, Unsaid, compile_rows
 from ..partner import Partner
 from ..places import Comps, Json, comp, place, same, write_comp
 from ..scope import Scope
@@ -33,6 +33,7 @@ class Lent:
     at: int
     path: str
     rows: tuple[Row, ...]
+    only: Callable[[Json], bool] = lambda element: True
 
     def compile(self, partner: Partner) -> Bound:
         lens = compile_rows(self.rows, partner)
@@ -43,7 +44,10 @@ class Lent:
             found = []
             for rep in text.split(scope.repetition) if text else ():
                 element: Json = {}
-                unsaid = lens.get(rep.split(scope.component), element, scope)
+                comps = rep.split(scope.component)
+                unsaid = lens.get(comps, element, scope)
+                if not self.only(element):
+                    element, unsaid = {}, [str(n) for n, text in enumerate(comps, 1) if text and text != '""']
                 found.append((rep, element, unsaid or []))
             return found
 
@@ -111,15 +115,18 @@ class Parties:
         assert isinstance(employer, Refer)  # noqa: S101
         sort = Lent(_ROOM + 1, "type", (Concept(),))
         person = replace(who, rows=(*who.rows, lent_address))
-        body = replace(employer, rows=(*employer.rows, lent_address, sort))
-        return _Parties(self, person.compile(partner), body.compile(partner))
+        office = replace(lent_address, only=lambda one: one.get("use") != "home")  # FHIR R4 invariant org-3
+        body = replace(employer, rows=(*employer.rows, office, sort))
+        own = {self.person: who.rows, self.organization: employer.rows}
+        lenses = {number: compile_rows(rows, partner) for number, rows in own.items()}
+        return _Parties(self, person.compile(partner), body.compile(partner), lenses)
 
 
 class _Parties:
-    __slots__ = ("body", "declared", "elements", "numbers", "person", "segment")
+    __slots__ = ("body", "declared", "elements", "lenses", "numbers", "person", "segment")
 
-    def __init__(self, declared: Parties, person: Bound, body: Bound) -> None:
-        self.declared, self.person, self.body = declared, person, body
+    def __init__(self, declared: Parties, person: Bound, body: Bound, lenses: dict[int, Lens]) -> None:
+        self.declared, self.person, self.body, self.lenses = declared, person, body, lenses
         self.segment = declared.segment
         self.numbers = (declared.person, declared.organization, declared.sort, declared.address)
         self.elements = frozenset({"practitioner", "organization"})
@@ -130,18 +137,24 @@ class _Parties:
         said = {number: sent(segment, number) for number in self.numbers}
         if not any(said.values()):
             return None
+        to_person, to_body = (self._named(segment, n, scope) for n in (d.person, d.organization))
         lost: list[str] = []
-        to_person = bool(said[d.person])
-        if said[d.person]:
+        if to_person:
             lost += self._say(self.person, d.person, said, (said[d.address], ""), node, scope)
-        if said[d.organization]:
+        if to_body:
             lent = "" if to_person else said[d.address], said[d.sort]
             lost += self._say(self.body, d.organization, said, lent, node, scope)
-        elif said[d.sort]:
-            lost.append(str(d.sort))
-        if said[d.address] and not to_person and not said[d.organization]:
-            lost.append(str(d.address))
-        return lost
+        rest = [] if to_person else [d.person]
+        rest += [] if to_body else [d.organization, d.sort]
+        rest += [] if to_person or to_body else [d.address]
+        return lost + [str(number) for number in rest if said[number]]
+
+    def _named(self, segment: Segment, number: int, scope: Scope) -> bool:
+        """Whether a party has a name or a number; an address alone makes none (FHIR R4 invariant org-1)."""
+        node: Json = {}
+        first = sent(segment, number).split(scope.repetition)[0]
+        self.lenses[number].get(first.split(scope.component), node, scope.apart())
+        return bool({"name", "identifier"} & node.keys())
 
     def _say(
         self, row: Bound, number: int, said: dict[int, str], lent: tuple[str, str], node: Json, scope: Scope
@@ -165,7 +178,7 @@ class _Parties:
         d = self.declared
         scope.beware()
         address, sort = sent(segment, d.address), sent(segment, d.sort)
-        had_person = bool(sent(segment, d.person))
+        had_person = self._named(segment, d.person, scope)
         lent = self._write(
             self.person, d.person, (address if had_person else "", ""), (target, base), segment, scope
         )
@@ -173,7 +186,7 @@ class _Parties:
         lent = self._write(
             self.body, d.organization, ("" if had_person else address, sort), (target, base), segment, scope
         )
-        if not sent(segment, d.person):
+        if not self._named(segment, d.person, scope):
             mine = lent[0] if sent(segment, d.organization) or not had_person else mine
         self._keep(segment, d.address, address, mine, scope)
         self._keep(segment, d.sort, sort, lent[1], scope)

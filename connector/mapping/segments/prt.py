@@ -14,6 +14,7 @@ from ..datatypes.identifiers import EI_IDENTIFIER
 from ..datatypes.people import XAD_ADDRESS, XCN_IDENTIFIER, XCN_NAME, XTN_CONTACTPOINT
 from ..datatypes.primitives import End, date, date_time
 from ..datatypes.references import Place, identified, organization
+from ..datatypes.roles import Part
 from ..fields import Field, One
 from ..lens import At, Bound, Codec, Item, Nested, Row, Unsaid
 from ..partner import Partner
@@ -82,18 +83,18 @@ PRT_PRACTITIONERROLE = (
 )
 """What every participation of a person or an organization says (guide: PRT[PractitionerRole])."""
 
-PRT_CODE = (Field("PRT-4", "code", (Concept("HL70912"),), most=1),)
+PRT_CODE = (Field("PRT-4", "code", (Part("HL70912"),), most=1),)
 PRT_PERIOD = (value("PRT-11", "period.start", date_time), One("PRT-12", "", (End("1", date_time, "period"),)))
 
 
 def part(element: str) -> tuple[Field | One, ...]:
     """PRT-4 <-> the part somebody takes, where the element that refers to them says it."""
-    return (One("PRT-4", element, (Concept("HL70443"),)),)
+    return (One("PRT-4", element, (Part("HL70443"),)),)
 
 
 def parts(element: str) -> tuple[Field | One, ...]:
     """The same for an element that says it in a list."""
-    return (Field("PRT-4", element, (Concept("HL70443"),), most=1),)
+    return (Field("PRT-4", element, (Part("HL70443"),), most=1),)
 
 
 PRT_RELATEDPERSON = (
@@ -147,6 +148,22 @@ def device_identity(node: Json, around: Around) -> str:
     return "|".join(words) if any(words) else f"{around.message_key}|{canonical(node)}"
 
 
+def nobody(role: Json) -> bool:
+    """Whether a role is nobody's."""
+    return not role.keys() & {"practitioner", "organization"}
+
+
+def unnamed(relative: Json) -> bool:
+    """Whether nothing tells who a relative is."""
+    return not relative.keys() & {"name", "identifier"}
+
+
+def unknown_device(device: Json) -> bool:
+    """Whether nothing tells a device from others."""
+    known = {"identifier", "udiCarrier", "lotNumber", "serialNumber", "distinctIdentifier", "type"}
+    return not device.keys() & known
+
+
 # --- which of them a segment is
 
 REQUESTER: Final = ("OP",)
@@ -154,12 +171,13 @@ REQUESTER: Final = ("OP",)
 INTERPRETERS: Final = ("PRI", "PI")
 PERFORMERS: Final = ("RO", "ARI", "AI", "TN", "TR", "PO", "POMD", "OS", "AP", "VP")
 _RELATIONSHIPS: Final = frozenset({"HL70063", "HL70131"})
+_PARTS: Final = ("", "HL70443", "HL70912")
 Says = Callable[[Segment], bool]
 
 
 def is_device(segment: Segment) -> bool:
     """Whether a device takes part."""
-    return any(sent(segment, number) for number in (10, *range(16, 23)))
+    return any(sent(segment, number) for number in (10, 16, *range(19, 23)))
 
 
 def is_party(segment: Segment) -> bool:
@@ -185,7 +203,8 @@ def is_related(segment: Segment, number: int = 4) -> bool:
 
 def is_one_of(*codes: str) -> Says:
     """Whether a person or an organization takes a part with one of these codes."""
-    return lambda segment: is_party(segment) and role(segment)[0] in codes
+    wanted = {(code, table) for code in codes for table in _PARTS}
+    return lambda segment: is_party(segment) and role(segment) in wanted
 
 
 def is_practitioner(segment: Segment) -> bool:

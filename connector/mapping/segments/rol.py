@@ -9,6 +9,7 @@ from ..datatypes.identifiers import EI_IDENTIFIER
 from ..datatypes.people import XAD_ADDRESS, XCN_IDENTIFIER, XCN_NAME, XTN_CONTACTPOINT
 from ..datatypes.primitives import End, date_time
 from ..datatypes.references import Place
+from ..datatypes.roles import Part
 from ..fields import Field, One
 from ..lens import At
 from ..places import Json
@@ -26,11 +27,10 @@ ROL_PRACTITIONERROLE = (
 )
 """What every role of a person or an organization says (guide: ROL[Patient-GeneralPractitioner])."""
 
-ROL_CODE = (Field("ROL-3", "code", (Concept("HL70443"),), most=1),)
+ROL_CODE = (Field("ROL-3", "code", (Part("HL70443"),), most=1),)
 ROL_PERIOD = (value("ROL-5", "period.start", date_time), One("ROL-6", "", (End("1", date_time, "period"),)))
 
 ROL_RELATEDPERSON = (
-    Field("ROL-1", "identifier", EI_IDENTIFIER, most=1),
     value("ROL-2", "active", prt.Action()),
     Field("ROL-3", "relationship", (Concept("HL70063"),), most=1),
     One("ROL-4", "", (At("identifier.0", XCN_IDENTIFIER), At("name.0", XCN_NAME))),
@@ -38,17 +38,17 @@ ROL_RELATEDPERSON = (
     Field("ROL-11", "address", XAD_ADDRESS, rest=True, key=("use", "type")),
     Field("ROL-12", "telecom", XTN_CONTACTPOINT, rest=True, key=("system", "use")),
 )
-"""Guide: ROL[RelatedPerson]."""
+"""Guide: ROL[RelatedPerson]; ROL-1 numbers the role, not the person."""
 
 
 def part(element: str) -> tuple[Field | One, ...]:
     """ROL-3 <-> the part somebody takes, where the element that refers to them says it."""
-    return (One("ROL-3", element, (Concept("HL70443"),)),)
+    return (One("ROL-3", element, (Part("HL70443"),)),)
 
 
 def parts(element: str) -> tuple[Field | One, ...]:
     """The same for an element that says it in a list."""
-    return (Field("ROL-3", element, (Concept("HL70443"),), most=1),)
+    return (Field("ROL-3", element, (Part("HL70443"),), most=1),)
 
 
 def can_say(role: Json) -> bool:
@@ -59,7 +59,8 @@ def can_say(role: Json) -> bool:
         for one in telecom.get("extension", ())
     )
     first = (role.get("identifier") or [{}])[0]
-    return len(role.get("identifier", ())) < 2 and "type" not in first and not any(preferred)
+    plain = len(role.get("identifier", ())) < 2 and first.keys() <= {"value", "system", "assigner"}
+    return plain and not any(preferred)
 
 
 def is_party(segment: Segment) -> bool:
