@@ -141,7 +141,7 @@ def _costs(
     for n, strength in claims.items():
         prior = _alike(fields[n], priors[n], element)
         costs[n] = fields[n].preference - _CLAIM * strength - (_ALIKE if prior else 0)
-        if len(claims) > 1 and not _says(fields[n], element, prior, scope):
+        if (len(claims) > 1 or fields[n].declared.most) and not _says(fields[n], element, prior, scope):
             costs[n] += _UNSAID
     return costs
 

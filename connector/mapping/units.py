@@ -329,17 +329,13 @@ class Planner:
         return Plan(tuple(instances), tuple(order), tuple(unknown), _labels(names))
 
     def _again(self, name: str, instances: list[Instance], current: dict[str, int]) -> bool:
-        """Whether a segment begins what a message has one of, and it was there: it ends what was in that."""
+        """Whether a segment begins what a message has one of, and that was there; what belongs to it goes too."""
         n = self._openers.get(name, -1)
         if n < 0 or not self.units[n].single or not any(instance.unit == n for instance in instances):
             return False
-        unit = self.units[n]
-        there = current.get(unit.name, -1)
-        self._close(unit.name, current, instances)
-        if there >= 0:
-            current[unit.name] = there
-            for member in unit.members:
-                instances[there].at.setdefault(member, [])
+        there = current.get(self.units[n].name, -1)
+        for member in self.units[n].members if there >= 0 else ():
+            instances[there].at.setdefault(member, [])
         return True
 
     def _adopt(self, instances: list[Instance]) -> None:

@@ -36,9 +36,9 @@ class Authority:
                 return None if not oid or universal == configured else ["2", *(["3"] if kind else [])]
             if universal:
                 node["system"] = universal
-                if name:
+                if name and not name.isspace():
                     node["assigner"] = {"display": name}
-                return None
+                return ["1"] if name.isspace() else None
             if system := known.get(name) or _remembered(known, name):
                 node["system"] = system
             return [str(n) for n, sent in ((2, oid), (3, kind)) if sent] or None

@@ -47,6 +47,6 @@ MAPS = (
         "OML_O33",
         ("OML_O33", "OML_O35"),
         (*_SHARED, OUTER_SPECIMEN, REQUEST_OF_SPECIMEN, _REASON, ALONG_SPECIMEN),
-        _written("diagnosis", "observation", "specimen", "order"),
+        _written("diagnosis", "observation", "order", "specimen"),
     ),
 )

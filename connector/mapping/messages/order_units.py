@@ -231,7 +231,9 @@ def _with_order(node: Json, around: Around) -> Collected:
 
 
 ALONG = observation(_along(_of_order(4)), (_SAID_WITH, _PREVIOUS), _with_order, True, ("specimen", "order"))
-ALONG_SPECIMEN = observation(_along(_of_specimen), (_SAID_WITH, _PREVIOUS), _with_order, True, ("order", "specimen"))
+ALONG_SPECIMEN = observation(
+    _along(_of_specimen), (_SAID_WITH, _PREVIOUS), _with_order, True, ("order", "specimen")
+)
 
 
 # --- specimens ------------------------------------------------------------------------------------

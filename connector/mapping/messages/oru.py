@@ -26,7 +26,7 @@ MAPS = (
         "OUL_R22",
         ("OUL_R22", "OUL_R23"),
         (*_SHARED, OUTER_SPECIMEN, ORDER_OF_SPECIMEN, RESULT_OF_SPECIMEN),
-        (*_BEFORE, "specimen", "order"),
+        (*_BEFORE, "order", "specimen"),
     ),
     MessageMap(
         "OUL_R24",

@@ -27,11 +27,14 @@ OBR_NUMBERS = (
 )
 
 
+_WHO = ndl_practitioner_role("")
+
+
 def _performer(at: str, code: str) -> Field:
     """NDL <-> a performer in one function."""
     function = {"coding": [{"system": PARTICIPATION, "code": code}]}
     tag = {"extension": [{"url": SD + "event-performerFunction", "valueCodeableConcept": function}]}
-    return Field(at, "performer", ndl_practitioner_role(""), tag=tag, shared=True)
+    return Field(at, "performer", _WHO, tag=tag, shared=True)
 
 
 OBR_DIAGNOSTICREPORT = (
@@ -41,7 +44,7 @@ OBR_DIAGNOSTICREPORT = (
     value("OBR-22", "issued", instant),
     concepts("OBR-24", "category", "HL70074"),
     One("OBR-25", "", (status_code("HL70123"),)),
-    Field("OBR-32", "resultsInterpreter", ndl_practitioner_role(""), only=refers_to("PractitionerRole"), most=1),
+    Field("OBR-32", "resultsInterpreter", _WHO, only=refers_to("PractitionerRole"), most=1),
     _performer("OBR-34", "SPRF"),
     _performer("OBR-35", "TRANS"),
 )
@@ -80,7 +83,12 @@ OBR_REQUESTER = (One("OBR-16", "", (Ordered(),), secondary=True),)
 
 
 def complete_order(node: Json, around: Around) -> None:
-    """The details of a service have a code to stand beside (FHIR R4 invariant prr-1)."""
+    """The details of a service have a code to stand beside (FHIR R4 invariant prr-1).
+
+    Alternate numbers stand behind the number that an order is known by.
+    """
+    if "identifier" in node:
+        node["identifier"].sort(key=lambda one: bool(one.get("use") == SECONDARY["use"]))
     if "orderDetail" in node and "code" not in node:
         node["code"] = dict(UNKNOWN)
 

@@ -53,6 +53,7 @@ ORC_SERVICEREQUEST = (
 ORC_REQUESTER = (
     One("ORC-12", "", (Ordered(),), secondary=True, first=_at_an_address("practitioner")),
     One("ORC-21", "", organization("organization")),
+    Further("ORC", 24, "practitioner", "address", XAD_ADDRESS),
     Further("ORC", 22, "organization", "address", XAD_ADDRESS, use="7"),
     Further("ORC", 23, "organization", "telecom", XTN_CONTACTPOINT, use="2"),
 )
