@@ -63,7 +63,7 @@ def headed(resources: Mapping[str, Json]) -> bool:
     return any(
         _display(header)
         or str(header.get("eventUri")).startswith(EVENT_URN)
-        or not {"eventCoding", "eventUri"} & header.keys()
+        or not (header.get("eventUri") or _coding(header).keys() - {"extension"})
         for header in _headers(resources)
     )
 
@@ -72,9 +72,13 @@ def _headers(resources: Mapping[str, Json]) -> Iterator[Json]:
     return (one for one in resources.values() if one.get("resourceType") == "MessageHeader")
 
 
-def _display(header: Json) -> str:
+def _coding(header: Json) -> Json:
     coding = header.get("eventCoding")
-    display = coding.get("display") if isinstance(coding, dict) else None
+    return coding if isinstance(coding, dict) else {}
+
+
+def _display(header: Json) -> str:
+    display = _coding(header).get("display")
     return display if isinstance(display, str) and "^" in display else ""
 
 

@@ -19,7 +19,7 @@ from ..units import Around
 from .endpoint import Endpoint
 from .msa import complete_response
 from .msh_parties import Parties
-from .rows import V2, absent, value
+from .rows import UNKNOWN, V2, absent, value
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +96,10 @@ def _is_text(label: Json) -> bool:
 
 
 def complete(node: Json, around: Around) -> None:
-    """``endpoint`` is required of source and destination: without an address, absent for a reason."""
+    """An event is required, and an ``endpoint`` of source and destination: absent for a reason."""
     complete_response(node)
+    if "eventCoding" not in node and "eventUri" not in node:
+        node["eventCoding"] = dict(UNKNOWN)
     absent(node.setdefault("source", {}), "endpoint")
     for destination in node.get("destination", ()):
         absent(destination, "endpoint")
