@@ -272,8 +272,10 @@ def _followed(name: str) -> dict[tuple[str, str], list[Mapping[str, Any]]]:
     maps = {unit.name: unit.maps for unit in declared.units}
     found: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for unit in declared.units:
+        if known is None or unit.opener not in known.root.holds:
+            continue
         for bond in unit.maps:
-            if isinstance(bond, Bond) and known is not None and unit.opener in known.root.holds:
+            if isinstance(bond, Bond) and bond.unit in maps:
                 around = next(each for each in maps[bond.unit] if isinstance(each, ResourceMap))
                 tags = [row.tag for row in around.rows if isinstance(row, Field) and row.path == bond.path]
                 found[bond.of or around.kind, bond.path] = [tag for tag in tags if tag]
