@@ -73,9 +73,21 @@ TXA_DOCUMENTREFERENCE = (
     concept("TXA-28", "context.practiceSetting"),
 )
 
+
+def _is_kind(content: Json) -> bool:
+    """Whether all that is said of a content is of what kind it is."""
+    return (content.get("attachment") or {}).keys() == {"contentType"}
+
+
 TXA_ALONE = (
     *TXA_DOCUMENTREFERENCE,
-    value("TXA-3", "content.0.attachment.contentType", Code("HL70191")),
+    Field(
+        "TXA-3",
+        "content",
+        (At("attachment", (Item("1", "contentType", Code("HL70191")),)),),
+        only=_is_kind,
+        most=1,
+    ),
 )
 """A notification without the document: the kind of its content is all that is known of it."""
 
