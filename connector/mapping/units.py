@@ -4,6 +4,10 @@ A unit is a segment that opens something (PID, PV1, OBR, OBX ...), the segments 
 to PID, PV2 to PV1, NTE to OBX, ORC before OBR) and the resources all of them speak of. Which unit a
 segment belongs to depends on the order of segment names alone, so the plan of a message is worked
 out once for each sequence of names.
+
+Some segments are said of whatever stands before them, and mean another thing behind each: PRT, ROL. They open
+units that follow (``Unit.after``), of which the resource that they follow refers to what they speak of
+(``Bond``). Their fields may decide which of these units it is (``Unit.when``).
 """
 
 from __future__ import annotations
@@ -91,7 +95,7 @@ class ResourceMap:
     """One kind of resource a unit speaks of.
 
     ``seed``: its business identity. ``links``: elements that refer to the resource of another unit:
-    path -> (unit, slot), ``""`` being this unit. ``default``: elements FHIR requires, where nothing said
+    path -> (unit, slot), ``""`` being this unit; a path with ``?`` behind it only where nothing refers there yet. ``default``: elements FHIR requires, where nothing said
     them. ``complete``: elements that follow from others. ``collected``: the list of a parent's resource that
     refers to this one: (unit, slot, path); ``collects``: which of these, where not all. ``needs``: only made
     where all of these elements are there; ``always``: made even where no row said anything.

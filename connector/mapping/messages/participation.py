@@ -233,6 +233,7 @@ def _part(
         after=(unit,),
         when=prt.is_one_of(*codes),
         marks={4: f"{codes[0]}^^HL70912"},
+        before=("RXO", "RXE", "RXR", "RXC"),
     )
 
 

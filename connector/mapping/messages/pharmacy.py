@@ -1,25 +1,44 @@
-"""OMP and RDE: orders of medication, and as the pharmacy encoded them (HL7 v2.5.1 ch. 4.13)."""
+"""OMP, RDE, RDS, RAS: medication ordered, encoded, dispensed and administered (HL7 v2.5.1 ch. 4.13)."""
 
 from __future__ import annotations
 
 from .message_map import MessageMap
-from .pharmacy_units import ENCODED, ORIGINAL, PRESCRIPTION, findings
+from .participation import OBSERVATION_PARTICIPATION, PATIENT_ROLES, requester
+from .pharmacy_units import ADMINISTERED, DISPENSED, ENCODED, ORIGINAL, PRESCRIPTION, findings
 from .units import ALLERGY, DIAGNOSIS, EVENT, HEADER, INSURANCE, KIN, PATIENT, VISIT
 
 _BEFORE = (HEADER, PATIENT, VISIT, EVENT, KIN, ALLERGY, DIAGNOSIS, INSURANCE)
+_BEHIND = (
+    *PATIENT_ROLES,
+    requester("MedicationRequest", "prescription"),
+    requester("MedicationRequest", "encoded"),
+    *OBSERVATION_PARTICIPATION,
+)
 _ORDER = ("header", "patient", "visit", "insurance", "allergy")
 
 MAPS = (
     MessageMap(
         "OMP",
         ("OMP_O09",),
-        (*_BEFORE, PRESCRIPTION, findings("prescription")),
+        (*_BEFORE, PRESCRIPTION, findings("prescription"), *_BEHIND),
         (*_ORDER, "prescription", "observation"),
     ),
     MessageMap(
         "RDE",
         ("RDE_O11", "RDE_O01", "RDE_O25"),
-        (*_BEFORE, ORIGINAL, ENCODED, findings("encoded", "prescription")),
+        (*_BEFORE, ORIGINAL, ENCODED, findings("encoded", "prescription"), *_BEHIND),
         (*_ORDER, "prescription", "encoded", "observation"),
+    ),
+    MessageMap(
+        "RDS",
+        ("RDS_O13",),
+        (*_BEFORE, ORIGINAL, ENCODED, DISPENSED, findings("dispensed", "encoded", "prescription")),
+        (*_ORDER, "prescription", "encoded", "dispensed", "observation"),
+    ),
+    MessageMap(
+        "RAS",
+        ("RAS_O17",),
+        (*_BEFORE, ORIGINAL, ENCODED, ADMINISTERED, findings("administered", "encoded", "prescription")),
+        (*_ORDER, "prescription", "encoded", "administered", "observation"),
     ),
 )

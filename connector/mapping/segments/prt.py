@@ -160,8 +160,8 @@ def unnamed(relative: Json) -> bool:
 
 def unknown_device(device: Json) -> bool:
     """Whether nothing tells a device from others."""
-    known = {"identifier", "udiCarrier", "lotNumber", "serialNumber", "distinctIdentifier", "type"}
-    return not device.keys() & known
+    known = {"udiCarrier", "lotNumber", "serialNumber", "distinctIdentifier", "type"}
+    return not device.keys() & known and not identified(device)
 
 
 # --- which of them a segment is
