@@ -81,7 +81,7 @@ def written_data(attachment: Json, before: Comps, scope: Scope) -> Comps:
     if found is not None and found[0].get("data") == attachment.get("data"):
         comps = (before + [""] * 5)[: max(5, len(before))]
     else:
-        comps = [comp(before, 0), "", "", "Base64", str(attachment.get("data", ""))]
+        comps = [comp(before, 0), "", "", "Base64", scope.escape(str(attachment.get("data", "")))]
     if found is None or _kinds(found[0]) != (kind, subtype):
         comps[1:3] = [scope.escape(kind), scope.escape(subtype)]
     else:

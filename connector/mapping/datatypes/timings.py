@@ -134,7 +134,7 @@ class Patterns:
                 _clear(comps, 1, 2, 3)
         if not same((now["period"], now["periodUnit"]), (before["period"], before["periodUnit"])):
             write_comp(comps, 4, number_text(now["period"]) or "")
-            write_comp(comps, 5, str(now["periodUnit"] or ""))
+            write_comp(comps, 5, scope.escape(str(now["periodUnit"] or "")))
         if not same(now["when"], before["when"]):
             write_comp(comps, 7, self.codes.get(str((now["when"] or [""])[0]), ""))
         if not same(now["offset"], before["offset"]):

@@ -59,6 +59,7 @@ _ANSWERED = ResourceMap(
     default={"status": "unknown", "intent": "order"},
     complete=obr.complete_order,
     needs=("subject",),
+    always=True,
     via="basedOn.0",
 )
 
@@ -137,11 +138,11 @@ def observation(
     complete: Complete = obx.complete,
     collected: Collected = (("order", 0, "result"),),
     collects: Callable[[Json, Around], Collected] | None = None,
-    focus: bool = False,
+    specimen: str = "",
     inside: tuple[str, ...] = ("order",),
 ) -> Unit:
-    """OBX, with what it belongs to; ``focus``: it may be about the specimen itself."""
-    links = {**_PATIENT, **_VISIT, **({"focus.0": ("specimen", 0)} if focus else {})}
+    """OBX, with what it belongs to; ``specimen``: how it refers to the specimen around it."""
+    links = {**_PATIENT, **_VISIT, **({specimen: ("specimen", 0)} if specimen else {})}
     around = (*_AROUND, *(name for name in reversed(inside)))
     return Unit(
         "observation",
@@ -188,6 +189,7 @@ def _of_specimen(node: Json, around: Around) -> None:
         node.setdefault("specimen", {"reference": specimen})
 
 
+_ABOUT = "focus.0"
 _QUESTIONS = ("QST", "SCI")
 _RESULT = ("order", 0, "result")
 _ASKED = ("order", 1, "supportingInfo")
@@ -203,9 +205,9 @@ def _beside(node: Json, around: Around) -> Collected:
     return () if "focus" in node else _result(node, around)
 
 
-RESULT = observation(_of_order(3), (_RESULT, _ASKED), _beside, True, ("specimen", "order"))
-RESULT_OF_SPECIMEN = observation(_of_specimen, (_RESULT, _ASKED), _beside, True, ("order", "specimen"))
-RESULT_IN_ORDER = observation(_of_specimen, (_RESULT, _ASKED), _result, True, ("specimen", "order"))
+RESULT = observation(_of_order(3), (_RESULT, _ASKED), _beside, _ABOUT, ("specimen", "order"))
+RESULT_OF_SPECIMEN = observation(_of_specimen, (_RESULT, _ASKED), _beside, _ABOUT, ("order", "specimen"))
+RESULT_IN_ORDER = observation(obx.complete, (_RESULT, _ASKED), _result, "specimen", ("specimen", "order"))
 
 _SAID_WITH = ("order", 0, "supportingInfo")
 _PREVIOUS = ("order", 1, "result")
@@ -230,9 +232,9 @@ def _with_order(node: Json, around: Around) -> Collected:
     return (_PREVIOUS,) if around.parent("order", 1) else (_SAID_WITH,)
 
 
-ALONG = observation(_along(_of_order(4)), (_SAID_WITH, _PREVIOUS), _with_order, True, ("specimen", "order"))
+ALONG = observation(_along(_of_order(4)), (_SAID_WITH, _PREVIOUS), _with_order, _ABOUT, ("specimen", "order"))
 ALONG_SPECIMEN = observation(
-    _along(_of_specimen), (_SAID_WITH, _PREVIOUS), _with_order, True, ("order", "specimen")
+    _along(_of_specimen), (_SAID_WITH, _PREVIOUS), _with_order, _ABOUT, ("order", "specimen")
 )
 
 

@@ -32,6 +32,6 @@ MAPS = (
         "OUL_R24",
         ("OUL_R24",),
         (*_SHARED, ORDER_BEFORE_CONTROL, SPECIMEN, RESULT_IN_ORDER),
-        ("header", "patient", "kin", "contact", "visit", "order", "specimen", "observation"),
+        (*_BEFORE, "order", "specimen"),
     ),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..across import Moment
 from ..datatypes.coded import Concept, meant
 from ..datatypes.entities import NamedThing, names_by_number
-from ..datatypes.identifiers import CX_IDENTIFIER, EI_IDENTIFIER
+from ..datatypes.identifiers import EI_IDENTIFIER
 from ..datatypes.people import XTN_CONTACTPOINT
 from ..datatypes.primitives import Code, date_time, instant
 from ..datatypes.roles import ndl_practitioner_role
@@ -13,7 +13,7 @@ from ..fields import Field, One
 from ..lens import At, Item
 from ..places import Json
 from ..units import Around
-from .orc import CALL_BACK, SECONDARY
+from .orc import ALTERNATE_NUMBER, CALL_BACK, SECONDARY
 from .ordering import Ordered, RequesterPerson
 from .rows import PARTICIPATION, SD, UNKNOWN, Constant, concept, concepts, refers_to, type_of, value
 from .statuses import Intent, status_code
@@ -70,7 +70,7 @@ _COMMON = (
     concepts("OBR-31", "reasonCode"),
     concepts("OBR-46", "orderDetail"),
     concepts("OBR-47", "orderDetail"),
-    Field("OBR-53", "identifier", CX_IDENTIFIER, tag=SECONDARY, key=("system",)),
+    Field("OBR-53", "identifier", ALTERNATE_NUMBER, tag=SECONDARY, key=("system",)),
 )
 
 OBR_SERVICEREQUEST = _COMMON

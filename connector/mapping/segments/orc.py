@@ -20,6 +20,8 @@ from .tq1 import OldTiming
 
 CALL_BACK = SD + "servicerequest-order-callback-phone-number"
 SECONDARY = {**type_of("PLAC"), "use": "secondary"}
+ALTERNATE_NUMBER = tuple(row for row in CX_IDENTIFIER if getattr(row, "path", "") != "type")
+"""A CX whose kind is known by its place: what CX.5 says of it stays unsaid."""
 
 
 def _at_an_address(path: str) -> Callable[[Json, Resources], bool]:
@@ -46,7 +48,7 @@ ORC_SERVICEREQUEST = (
     Further("ORC", 24, "requester", "address", XAD_ADDRESS),
     ORC_SECURITY,
     concepts("ORC-29", "locationCode", "HL70482"),
-    Field("ORC-33", "identifier", CX_IDENTIFIER, tag=SECONDARY, key=("system",)),
+    Field("ORC-33", "identifier", ALTERNATE_NUMBER, tag=SECONDARY, key=("system",)),
     Field("ORC-38", "identifier", EI_IDENTIFIER, tag=type_of("FGN"), most=1),
 )
 
