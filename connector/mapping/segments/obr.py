@@ -16,7 +16,7 @@ from ..units import Around
 from .orc import ALTERNATE_NUMBER, CALL_BACK, SECONDARY
 from .ordering import Ordered, RequesterPerson
 from .rows import PARTICIPATION, SD, UNKNOWN, Constant, concept, concepts, refers_to, type_of, value
-from .statuses import Intent, status_code
+from .statuses import INTENT, status_code
 from .tq1 import OldTiming, RequestedTime
 
 SUPPORTING_INFO = "http://hl7.org/fhir/5.0/StructureDefinition/extension-ServiceRequest.supportingInfo"
@@ -54,7 +54,7 @@ _COMMON = (
     concept("OBR-4", "code"),
     One("OBR-5", "", (Item("1", "priority", Code("HL70485")),), secondary=True),
     One("OBR-6", "", (RequestedTime(),)),
-    One("OBR-11", "", (Intent(),)),
+    One("OBR-11", "", (INTENT,)),
     Field(
         "OBR-13",
         "extension",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ..datatypes.kept import Kept
 from ..datatypes.primitives import Code, code_text
-from ..lens import Bound, Codec, Item, Row
+from ..lens import Codec, Item, Row
 from ..partner import Partner
 
 
@@ -35,9 +35,17 @@ def status_code(table: str, path: str = "status", otherwise: str = "unknown") ->
     return Kept(Item("1", path, CodeOr(table, otherwise)), table, under=f"_{path}")
 
 
-@dataclass(frozen=True, slots=True)
-class Intent:
-    """OBR-11 <-> ``intent``: a reflex order is one; whatever else the specimen is for, it is an order."""
+_REFLEX = {"G": "reflex-order"}
 
-    def compile(self, partner: Partner) -> Bound:
-        return status_code("HL70065", "intent", "order").compile(partner)
+
+def _intent(_: Partner) -> Codec:
+    """ID of table 0065 <-> ``intent``: a reflex order is one; FHIR has no other intent for what v2 tells apart."""
+    back = {code: sent for sent, code in _REFLEX.items()}
+    return Codec(
+        lambda sent: _REFLEX.get(sent, "order") if code_text(sent) else None,
+        lambda value: back.get(value) if isinstance(value, str) else None,
+    )
+
+
+INTENT: Row = Kept(Item("1", "intent", _intent), "HL70065", under="_intent")
+"""OBR-11; the sender's code stays beside what is an order all the same."""
