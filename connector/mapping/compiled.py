@@ -16,6 +16,7 @@ from .units import Attached, Bond, PartOf, Planner, ResourceMap, Segments, Unit
 from .unrolled import Sayer, Takers, sayer
 
 Bound = BoundField | BoundOne
+Link = tuple[str, Writer, str, int]
 Units = tuple[Unit, ...]
 _REMEMBERED = 1024
 
@@ -97,11 +98,21 @@ class Slot:
         self.collected = resource.collected
         self.collects = resource.collects
         self.defaults = [(name, copies(value)) for name, value in resource.default.items()]
-        self.linked = frozenset(resource.links)
-        self.links = [
-            (path if "." not in path else "", place(path)[1], unit, n)
-            for path, (unit, n) in resource.links.items()
-        ]
+        self.linked = frozenset(path.rstrip("?") for path in resource.links)
+        self.links = [_link(path, unit, n) for path, (unit, n) in resource.links.items()]
+
+
+def _link(path: str, unit: str, n: int) -> Link:
+    """A link: its name or, where it lies deeper, how it is written; then whose resource it refers to."""
+    reader, writer = place(path.rstrip("?"))
+
+    def unless_there(node: Json, value: Json) -> None:
+        if reader(node) is None:
+            writer(node, value)
+
+    if path.endswith("?"):
+        return "", unless_there, unit, n
+    return path if "." not in path else "", writer, unit, n
 
 
 @dataclass(slots=True)
@@ -111,7 +122,8 @@ class BoundUnit:
     ``takes``: segment name -> by field number, the number and its takers, ``None`` where the field needs no
     saying; ``says``: the same, unrolled. ``silent``: the fields that need no saying; ``looks``: what spans
     fields, ``repeats``: what takes whole segments, by segment name.
-    ``order``: in which the slots are made whole, what others of the unit refer to first.
+    ``order``: in which the slots are made whole, what others of the unit refer to first. ``shared``: the slots
+    that say no field that no other slot says.
     """
 
     declared: Unit
@@ -122,6 +134,7 @@ class BoundUnit:
     looks: dict[str, list[tuple[int, BoundAcross]]]
     repeats: dict[str, list[tuple[int, BoundSegments]]]
     order: list[int]
+    shared: frozenset[int]
 
 
 @dataclass(slots=True)
@@ -192,7 +205,23 @@ def _unit(unit: Unit, partner: Partner) -> BoundUnit:
         if isinstance(bound, BoundOne) and bound.alone
     }
     says = {name: sayer(row, looks.get(name, ()), alone) for name, row in takes.items()}
-    return BoundUnit(unit, slots, takes, says, silent, looks, repeats, _order(slots))
+    shared = _shared(len(slots), takes, looks)
+    return BoundUnit(unit, slots, takes, says, silent, looks, repeats, _order(slots), shared)
+
+
+def _shared(
+    slots: int,
+    takes: dict[str, list[tuple[int, Takers] | None]],
+    looks: dict[str, list[tuple[int, BoundAcross]]],
+) -> frozenset[int]:
+    """The slots all of whose fields other slots say too."""
+    alone = {n for found in looks.values() for n, _ in found}
+    for row in takes.values():
+        for entry in row:
+            slot = {n for n, _ in entry[1]} if entry else set[int]()
+            if len(slot) == 1:
+                alone |= slot
+    return frozenset(range(slots)) - alone
 
 
 def _rows(found: dict[int, list[tuple[int, Any]]], silent: frozenset[int]) -> list[tuple[int, Takers] | None]:

@@ -179,7 +179,7 @@ def _speak(forward: Forward, unit: BoundUnit, n: int) -> None:
             forward, slot, at, spoken, around
         ):
             unmade.add(at)
-    if unmade:
+    if unmade and (len(unmade) > 1 or not unmade <= unit.shared):
         _unmade(forward, unit, spoken, unmade)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ...hl7v2.tree import Segment
-from ..across import sent
+from ..across import sent as said
 from ..datatypes.coded import Concept
 from ..datatypes.people import XAD_ADDRESS, XON_ORGANIZATION, XPN_HUMANNAME, XTN_CONTACTPOINT
 from ..datatypes.primitives import Code, End, date_time
@@ -26,7 +26,9 @@ _ROLES: Final = "HL70131"  # the contact roles, which Patient.contact is bound t
 
 def is_contact(segment: Segment) -> bool:
     """Whether an associated party is one that Patient.contact stands for."""
-    return segment.value(3) in CONTACTS or segment.value(3, 1, 3) == _ROLES
+    sent = segment.field(3)
+    component = segment.delimiters.component
+    return sent.split(component, 1)[0] in CONTACTS or (_ROLES in sent and segment.value(3, 1, 3) == _ROLES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ class _Employer:
         self._rows = rows
 
     def get(self, segment: Segment, node: Json, scope: Scope) -> list[str] | None:
-        texts = [sent(segment, number) for number in self.numbers]
+        texts = [said(segment, number) for number in self.numbers]
         if not any(texts):
             return None
         unsaid: list[str] = []

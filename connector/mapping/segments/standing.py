@@ -64,13 +64,20 @@ class _Standing:
         if now != before:
             write_field(segment, _ACTION, ["D" if now else "U"], scope)
         target, base = _status_alone(target, now), _status_alone(base, before)
-        if all(same(target.get(name), base.get(name)) for name in _NAMES):
+        if same(target, base) or (_assumed(target) and _assumed(base)):
             return
         self._clinical.put(target, base, segment, scope)
         code = segment.field(_STATUS).split(scope.component)[0]
         coded = self._table.to_fhir.get(code)
         if coded is None or coded.code not in _codes(target, VERIFICATION):
             self._verification.put(target, base, segment, scope)
+
+
+def _assumed(said: Json) -> bool:
+    """Whether nothing is said, or only what is so of every allergy."""
+    clinical = said.get("clinicalStatus", {}).get("coding", ())
+    bare = [(one.get("system"), one.get("code")) for one in clinical] in ([], [(CLINICAL, "active")])
+    return bare and "verificationStatus" not in said
 
 
 def _status_alone(node: Json, withdrawn: bool) -> Json:
