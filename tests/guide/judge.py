@@ -49,6 +49,9 @@ _SUB_IDS: Final = {
 }
 
 
+_USERS: Final = 40  # fields that a row of a datatype map is tried in, at most
+
+
 class Judge:
     """Judges rows; knows where each segment map and each datatype map is used."""
 
@@ -134,9 +137,9 @@ class Judge:
 
     def _datatype(self, row: Row) -> Iterator[str]:
         """Through the fields of that datatype, wherever the guide uses the datatype map."""
-        for user in self.users(row.map):
+        for user in self.users(row.map)[:_USERS]:
             target = self.inner(row, user.target)
-            for place in self.places(user.row.map)[:4]:
+            for place in self.places(user.row.map)[:2]:
                 for trial in trials.of_component(row, user, place):
                     yield trial.outcome(target)
 

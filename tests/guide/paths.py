@@ -24,6 +24,8 @@ _SLIPS: Final = {
     "occurneceTiming": "occurrenceTiming",
     "occurenceTiming": "occurrenceTiming",
     "numerator.code": "numerator",
+    "occurrenceTiming.bounds": "occurrenceTiming.repeat.bounds",
+    "occurrenceTiming.duration": "occurrenceTiming.repeat.duration",
 }
 _URLS: Final = {  # pages about an extension, for its canonical name
     "http://hl7.org/fhir/R4/extension-data-absent-reason.html": "http://hl7.org/fhir/StructureDefinition/data-absent-reason",

@@ -25,7 +25,13 @@ QUIET: Final = "quiet"  # needs no saying: neither in FHIR nor lost
 LOST: Final = "lost"  # listed as lost
 
 # Codes that a row is about without saying so in its condition.
-_SPECIAL: Final = {("DG1", 21): "D", ("SCH", 9): "30"}
+_SPECIAL: Final = {
+    ("DG1", 21): "D",
+    ("SCH", 9): "30",
+    ("TQ1", 5): "10^min",
+    ("TQ1", 6): "5^d",
+    ("TQ1", 13): "30^min",
+}
 
 # Fields that say more of whom another field names.
 _COMPANIONS: Final[Mapping[tuple[str, int], tuple[int, ...]]] = {
@@ -42,7 +48,7 @@ _COMPANIONS: Final[Mapping[tuple[str, int], tuple[int, ...]]] = {
 # Where somebody is reached by each of the means of table 0185.
 _REACHED: Final = {
     "B": "^^BP^^^555^1",
-    "C": "^^CP^^^555^2",
+    "C": "^PRS^CP^^^555^2",
     "E": "^^Internet^me@example.org",
     "F": "^^FX^^^555^3",
     "H": "^PRN^PH^^^555^4",
@@ -266,7 +272,8 @@ def _meet(fields: dict[str, Fields], demand: Demand) -> None:
     if demand.absent and not component:
         mine[number] = ""
     elif demand.times:
-        both = standing or _usual(name, number), _usual(name, number + 1)
+        second = full_text(mine.get(2, ""), 6, "", "", sparse=True) if name == "OBX" else ""
+        both = standing or _usual(name, number), second or _usual(name, number + 1)
         mine[number] = "~".join(both[: demand.times])
     elif component or demand.text or demand.others:
         mine[number] = _met(standing, component or 1, demand)

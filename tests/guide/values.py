@@ -84,6 +84,7 @@ _SPARSE: Final = {
 _FULL: Final = {
     "CE": "A{n}^First {n}^99A^B{n}^Second {n}^99B",
     "CNN": "N{n}^Cnn{n}^Given{n}^Mid^Jr^Dr^MD^^NAuth{n}^1.2.3.{n}^ISO",
+    "CQ": "{n}^min&minute&UCUM",
     "CX": "X{n}^3^M11^CAuth{n}&1.2.4.{n}&ISO^MR^CFac{n}&1.2.44.{n}&ISO^20240101^20291231^US^HOSP",
     "EI": "E{n}^EAuth{n}^1.2.5.{n}^ISO",
     "ERL": "PID^1^3^1^2^1",
@@ -102,7 +103,7 @@ _FULL: Final = {
     "SAD": "{n} Street^Street^{n}",
     "SN": ">^{n}^-^9{n}",
     "SPS": "BLD&Blood{n}&HL70070^ADD^Coll{n}^ARM&Arm^LEFT&Left^TN&Meth^ROLE",
-    "TQ": "1&tab^Q6H&0800^5D^20240315101112+0000^20240316101112+0000^S^PRN^Note {n}^C^^^7",
+    "TQ": "1&tab^Q6H&0800^D5^20240315101112+0000^20240316101112+0000^S^PRN^Note {n}^C^^^7",
     "XAD": "{n} Road&Road&{n}^Flat {n}^Town{n}^ST^1{n}^USA^H^Geo{n}^County{n}^Tract{n}^A^^20240101^20290101",
     "XCN": (
         "C{n}^Own{n}&van&Own{n}&de&Spouse{n}^Given{n}^Mid^Jr^Dr^MD^SRC^XAuth{n}&1.2.10.{n}&ISO^L^4^M11^"

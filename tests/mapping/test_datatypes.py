@@ -213,7 +213,8 @@ def test_a_doctor_is_a_practitioner_with_an_identifier_and_a_name() -> None:
     (doctor,) = _referred("77^Roe^Jane^Q^^Dr^MD^^HOSP^L^^^NPI", "PV1-7", "Practitioner")
     assert doctor["identifier"][0]["value"] == "77"
     assert doctor["name"] == [{"family": "Roe", "given": ["Jane", "Q"], "prefix": ["Dr"], "use": "official"}]
-    assert doctor["qualification"][0]["code"]["coding"][0]["code"] == "MD"
+    degree = {"system": "http://terminology.hl7.org/CodeSystem/v2-0360", "code": "MD"}
+    assert doctor["qualification"] == [{"code": {"coding": [degree]}}]
 
 
 def test_one_doctor_in_two_fields_is_one_practitioner() -> None:

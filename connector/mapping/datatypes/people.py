@@ -8,9 +8,10 @@ from ..lens import SAID, At, Bound, Case, Codec, Item, Joint, Nested, OneOf, Row
 from ..partner import Partner
 from ..places import Comps, Json, comp, same, write_comp
 from ..scope import Scope
+from .coded import Concept
 from .identifiers import CHECK_DIGIT, CHECK_SCHEME, Authority, Extension
 from .kept import Kept
-from .primitives import Code, End, IdentifierType, date_time, ends_before, positive, raw_code
+from .primitives import Code, End, IdentifierType, date_time, ends_before, positive
 
 _SD = "http://hl7.org/fhir/StructureDefinition/"
 
@@ -298,6 +299,9 @@ def _leaf(comps: Comps, at: int, scope: Scope) -> str:
     return "" if first == '""' else scope.unescape(first)
 
 
+# A degree (table 0360) is a qualification; as a suffix of the name it could not be told from XCN.5.
+DEGREE: Row = Nested("7", (At("qualification.0.code", (Concept("HL70360"),)),))
+
 XCN_NAME: tuple[Row, ...] = (
     Nested("2", FN_HUMANNAME),
     Spread(("3", "4"), "given"),
@@ -318,7 +322,7 @@ XCN_IDENTIFIER: tuple[Row, ...] = (
 XCN_PRACTITIONER: tuple[Row, ...] = (
     At("identifier.0", XCN_IDENTIFIER),
     At("name.0", XCN_NAME),
-    Item("7", "qualification.0.code.coding.0.code", raw_code),
+    DEGREE,
 )
 
 XON_IDENTIFIER: tuple[Row, ...] = (

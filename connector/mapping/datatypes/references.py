@@ -16,8 +16,8 @@ from ..places import Comps, Json, Reader, comp, own_part, place, same, write_com
 from ..scope import Scope
 from .coded import Concept, first_coding, meant
 from .identifiers import EI_IDENTIFIER, Authority, FlatAuthority
-from .people import XCN_PRACTITIONER, XON_ORGANIZATION
-from .primitives import code_text, raw_code
+from .people import DEGREE, XCN_PRACTITIONER, XON_ORGANIZATION
+from .primitives import code_text
 
 Seed = Callable[[Json], str]
 
@@ -146,7 +146,7 @@ _CNN: tuple[Row, ...] = (
             Spread(("6",), "prefix"),
         ),
     ),
-    Item("7", "qualification.0.code.coding.0.code", raw_code),
+    DEGREE,
 )
 
 
