@@ -1,0 +1,84 @@
+"""REF: referrals, who refers and who is to see the patient, and the way back."""
+
+from __future__ import annotations
+
+import pytest
+
+from connector.mapping import Translator
+from tests.mapping.profiles import Json, lawful, message, of_type
+
+MADE = Translator.default()
+PID = "PID|1||1^^^H^MR||Berg^Eva"
+RF1 = (
+    "RF1|A|R|MED^Medical^HL70281|WR^Send report^HL70282|O^Outpatient^HL70284|R77^GP|20260501|20260801"
+    "|20260430|S^Second opinion^HL70336|X8^EHR"
+)
+RP = "PRD|RP^Referring^HL70286|Grey^Gina|Main St 1^^Oslo||^WPN^PH^^^22^123456||7001^NPI"
+RT = "PRD|RT^Referred to^HL70286|Hall^Hans|||||7002^NPI|20260101"
+
+
+def ref(*segments: str) -> str:
+    return message(*segments, event="REF^I12")
+
+
+def referral(text: str) -> Json:
+    return of_type(lawful(MADE, text), "ServiceRequest")[0]
+
+
+def test_a_referral_is_a_request_with_its_kind_its_reason_and_its_time() -> None:
+    said = referral(ref(RF1, RP, RT, PID))
+    assert (said["status"], said["priority"], said["intent"]) == ("active", "routine", "order")
+    assert [one["coding"][0]["code"] for one in said["category"]] == ["MED", "O"]
+    assert said["orderDetail"][0]["coding"][0]["code"] == "WR"
+    assert said["reasonCode"][0]["coding"][0]["code"] == "S"
+    assert said["occurrencePeriod"] == {"start": "2026-05-01", "end": "2026-08-01"}
+    assert said["authoredOn"] == "2026-04-30"
+    assert [one["value"] for one in said["identifier"]] == ["R77", "X8"]
+
+
+def test_who_refers_requests_and_the_others_are_to_see_the_patient() -> None:
+    made = lawful(MADE, ref(RF1, RP, RT, PID))
+    said = of_type(made, "ServiceRequest")[0]
+    roles = {one["code"][0]["coding"][0]["code"]: one for one in of_type(made, "PractitionerRole")}
+    assert said["requester"] == {"reference": f"PractitionerRole/{roles['RP']['id']}"}
+    assert said["performer"] == [{"reference": f"PractitionerRole/{roles['RT']['id']}"}]
+    assert roles["RT"]["period"] == {"start": "2026-01-01"}
+
+
+def test_a_provider_is_a_person_with_an_address_and_a_number() -> None:
+    made = lawful(MADE, ref(RF1, RP, PID))
+    person = of_type(made, "Practitioner")[0]
+    assert person["name"] == [{"family": "Grey", "given": ["Gina"]}]
+    assert person["address"][0]["city"] == "Oslo"
+    assert person["telecom"][0]["value"] == "22 123456"
+    assert person["identifier"][0]["value"] == "7001"
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"), [("A", "active"), ("P", "active"), ("R", "revoked"), ("E", "revoked")]
+)
+def test_the_status_of_a_referral(sent: str, status: str) -> None:
+    assert referral(ref(RF1.replace("RF1|A", f"RF1|{sent}"), PID))["status"] == status
+
+
+def test_a_changed_priority_touches_its_own_field_only() -> None:
+    text = ref(RF1, RP, RT, PID)
+    bundle = MADE.to_fhir(text).bundle
+    of_type(bundle, "ServiceRequest")[0]["priority"] = "stat"
+    assert MADE.to_v2(bundle, text).message == text.replace("RF1|A|R|", "RF1|A|S|")
+
+
+def test_somebody_else_to_see_the_patient_gets_a_segment() -> None:
+    text = ref(RF1, RP, PID)
+    bundle = MADE.to_fhir(text).bundle
+    person = {"resourceType": "Practitioner", "id": "p", "name": [{"family": "Neu"}]}
+    role = {
+        "resourceType": "PractitionerRole",
+        "id": "r",
+        "active": True,
+        "practitioner": {"reference": "Practitioner/p"},
+        "code": [{"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0286", "code": "RT"}]}],
+    }
+    of_type(bundle, "ServiceRequest")[0]["performer"] = [{"reference": "PractitionerRole/r"}]
+    bundle["entry"] += [{"resource": person}, {"resource": role}]
+    assert "PRD|RT|Neu" in MADE.to_v2(bundle, text).message.split("\r")
