@@ -6,6 +6,7 @@ that R4 does not know are left alone. What has this form can be read without sur
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from decimal import Decimal
 from functools import cache
@@ -16,6 +17,7 @@ from connector.fhir.elements import shape
 
 DEPTH: Final = 64  # objects within objects; R4's own resources have at most a dozen
 
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _NUMBERS: Final = frozenset({"decimal", "integer", "positiveInt", "unsignedInt"})
 _Check = Callable[[Any, str, int], None]
 
@@ -89,5 +91,7 @@ def _primitive(kind: str) -> _Check:
     def judge(value: Any, path: str, depth: int) -> None:
         if not isinstance(value, types) or (kind in _NUMBERS and isinstance(value, bool)):
             raise InvalidResource(f"not the form of the datatype {kind}", location=path)
+        if types == (str,) and not value.isascii() and _SURROGATE.search(value):
+            raise InvalidResource("half a character", fix="escape it as a pair of surrogates", location=path)
 
     return judge

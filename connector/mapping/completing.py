@@ -11,6 +11,7 @@ from ..hl7v2.tree import Message, Segment
 from .required import BY_EVENT, CONTROLS, REPORTED, REQUIRED, Default
 
 _BEFORE_PV1 = ("MSH", "SFT", "EVN", "PID", "PD1", "ROL", "NK1")
+_FREE = ("SIU", "SRM")  # an appointment may be nobody's yet
 # OBX-11 to OBR-25: the codes that tables 0085 and 0123 have in common.
 _STATUS = frozenset("CFPXIRS")
 
@@ -27,8 +28,12 @@ def complete(message: Message) -> None:
         return
     _order_controls(message)
     absent = _absent(message, found)
-    if "PID" in absent:
-        raise no_patient()
+    if "PID" in absent or _lacks_patient(message, found):
+        raise UnresolvedReference(
+            "the patient of this change is not known here",
+            fix="send the Patient too",
+            location="Bundle.entry",
+        )
     if "EVN" in absent:
         _insert(message, "EVN", {2: message.msh.field(7)}, 1)
     if "PV1" in absent:
@@ -44,13 +49,11 @@ def complete(message: Message) -> None:
         )
 
 
-def no_patient() -> UnresolvedReference:
-    """What is raised where nothing says whom the message is about."""
-    return UnresolvedReference(
-        "the patient of this change is not known here",
-        fix="send the Patient too",
-        location="Bundle.entry",
-    )
+def _lacks_patient(message: Message, found: structure.Structure) -> bool:
+    """Whether a message that may speak of a patient, and would be read as if it did, speaks of none."""
+    if message.message_code in _FREE or "PID" not in found.root.holds:
+        return False
+    return not any(segment.name == "PID" and any(segment.texts[2:]) for segment in message.segments)
 
 
 def _absent(message: Message, found: structure.Structure) -> tuple[str, ...]:

@@ -76,7 +76,7 @@ def _name_people(resource: Json) -> None:
     """A name that is one text stands where the family name does."""
     names = resource.get("name")
     for one in names if isinstance(names, list) else ():
-        if "text" in one and not {"family", "given"} & one.keys():
+        if isinstance(one, dict) and "text" in one and not {"family", "given"} & one.keys():
             one["family"] = one.pop("text")
 
 

@@ -138,12 +138,12 @@ def _name(resource: Json, at: int) -> str:
 
 def _apart(resource: Any, at: int) -> Iterator[tuple[str, Json]]:
     """A resource, and those that it contains as resources of their own."""
-    if not isinstance(resource, dict) or not isinstance(resource.get("resourceType"), str):
+    if not isinstance(resource, dict) or not resource.get("resourceType"):
         raise InvalidResource("an entry without a resource", location=f"Bundle.entry[{at}].resource")
     if resource["resourceType"] == "Bundle":
         raise InvalidResource("a bundle within a bundle", location=f"Bundle.entry[{at}].resource")
     name = _name(resource, at)
-    inside = [one for one in resource.get("contained") or () if one is not None]
+    inside = [one for one in resource.get("contained") or () if one and one["resourceType"]]
     within = name.replace("/", "-")
     names = {f"#{one.get('id', '')}": f"{one['resourceType']}/{within}#{one.get('id', '')}" for one in inside}
     own = {key: value for key, value in resource.items() if key != "contained"}

@@ -36,13 +36,20 @@ PATIENT: Json = {
     "id": "amy",
     "meta": {**core("patient"), "lastUpdated": "2026-11-02T08:00:00Z"},
     "identifier": [
-        {"use": "usual", "type": coded(TERMS + "v2-0203", "MR"), "system": "urn:oid:2.999.1", "value": "1032702"}
+        {
+            "use": "usual",
+            "type": coded(TERMS + "v2-0203", "MR"),
+            "system": "urn:oid:2.999.1",
+            "value": "1032702",
+        }
     ],
     "name": [{"use": "official", "family": "Shaw", "given": ["Amy", "V."]}],
     "telecom": [{"system": "phone", "value": "555-5555", "use": "home"}],
     "gender": "female",
     "birthDate": "1987-02-20",
-    "address": [{"line": ["49 Meadow St"], "city": "Mounds", "state": "OK", "postalCode": "74047", "country": "US"}],
+    "address": [
+        {"line": ["49 Meadow St"], "city": "Mounds", "state": "OK", "postalCode": "74047", "country": "US"}
+    ],
 }
 NPI = "http://hl7.org/fhir/sid/us-npi"
 DOCTOR: Json = {
@@ -180,7 +187,12 @@ SODIUM: Json = {
     "code": coded(LOINC, "2951-2", "Sodium"),
     "subject": to("Patient/amy"),
     "effectiveDateTime": "2026-11-02T10:00:00+01:00",
-    "valueQuantity": {"value": 140, "unit": "mmol/L", "system": "http://unitsofmeasure.org", "code": "mmol/L"},
+    "valueQuantity": {
+        "value": 140,
+        "unit": "mmol/L",
+        "system": "http://unitsofmeasure.org",
+        "code": "mmol/L",
+    },
     "interpretation": [coded(TERMS + "v3-ObservationInterpretation", "N")],
     "referenceRange": [{"text": "135-145"}],
 }
@@ -197,11 +209,21 @@ PRESSURE: Json = {
     "component": [
         {
             "code": coded(LOINC, "8480-6", "Systolic blood pressure"),
-            "valueQuantity": {"value": 109, "unit": "mmHg", "system": "http://unitsofmeasure.org", "code": "mm[Hg]"},
+            "valueQuantity": {
+                "value": 109,
+                "unit": "mmHg",
+                "system": "http://unitsofmeasure.org",
+                "code": "mm[Hg]",
+            },
         },
         {
             "code": coded(LOINC, "8462-4", "Diastolic blood pressure"),
-            "valueQuantity": {"value": 44, "unit": "mmHg", "system": "http://unitsofmeasure.org", "code": "mm[Hg]"},
+            "valueQuantity": {
+                "value": 44,
+                "unit": "mmHg",
+                "system": "http://unitsofmeasure.org",
+                "code": "mm[Hg]",
+            },
         },
     ],
 }
@@ -240,7 +262,9 @@ PRESCRIPTION: Json = {
     "identifier": [{"system": "urn:oid:2.999.6", "value": "RX-1"}],
     "status": "active",
     "intent": "order",
-    "medicationCodeableConcept": coded("http://www.nlm.nih.gov/research/umls/rxnorm", "1049221", "Oxycodone 5 MG"),
+    "medicationCodeableConcept": coded(
+        "http://www.nlm.nih.gov/research/umls/rxnorm", "1049221", "Oxycodone 5 MG"
+    ),
     "subject": to("Patient/amy"),
     "encounter": to("Encounter/stay"),
     "authoredOn": "2026-11-02T13:00:00+01:00",
@@ -307,7 +331,9 @@ DOCUMENT: Json = {
     "status": "current",
     "docStatus": "final",
     "type": coded(LOINC, "18842-5", "Discharge summary"),
-    "category": [coded("http://hl7.org/fhir/us/core/CodeSystem/us-core-documentreference-category", "clinical-note")],
+    "category": [
+        coded("http://hl7.org/fhir/us/core/CodeSystem/us-core-documentreference-category", "clinical-note")
+    ],
     "subject": to("Patient/amy"),
     "date": "2026-11-02T16:00:00+01:00",
     "author": [to("Practitioner/bone")],
@@ -334,7 +360,12 @@ def bundle(*resources: Json, urls: dict[str, str] | None = None) -> Json:
         {"fullUrl": known.get(one["id"], f"{BASE}/{one['resourceType']}/{one['id']}"), "resource": one}
         for one in map(deepcopy, resources)
     ]
-    return {"resourceType": "Bundle", "type": "transaction", "timestamp": "2026-11-02T17:00:00+01:00", "entry": entries}
+    return {
+        "resourceType": "Bundle",
+        "type": "transaction",
+        "timestamp": "2026-11-02T17:00:00+01:00",
+        "entry": entries,
+    }
 
 
 def written(*resources: Json, event: str = "", using: Translator = MADE) -> tuple[Message, list[str]]:
