@@ -57,7 +57,7 @@ def is_known(code: str, event: str) -> bool:
 @cache
 def known_messages() -> frozenset[str]:
     """The messages that have a map: ``ADT^A01``."""
-    exact = {structure.replace("_", "^") for structure in _by_structure()}
+    exact = {structure.replace("_", "^") for structure in _by_structure() if "_" in structure}
     shared = {event.replace("_", "^") for event, named in STRUCTURES.items() if named in _by_structure()}
     return frozenset(exact | shared)
 
