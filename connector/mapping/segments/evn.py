@@ -29,8 +29,9 @@ EVN_PROVENANCE = (
 def complete(node: Json, around: Around) -> None:
     """``recorded`` and ``agent`` are required; without an operator the agent is who sent the message."""
     absent(node, "recorded")
-    if event := around.value("MSH-9.2"):
-        node["activity"] = {"coding": [{"display": f"event - {around.value('MSH-9.1')}^{event}"}]}
+    coding = (around.resource("header") or {}).get("eventCoding", {})
+    if named := coding.get("display"):
+        node["activity"] = {"coding": [{"display": "event - " + "^".join(named.split("^")[:2])}]}
     if "agent" not in node:
         node["agent"] = [{"who": sender(around)}]
 
