@@ -42,6 +42,10 @@ _COMPANIONS: Final[Mapping[tuple[str, int], tuple[int, ...]]] = {
     ("ORC", 22): (21,),
     ("ORC", 23): (21,),
     ("ORC", 24): (12,),
+    ("PRT", 7): (8,),
+    ("PRT", 14): (8,),
+    ("PRT", 15): (8,),
+    ("ROL", 10): (14,),
     ("RXA", 28): (27,),
 }
 

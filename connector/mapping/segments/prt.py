@@ -16,7 +16,7 @@ from ..datatypes.primitives import End, date, date_time
 from ..datatypes.references import Place, identified, organization
 from ..datatypes.roles import Part
 from ..fields import Field, One
-from ..lens import At, Bound, Codec, Item, Nested, Row, Unsaid
+from ..lens import At, Bound, Codec, Item, Nested, Row, Spread, Unsaid
 from ..partner import Partner
 from ..places import Comps, Json
 from ..scope import Scope
@@ -71,6 +71,14 @@ PLN_IDENTIFIER: tuple[Row, ...] = (
 )
 """PLN <-> Identifier (guide: PLN[Identifier])."""
 
+_SUFFIX: Final = Spread(("5", "7", "21"), "suffix")
+
+XCN_RELATEDPERSON: tuple[Row, ...] = (
+    At("identifier.0", XCN_IDENTIFIER),
+    At("name.0", tuple(_SUFFIX if getattr(row, "path", "") == "suffix" else row for row in XCN_NAME)),
+)
+"""XCN <-> RelatedPerson (guide: XCN[RelatedPerson]); a degree is a suffix of the name."""
+
 PRT_PRACTITIONERROLE = (
     Field("PRT-1", "identifier", EI_IDENTIFIER, most=1),
     value("PRT-2", "active", Action()),
@@ -100,7 +108,7 @@ def parts(element: str) -> tuple[Field | One, ...]:
 PRT_RELATEDPERSON = (
     value("PRT-2", "active", Action()),
     Field("PRT-4", "relationship", (Concept("HL70063"),), most=1),
-    One("PRT-5", "", (At("identifier.0", XCN_IDENTIFIER), At("name.0", XCN_NAME))),
+    One("PRT-5", "", XCN_RELATEDPERSON),
     *PRT_PERIOD,
     Field("PRT-14", "address", XAD_ADDRESS, rest=True, key=("use", "type")),
     Field("PRT-15", "telecom", XTN_CONTACTPOINT, rest=True, key=("system", "use")),

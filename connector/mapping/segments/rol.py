@@ -6,12 +6,11 @@ from ...hl7v2.tree import Segment
 from ..across import sent
 from ..datatypes.coded import Concept
 from ..datatypes.identifiers import EI_IDENTIFIER
-from ..datatypes.people import XAD_ADDRESS, XCN_IDENTIFIER, XCN_NAME, XTN_CONTACTPOINT
+from ..datatypes.people import XAD_ADDRESS, XTN_CONTACTPOINT
 from ..datatypes.primitives import End, date_time
 from ..datatypes.references import Place
 from ..datatypes.roles import Part
 from ..fields import Field, One
-from ..lens import At
 from ..places import Json
 from . import prt
 from .parties import Parties
@@ -33,7 +32,7 @@ ROL_PERIOD = (value("ROL-5", "period.start", date_time), One("ROL-6", "", (End("
 ROL_RELATEDPERSON = (
     value("ROL-2", "active", prt.Action()),
     Field("ROL-3", "relationship", (Concept("HL70063"),), most=1),
-    One("ROL-4", "", (At("identifier.0", XCN_IDENTIFIER), At("name.0", XCN_NAME))),
+    One("ROL-4", "", prt.XCN_RELATEDPERSON),
     *ROL_PERIOD,
     Field("ROL-11", "address", XAD_ADDRESS, rest=True, key=("use", "type")),
     Field("ROL-12", "telecom", XTN_CONTACTPOINT, rest=True, key=("system", "use")),
