@@ -43,7 +43,7 @@ def test_processing_id_and_mode_are_tags() -> None:
 
 
 def test_security_is_a_label_in_the_senders_words_or_a_code() -> None:
-    said = header_of(headed(n8="SEC", n26="R"))
+    said = header_of(headed(n8="SEC", n26="R", n27="NODSCLCD^no disclosure^L~PRSNLY"))
     assert said["meta"]["security"] == [
         {"display": "SEC"},
         {
@@ -51,6 +51,8 @@ def test_security_is_a_label_in_the_senders_words_or_a_code() -> None:
             "code": "R",
             "display": "restricted",
         },
+        {"system": "urn:id:L", "code": "NODSCLCD", "display": "no disclosure"},
+        {"code": "PRSNLY"},
     ]
 
 

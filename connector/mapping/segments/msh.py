@@ -90,6 +90,11 @@ class Tag:
         return Bound(put, leaves={component: Leaf(get)}, elements=frozenset({"meta.tag"}), marks=marks)
 
 
+def _is_classification(label: Json) -> bool:
+    """Whether a security label says how confidential a message is."""
+    return str(label.get("system", "")).endswith("/v3-Confidentiality")
+
+
 def _is_text(label: Json) -> bool:
     """Whether a security label is a text of the sender's own, as MSH-8 has it."""
     return label.keys() == {"display"}
@@ -126,7 +131,8 @@ MSH_MESSAGEHEADER = (
     One("MSH-11", "", (Tag("1", V2 + "0103"), Tag("2", V2 + "0207"))),
     value("MSH-19", "language", raw_code),
     One("MSH-22", "", organization("responsible")),
-    Field("MSH-26", "meta.security", (OneCoding("HL70952"),), rest=True),
+    Field("MSH-26", "meta.security", (OneCoding("HL70952"),), prefers=_is_classification, most=1),
+    Field("MSH-27", "meta.security", (OneCoding(),), rest=True),
     Parties(),
 )
 
