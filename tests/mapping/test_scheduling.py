@@ -120,7 +120,9 @@ def test_the_status_is_the_fillers_else_that_of_the_event(event: str, sent: str,
 def test_why_it_came_to_nothing_is_said_where_it_did() -> None:
     text = siu("SCH|P1^S|F2^S||||SICK^Ill^L" + "|" * 19 + "Cancelled", PID, event="SIU^S15")
     assert appointment(text)["cancelationReason"]["coding"][0]["code"] == "SICK"
-    assert "SCH-6" in MADE.to_fhir(siu(SCH, PID)).lost
+    made = lawful(MADE, siu(SCH, PID))
+    found = next(one for one in of_type(made, "Provenance") if "Appointment/" in str(one["target"]))
+    assert found["reason"][0]["coding"][0]["code"] == "BOOK"
 
 
 def test_an_appointment_without_a_time_has_that_of_its_service() -> None:

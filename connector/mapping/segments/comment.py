@@ -8,6 +8,7 @@ from typing import Final
 from ...hl7v2.tree import Segment
 from ..across import sent
 from ..datatypes.coded import Concept
+from ..datatypes.kept import ALTERNATE
 from ..datatypes.primitives import date_time
 from ..datatypes.references import practitioner
 from ..fields import Field, One, write_field
@@ -70,6 +71,12 @@ NTE_COMMENT = (
     ),
     One("NTE-5", "", practitioner("valueAnnotation.authorReference")),
     value("NTE-6", "valueAnnotation.time", date_time),
+    Field(
+        "NTE-9",
+        "valueAnnotation.extension",
+        (At("valueCodeableConcept", (Concept(),)),),
+        tag={"url": ALTERNATE},
+    ),
 )
 
 

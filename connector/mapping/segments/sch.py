@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
-from ...hl7v2.tree import Segment
 from ..datatypes.coded import Concept
 from ..datatypes.durations import Minutes, later
 from ..datatypes.identifiers import EI_IDENTIFIER
@@ -14,9 +12,7 @@ from ..datatypes.primitives import Code, End, instant
 from ..datatypes.references import identified, practitioner
 from ..fields import Field, One
 from ..lens import Item
-from ..partner import Partner
-from ..places import Json, same
-from ..scope import Scope
+from ..places import Json
 from ..units import Around
 from .echo import Echo
 from .evn import ENTERER
@@ -28,40 +24,7 @@ CONTACTS: Final = (_PLACER, _FILLER, _ENTERER_KIND)
 """The kinds of participants that SCH names itself; FHIR's code system of kinds has no code for contacts."""
 
 _SUBJECT = "http://hl7.org/fhir/5.0/StructureDefinition/extension-Appointment.subject"
-_ENDED: Final = {"Cancelled", "CANCELLED", "Noshow", "NOSHOW", "Discontinued"}
-
-
-@dataclass(frozen=True, slots=True)
-class EndedFor:
-    """SCH-6, the reason for the event <-> ``cancelationReason``, where SCH-25 says that it came to nothing.
-
-    FHIR allows a reason there only (R4 invariant app-4).
-    """
-
-    def compile(self, partner: Partner) -> _EndedFor:
-        return _EndedFor(partner)
-
-
-class _EndedFor:
-    segment: Final = "SCH"
-    numbers: Final = (6,)
-    elements: Final = frozenset({"cancelationReason"})
-
-    def __init__(self, partner: Partner) -> None:
-        self.rows = One("SCH-6", "cancelationReason", (Concept(),)).compile(partner)
-
-    def get(self, segment: Segment, node: Json, scope: Scope) -> list[str] | None:
-        text = segment.field(6)
-        if text in ("", '""'):
-            return None
-        if segment.value(25) not in _ENDED:
-            return ["6"]
-        unsaid = self.rows.take(text, node, scope)
-        return [f"6{at}" for at in unsaid] if unsaid else None
-
-    def put(self, target: Json, base: Json, segment: Segment, scope: Scope) -> None:
-        if not same(target.get("cancelationReason"), base.get("cancelationReason")):
-            self.rows.put(target, base, segment, scope)
+_ENDED: Final = ("cancelled", "noshow")
 
 
 def _contact(at: str, kind: Json) -> Field:
@@ -74,7 +37,7 @@ SCH_APPOINTMENT = (
     Field("SCH-1", "identifier", EI_IDENTIFIER, tag=type_of("PLAC"), most=1, key=("system",)),
     Field("SCH-2", "identifier", EI_IDENTIFIER, tag=type_of("FILL"), most=1, rest=True, key=("system",)),
     Field("SCH-4", "identifier", EI_IDENTIFIER, tag=type_of("PGN"), most=1, key=("system",)),
-    EndedFor(),
+    concept("SCH-6", "cancelationReason"),
     Field("SCH-7", "reasonCode", (Concept("HL70276"),), most=1, rest=True),
     concept("SCH-8", "appointmentType", "HL70277"),
     Minutes("SCH", 9, 10, "minutesDuration"),
@@ -92,7 +55,10 @@ SCH_SERVICEREQUEST = (
     Field("SCH-27", "identifier", EI_IDENTIFIER, tag=type_of("FILL"), most=1, key=("system",)),
 )
 
-SCH_PROVENANCE = (Echo(Field("SCH-20", "agent", practitioner("who"), tag=ENTERER)),)
+SCH_PROVENANCE = (
+    Echo(Field("SCH-20", "agent", practitioner("who"), tag=ENTERER)),
+    Field("SCH-6", "reason", (Concept(),), most=1),
+)
 
 _BY_EVENT: Final = {"S15": "cancelled", "S16": "cancelled", "S17": "entered-in-error", "S26": "noshow"}
 _WITHOUT_TIME: Final = ("proposed", "cancelled", "waitlist")
@@ -107,6 +73,8 @@ def complete(node: Json, around: Around) -> None:
     """``status`` by the event where SCH-25 says none; the end by the duration; who is concerned."""
     if "status" not in node:
         node["status"] = _BY_EVENT.get(around.value("MSH-9.2"), "booked")
+    if node["status"] not in _ENDED:
+        node.pop("cancelationReason", None)  # R4 invariant app-4
     for one in node.get("participant", ()):
         absent(one, "status")
     if patient := around.parent("patient"):
@@ -157,5 +125,7 @@ def complete_order(node: Json, around: Around) -> None:
 
 
 def complete_provenance(node: Json, around: Around) -> None:
-    """When it was entered is not said."""
+    """When it was entered is not said; who did it may not be."""
     absent(node, "recorded")
+    if "reason" in node:
+        node.setdefault("agent", [{"who": dict(UNKNOWN)}])
