@@ -19,7 +19,7 @@ from .opening import New, news
 from .parts import placed
 from .places import Json, head, same
 from .scope import Scope
-from .sharing import put_list
+from .sharing import put_list, views, without
 from .units import Attached, Bond
 from .work import Target, Work, by_way, now
 
@@ -229,7 +229,9 @@ def _put_slot(work: Work, unit: BoundUnit, slot: Slot, n: int, target: Json, bas
         if not changed.isdisjoint(map(head, across.elements)):
             across.put(target, base, layout.segment(n, across.segment), scope)
     for rows in slot.segments:
-        _put_segments(work, rows, n, target, base)
+        beside = [fields for fields in slot.lists if fields[0].declared.path == rows.path]
+        said = [view for fields in beside for each in fields for view in views(each, segment_of(each), scope)]
+        _put_segments(work, rows, n, target, base, said)
     for fields in slot.lists:
         if head(fields[0].declared.path) not in changed:
             continue
@@ -253,14 +255,20 @@ def _as_objects(value: Any) -> list[Json]:
     return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
 
 
-def _put_segments(work: Work, rows: BoundSegments, n: int, target: Json, base: Json) -> None:
-    """A list whose elements are segments: each over the one that said the same, else over the next one."""
+def _put_segments(
+    work: Work, rows: BoundSegments, n: int, target: Json, base: Json, elsewhere: list[Json]
+) -> None:
+    """A list whose elements are segments: each over the one that said the same, else over the next one.
+
+    ``elsewhere``: the elements that fields say.
+    """
     wanted, before = (
         [one for one in _as_objects(rows.reader(node)) if one.keys() >= {*rows.needs} and rows.only(one)]
         for node in (target, base)
     )
     if same(wanted, before):
         return
+    wanted = without(wanted, elsewhere)
     segments = work.layout.segments(n, rows.name)
     views = [forward.view_segment(segment, rows, work.scope)[0] for segment in segments]
     free = list(range(len(segments)))

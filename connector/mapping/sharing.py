@@ -73,6 +73,8 @@ def put_list(
         mine = [(element, home[1]) for element, home in zip(wanted, homes) if home and home[0] == n]
         said = [element for element, home in zip(wanted, homes) if home and home[1]]
         mine += [(prior.view, prior) for prior in _twins(priors[n], said)]
+        if not before:  # what stands there is said of another resource
+            mine += [(prior.view, prior) for prior in priors[n] if prior.free and prior.view]
         _put_field(each, mine, priors[n], segments[n], scope)
 
 
@@ -88,6 +90,21 @@ def _priors(bound: BoundField, segment: Segment, scope: Scope) -> list[_Prior]:
         room -= bool(prior.view)
         found.append(prior)
     return found
+
+
+def views(bound: BoundField, segment: Segment, scope: Scope) -> list[Json]:
+    """The elements that a field says now."""
+    return [prior.view for prior in _priors(bound, segment, scope) if prior.view]
+
+
+def without(elements: list[Json], others: list[Json]) -> list[Json]:
+    """The elements of a list that others do not stand for, one for one."""
+    free = list(elements)
+    for other in others:
+        at = next((n for n, one in enumerate(free) if same(one, other)), None)
+        if at is not None:
+            free.pop(at)
+    return free
 
 
 def _equal(priors: list[list[_Prior]], element: Json) -> Home | None:

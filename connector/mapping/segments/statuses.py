@@ -39,7 +39,7 @@ _REFLEX = {"G": "reflex-order"}
 
 
 def _intent(_: Partner) -> Codec:
-    """ID of table 0065 <-> ``intent``: a reflex order is one; FHIR has no other intent for what v2 tells apart."""
+    """ID of table 0065 <-> ``intent``: a reflex order is one; whatever else the specimen is for, an order."""
     back = {code: sent for sent, code in _REFLEX.items()}
     return Codec(
         lambda sent: _REFLEX.get(sent, "order") if code_text(sent) else None,
