@@ -367,10 +367,12 @@ def _links(work: _Work, spoken: Spoken, slot: Slot, reference: str) -> None:
     around = Around(work.said, spoken.instance)
     resource = work.said.assembly.resources[reference]
     for path in slot.linked:
-        declared = getattr(slot.declared, "links", {})[path]
+        links = getattr(slot.declared, "links", {})
+        units = [links[one][0] for one in (path, f"{path}?") if one in links]
         found = place(path)[0](resource)
         if isinstance(found, dict) and "reference" in found:
-            other = work.said.spoken[spoken.instance.parents[declared[0]]] if declared[0] else spoken
+            there = next((unit for unit in units if unit in spoken.instance.parents), "")
+            other = work.said.spoken[spoken.instance.parents[there]] if there else spoken
             _note_link(work, other, reference, f"{_dotted(path)}.reference")
     for unit, other_slot, path in slot.collected:
         parent = around.parent(unit, other_slot)

@@ -102,27 +102,30 @@ def _parents(work: Work, declared: ResourceMap, unit: str, reference: str, resou
     be theirs.
     """
     found: Parents = {}
-    for name, pointer in _pointers(declared, unit, resource):
-        instances = list(work.layout.instances(name)) if name else []
-        if name == "header" or not instances or not pointer:
+    for names, pointer in _pointers(declared, unit, resource):
+        instances = [n for name in names if name for n in work.layout.instances(name)]
+        if names == ["header"] or not instances or not pointer:
             continue
         mine = [n for n in instances if work.layout.reference(n) == pointer]
         if not mine:
             return None
-        found[name] = mine[-1]
+        found[work.layout.unit(mine[-1])] = mine[-1]
     collecting = _collecting(work, declared, reference)
     if collecting is not None:
         found |= work.layout.parents(collecting) | {work.layout.unit(collecting): collecting}
     return found
 
 
-def _pointers(declared: ResourceMap, unit: str, resource: Json) -> Iterator[tuple[str, str]]:
-    """The units around a resource, and to whom it refers as to theirs."""
+def _pointers(declared: ResourceMap, unit: str, resource: Json) -> Iterator[tuple[list[str], str]]:
+    """The units around a resource, alternatives together, and to whom it refers as to theirs."""
+    named: dict[str, list[str]] = {}
     for path, (name, slot) in declared.links.items():
         if not slot:
-            yield name, forward.reference_of(place(path)[0](resource))
+            named.setdefault(path.rstrip("?"), []).append(name)
+    for path, names in named.items():
+        yield names, forward.reference_of(place(path)[0](resource))
     if declared.mutual is not None and declared.mutual.unit != unit:
-        yield declared.mutual.unit, linking.other_of(declared.mutual, resource)
+        yield [declared.mutual.unit], linking.other_of(declared.mutual, resource)
 
 
 def _collecting(work: Work, declared: ResourceMap, reference: str) -> int | None:

@@ -19,7 +19,7 @@ FOLLOWS = re.compile(
     r"|^Appointment\.extension\.url|^Encounter\.status|^Patient\.(active|link\.type)"
     r"|\.(category|clinicalStatus|class\.type|activity|relationship|agent\.type|role)\.coding\."
     r"|^CareTeam\.participant\.role\.text|^Provenance\.(recorded|entity\.role)"
-    r"|^MessageHeader\.source\.(software|version)"
+    r"|^MessageHeader\.source\.(software|version)|^MedicationDispense\.substitution\.wasSubstituted$"
     # an order that an appointment fulfils
     r"|^ServiceRequest\.(code\.coding\.(code|display)|occurrencePeriod\.(start|end)|status)$"
 )

@@ -401,7 +401,7 @@ def test_a_standard_field_that_the_maps_leave_out_can_be_added(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("toml", "said"),
     [
-        (_extension("ZPI-2", to="Medication"), "p.toml:4: no segment speaks of a Medication"),
+        (_extension("ZPI-2", to="NutritionOrder"), "p.toml:4: no segment speaks of a NutritionOrder"),
         (_extension("NK1-29"), "p.toml:2: NK1 and PID do not speak of the same resource"),
         (_extension("ZPI-2") + _identifier("ZPI-2.1"), "p.toml:8: this place is taken by another one"),
         (_extension("ZPI-2") + _extension("ZPI-3", to="Encounter"), "p.toml:7: ZPI and PV1 do not speak"),

@@ -12,7 +12,7 @@ from ..datatypes.primitives import Code
 from ..fields import Field, One
 from ..lens import Item
 from ..places import Json
-from ..segments import nte, orc_prescription, rxe, rxo, rxr
+from ..segments import nte, orc_medication, orc_prescription, rxa_administration, rxd, rxe, rxo, rxr
 from ..segments.dosing import DOSAGE, Dosed, each_interval
 from ..segments.tq1 import Timing
 from ..units import Around, Collected, ResourceMap, Unit
@@ -97,6 +97,71 @@ ENCODED = Unit(
     structural=_numbered("TQ1", "NTE"),
     under=(*_AROUND, "prescription"),
     inside=("prescription",),
+    led=True,
+)
+
+
+_GIVEN = ("prescription", "encoded")
+_CONTEXT = {"subject": ("patient", 0), "context": ("visit", 0), "medicationReference": ("", 1)}
+
+DISPENSED = Unit(
+    "dispensed",
+    "RXD",
+    (
+        ResourceMap(
+            "MedicationDispense",
+            (
+                *rxd.RXD_MEDICATIONDISPENSE,
+                *orc_medication.ORC_GIVEN,
+                *rxr.routed(DOSAGE),
+                nte.notes(),
+            ),
+            rxo.given_identity,
+            links={
+                **_CONTEXT,
+                "authorizingPrescription.0": ("encoded", 0),
+                "authorizingPrescription.0?": ("prescription", 0),
+            },
+            default={"status": "completed"},
+            complete=rxd.complete,
+            needs=("subject",),
+        ),
+        rxd.RXD_MEDICATION,
+    ),
+    leads=("ORC",),
+    members=("RXR",),
+    many=("NTE", "RXC"),
+    structural=_numbered("NTE"),
+    under=(*_AROUND, *_GIVEN),
+    inside=tuple(reversed(_GIVEN)),
+    led=True,
+)
+
+ADMINISTERED = Unit(
+    "administered",
+    "RXA",
+    (
+        ResourceMap(
+            "MedicationAdministration",
+            (
+                *rxa_administration.RXA_MEDICATIONADMINISTRATION,
+                *orc_medication.ORC_GIVEN,
+                *rxr.route("dosage"),
+                nte.notes(),
+            ),
+            rxo.given_identity,
+            links={**_CONTEXT, "request": ("encoded", 0), "request?": ("prescription", 0)},
+            complete=rxa_administration.complete,
+            needs=("subject",),
+        ),
+        rxa_administration.RXA_MEDICATION,
+    ),
+    leads=("ORC",),
+    members=("RXR",),
+    many=("NTE",),
+    structural=_numbered("NTE"),
+    under=(*_AROUND, *_GIVEN),
+    inside=tuple(reversed(_GIVEN)),
     led=True,
 )
 

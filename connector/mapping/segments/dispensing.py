@@ -66,8 +66,8 @@ def instructions(at_field: str) -> Field:
 
 
 def notes(at_field: str) -> Field:
-    """Words beside codes as notes."""
-    return Field(at_field, "note", (Words("text"),))
+    """Words as notes; a new note is written as NTE."""
+    return Field(at_field, "note", (Words("text"),), only=lambda note: False)
 
 
 def pharmacy(segment: str, who: int, address: int, phone: int) -> tuple[One | Across, ...]:

@@ -82,3 +82,11 @@ ORC_PERFORMERS = (
 ORC_SECURITY = Field("ORC-28", "meta.security", (OneCoding("HL70177"),), most=1)
 
 ORC_IMMUNIZATION = (*ORC_EVENT, *ORC_IDENTIFIERS, *ORC_PERFORMERS, ORC_SECURITY)
+
+ORC_GIVEN = (
+    *ORC_EVENT,
+    *ORC_IDENTIFIERS,
+    Field("ORC-12", "performer", practitioner("actor"), tag=_ORDERED, only=_PERSON, shared=True),
+    ORC_SECURITY,
+)
+"""Of what is dispensed or administered to fill an order (guide: ORC[MedicationAdministration])."""

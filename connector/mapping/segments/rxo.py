@@ -41,11 +41,24 @@ def complete(node: Json, around: Around) -> None:
 
 def identity(node: Json, around: Around) -> str:
     """The filler's number, else the placer's, else the message; and what is ordered."""
+    whose = _number(node) or f"{around.parent('patient')}|{around.message_key}"
+    return f"{whose}|{node.get('intent')}|{_what(node)}"
+
+
+def given_identity(node: Json, around: Around) -> str:
+    """The order's number, else the order, else the message; with what was given, and when."""
+    number = _number(node) or around.parent("encoded") or around.parent("prescription")
+    whose = number or f"{around.parent('patient')}|{around.message_key}"
+    when = node.get("whenHandedOver") or canonical(
+        node.get("effectiveDateTime") or node.get("effectivePeriod")
+    )
+    return f"{whose}|{_what(node)}|{when}"
+
+
+def _number(node: Json) -> str:
     numbers = {_type(one): one for one in node.get("identifier", ())}
     known = numbers.get("FILL") or numbers.get("PLAC") or {}
-    number = f"{known.get('system', '')}|{known['value']}" if known.get("value") else ""
-    whose = number or f"{around.parent('patient')}|{around.message_key}"
-    return f"{whose}|{node.get('intent')}|{_what(node)}"
+    return f"{known.get('system', '')}|{known['value']}" if known.get("value") else ""
 
 
 def _type(identifier: Json) -> str:
