@@ -94,8 +94,8 @@ def test_a_value_has_the_form_of_its_type(kind: str, sent: str, value: Json) -> 
 
 
 def test_a_type_nobody_knows_is_text_and_named() -> None:
-    values, lost, _ = observed("ED", "A^IM^PNG^Base64^aGk=")
-    assert values == {"valueString": "A^IM^PNG^Base64^aGk="}
+    values, lost, _ = observed("XPN", "Doe^Jo")
+    assert values == {"valueString": "Doe^Jo"}
     assert lost == ["OBX-2"]
 
 
