@@ -8,6 +8,7 @@ from typing import Any
 from .room import TO_FHIR, TO_V2, Room, adt, of_type, patient, room
 
 OTHER = "H2^^^STV^MR"
+MERGES = '["ADT^A40",'  # before the messages that the profile accepts
 
 
 def _named(bundle: dict[str, Any], value: str) -> dict[str, Any]:
@@ -25,7 +26,7 @@ async def _merged(here: Room) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 async def test_the_retired_patient_is_written_too_over_what_was_known_of_him(tmp_path: Path) -> None:
-    async with room(tmp_path) as here:
+    async with room(tmp_path, v2__messages=MERGES) as here:
         kept, gone = await _merged(here)
         assert (await here.counts(TO_FHIR)).reconciled
         assert gone["active"] is False
@@ -36,7 +37,7 @@ async def test_the_retired_patient_is_written_too_over_what_was_known_of_him(tmp
 
 
 async def test_what_we_wrote_of_a_merge_makes_no_message_when_it_comes_back(tmp_path: Path) -> None:
-    async with room(tmp_path) as here:
+    async with room(tmp_path, v2__messages=MERGES) as here:
         for one in await _merged(here):
             await here.put(one)
         await here.work(TO_V2)
@@ -44,7 +45,7 @@ async def test_what_we_wrote_of_a_merge_makes_no_message_when_it_comes_back(tmp_
 
 
 async def test_a_later_message_about_one_of_them_is_not_written_over_the_merge(tmp_path: Path) -> None:
-    async with room(tmp_path) as here:
+    async with room(tmp_path, v2__messages=MERGES) as here:
         kept, _ = await _merged(here)
         await here.put({**kept, "gender": "other"})
         await here.work(TO_V2)
@@ -55,7 +56,7 @@ async def test_a_later_message_about_one_of_them_is_not_written_over_the_merge(t
 
 
 async def test_a_merge_at_the_fhir_side_is_said_to_the_hospital(tmp_path: Path) -> None:
-    async with room(tmp_path) as here:
+    async with room(tmp_path, v2__messages=MERGES) as here:
         await here.put(patient(key="p1"))
         await here.put(patient(key="p2"))
         gone = {"other": {"reference": "Patient/p1"}, "type": "replaced-by"}
