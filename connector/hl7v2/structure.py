@@ -17,7 +17,7 @@ from connector.hl7v2.definitions import field_name
 from connector.hl7v2.events import STRUCTURES, USUAL_EVENTS
 from connector.hl7v2.tree import Message, Segment
 
-__all__ = ["Group", "Part", "Place", "Structure", "assign", "field_name", "groups", "missing", "of"]
+__all__ = ["Group", "Part", "Place", "Structure", "assign", "field_name", "gaps", "groups", "missing", "of"]
 
 _CACHED_LENGTH: Final = 256  # longer messages are rarely alike, and would fill the memory
 
@@ -143,6 +143,36 @@ def groups(message: Message) -> Group:
 def missing(structure: Structure, names: tuple[str, ...]) -> tuple[str, ...]:
     """Required segments, of the groups that are there or must be, that are nowhere in the message."""
     return _missed(structure, names) if len(names) <= _CACHED_LENGTH else _missing(structure, names)
+
+
+def gaps(structure: Structure, names: tuple[str, ...], name: str) -> list[int]:
+    """Where a required segment that is nowhere in a message belongs: the positions before which it stands.
+
+    One in every group that is there and demands it, behind what stands before it in that group.
+    """
+    places = assign(structure, names)
+    found: list[int] = []
+    for path, group in _demanding(structure.root, (), name):
+        order = {part.name: rank for rank, part in enumerate(group.parts)}
+        rows: dict[Path, list[int]] = {}
+        for at, place in enumerate(places):
+            there = place.group_path
+            if tuple(step for step, _ in there[: len(path)]) == path:
+                inner = there[len(path)][0] if len(there) > len(path) else names[at]
+                last = rows.setdefault(there[: len(path)], [])
+                if order.get(inner, len(order)) < order[name]:
+                    last.append(at)
+        found += [max(before) + 1 for before in rows.values() if before]
+    return found
+
+
+def _demanding(part: Part, path: tuple[str, ...], name: str) -> Iterator[tuple[tuple[str, ...], Part]]:
+    """The groups that demand a segment, with their paths."""
+    if any(one.name == name and one.required and not one.parts for one in part.parts):
+        yield path, part
+    for one in part.parts:
+        if one.parts:
+            yield from _demanding(one, (*path, one.name), name)
 
 
 # --- compiling ----------------------------------------------------------------------------------------

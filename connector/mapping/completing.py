@@ -8,16 +8,15 @@ from __future__ import annotations
 from ..errors import NotTranslatable, UnresolvedReference
 from ..hl7v2 import definitions, structure
 from ..hl7v2.tree import Message, Segment
-from .required import BY_EVENT, CONTROLS, REPORTED, REQUIRED, Default
+from .required import ADDED, BY_EVENT, CONTROLS, REPORTED, REQUIRED, Default
 
-_BEFORE_PV1 = ("MSH", "SFT", "EVN", "PID", "PD1", "ROL", "NK1")
 _FREE = ("SIU", "SRM")  # an appointment may be nobody's yet
 # OBX-11 to OBR-25: the codes that tables 0085 and 0123 have in common.
 _STATUS = frozenset("CFPXIRS")
 
 
 def complete(message: Message) -> None:
-    """Add an EVN, a PV1 that says there is no visit (PV1-2 ``N``), an OBR for results of no order, an ORC.
+    """Add the segments that have defaults, an OBR for results of no order, and the fields that have defaults.
 
     The OBR asks for what the first result answers: an order of one test (HL7 v2.5.1 ch. 7.4.1). Raises
     ``UnresolvedReference`` where the structure demands a patient and FHIR speaks of none, ``NotTranslatable``
@@ -34,10 +33,8 @@ def complete(message: Message) -> None:
             fix="send the Patient too",
             location="Bundle.entry",
         )
-    if "EVN" in absent:
-        _insert(message, "EVN", {2: message.msh.field(7)}, 1)
-    if "PV1" in absent:
-        _insert(message, "PV1", {1: "1", 2: "N"}, _after(message))
+    for name in absent:
+        _add(message, found, name)
     _order_results(message, found)
     for segment in message.segments:
         _fill(message, segment)
@@ -58,6 +55,15 @@ def _lacks_patient(message: Message, found: structure.Structure) -> bool:
 
 def _absent(message: Message, found: structure.Structure) -> tuple[str, ...]:
     return structure.missing(found, tuple(segment.name for segment in message.segments))
+
+
+def _add(message: Message, found: structure.Structure, name: str) -> None:
+    """A segment of defaults in every group that demands it, behind what stands before it there."""
+    if name not in ADDED:
+        return
+    names = tuple(segment.name for segment in message.segments)
+    for at in sorted(structure.gaps(found, names, name), reverse=True):
+        _insert(message, name, {n: _text(message, message.msh, text) for n, text in ADDED[name].items()}, at)
 
 
 def _order_results(message: Message, found: structure.Structure) -> None:
@@ -105,10 +111,6 @@ def _text(message: Message, segment: Segment, default: Default) -> str:
         return other.field(number) if other is not None else ""
     by_event = BY_EVENT.get(default.removeprefix("?"))
     return by_event.get(message.trigger_event, by_event[""]) if by_event else default
-
-
-def _after(message: Message) -> int:
-    return max(at for at, segment in enumerate(message.segments) if segment.name in _BEFORE_PV1) + 1
 
 
 def _insert(message: Message, name: str, fields: dict[int, str], at: int) -> None:

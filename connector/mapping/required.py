@@ -1,4 +1,4 @@
-"""What a new message says where the standard demands a field and FHIR has no word for it: the defaults.
+"""What a new message says where the standard demands more than FHIR has a word for: the defaults.
 
 A field is filled only where the version that is written demands it. Who did something, or under which number,
 has no default: such a field stays empty.
@@ -37,6 +37,13 @@ What is carried out is reported (``RE``).
 BY_EVENT: Final[Mapping[str, Mapping[str, str]]] = {
     "PRB-1": {"": "AD", "PC2": "UP", "PC3": "DE"},  # table 0287
 }
+
+ADDED: Final[Mapping[str, Mapping[int, Default]]] = {
+    "EVN": {2: ("MSH", 7)},
+    "PV1": {1: "1", 2: "N"},  # there is no visit
+    "RXR": {1: '""'},  # there is a route, and nobody says which
+}
+"""Segments that some structures demand, with what they say where FHIR has no word for them."""
 
 REQUIRED: Final[Mapping[str, Mapping[int, Default]]] = {
     "EVN": {2: ("MSH", 7)},

@@ -365,3 +365,14 @@ def test_in_every_sample_result_each_obx_is_in_the_order_of_the_obr_before_it() 
                 seen += 1
                 assert here == order, name
     assert seen > 50
+
+
+def test_a_required_segment_that_is_absent_belongs_into_every_group_that_demands_it() -> None:
+    found = structure.of("2.5.1", "OMP", "O09")
+    assert found is not None
+    names = ("MSH", "PID", "ORC", "RXO", "NTE", "ORC", "RXO", "OBX")
+    assert structure.gaps(found, names, "RXR") == [5, 7]
+    visit = structure.of("2.5.1", "ADT", "A01")
+    assert visit is not None
+    assert structure.gaps(visit, ("MSH", "PID", "NK1", "AL1"), "PV1") == [3]
+    assert structure.gaps(visit, ("MSH", "PID", "PV1"), "EVN") == [1]

@@ -204,4 +204,4 @@ def test_a_message_header_names_the_event_itself() -> None:
     assert named(eventCoding={"system": V2_EVENTS, "code": "S12"}) == ("SIU^S12", False)
     assert named(eventCoding={"system": "https://x.example", "code": "A31"}) == ("", False)
     assert named(eventUri="urn:hl7-org:v2:message:ADT") == ("", True)
-    assert named(eventCoding=7) == ("", False)
+    assert named(eventCoding=7) == ("", True)
