@@ -39,8 +39,7 @@ def _news(work: Work, unit: BoundUnit, at: int, declared: ResourceMap) -> Iterat
             continue
         if (at == 0 and _elsewhere(work, unit, reference)) or not about_message(resource):
             continue
-        parents = _parents(work, declared, unit.declared.name, reference, resource)
-        if parents is not None:
+        for parents in _parents(work, declared, unit.declared.name, reference, resource):
             if unit.declared.once:
                 _make_room(work, unit)
             yield New(reference, resource, parents, at)
@@ -95,10 +94,10 @@ def _tells(work: Work, kind: str, path: str, reference: str, all_of: frozenset[s
     return said <= all_of and _referring(work, kind, path, reference)
 
 
-def _parents(work: Work, declared: ResourceMap, unit: str, reference: str, resource: Json) -> Parents | None:
-    """What it refers to of the message, else what is at hand.
+def _parents(work: Work, declared: ResourceMap, unit: str, reference: str, resource: Json) -> list[Parents]:
+    """What it refers to of the message, else what is at hand; once for each list that refers to it.
 
-    ``None`` where it refers to another patient or visit than the message is about: it must not seem to
+    None where it refers to another patient or visit than the message is about: it must not seem to
     be theirs.
     """
     found: Parents = {}
@@ -108,12 +107,10 @@ def _parents(work: Work, declared: ResourceMap, unit: str, reference: str, resou
             continue
         mine = [n for n in instances if work.layout.reference(n) == pointer]
         if not mine:
-            return None
+            return []
         found[work.layout.unit(mine[-1])] = mine[-1]
     collecting = _collecting(work, declared, reference)
-    if collecting is not None:
-        found |= work.layout.parents(collecting) | {work.layout.unit(collecting): collecting}
-    return found
+    return [found | work.layout.parents(n) | {work.layout.unit(n): n} for n in collecting] or [found]
 
 
 def _pointers(declared: ResourceMap, unit: str, resource: Json) -> Iterator[tuple[list[str], str]]:
@@ -128,22 +125,27 @@ def _pointers(declared: ResourceMap, unit: str, resource: Json) -> Iterator[tupl
         yield [declared.mutual.unit], linking.other_of(declared.mutual, resource)
 
 
-def _collecting(work: Work, declared: ResourceMap, reference: str) -> int | None:
-    """The unit whose list refers to the resource (a report to its observations), if there is one.
+def _collecting(work: Work, declared: ResourceMap, reference: str) -> list[int]:
+    """The units whose lists refer to the resource: a report to its observations, orders to their reason.
 
     Where FHIR speaks of no such list at all, the last of those that are there: it is the one at hand.
     """
+    found: list[int] = []
     for name, slot, path in declared.collected:
         reader, _ = place(path)
         for n in work.layout.instances(name):
             resource = work.said[n][slot]
-            if any(forward.reference_of(one) == reference for one in reader(resource) or ()):
-                return n
+            if n not in found and any(
+                forward.reference_of(one) == reference for one in reader(resource) or ()
+            ):
+                found.append(n)
+    if found:
+        return found
     collectors = {(name, _kind(work, name, slot)) for name, slot, _ in declared.collected}
     spoken = {resource.get("resourceType") for resource in work.target.resources.values()}
     if spoken.isdisjoint(kind for _, kind in collectors):
-        return max((n for name, _ in collectors for n in work.layout.instances(name)), default=None)
-    return None
+        return sorted(n for name, _ in collectors for n in work.layout.instances(name))[-1:]
+    return []
 
 
 def _kind(work: Work, name: str, slot: int) -> str:

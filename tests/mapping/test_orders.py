@@ -100,6 +100,13 @@ def test_a_diagnosis_behind_an_order_is_its_reason() -> None:
     assert reasons == [{"reference": "Condition/" + only(bundle, "Condition")["id"]}]
 
 
+def test_one_reason_of_two_orders_stands_behind_each() -> None:
+    reason = "DG1|1||E11^Diabetes^I10"
+    bundle = order("ORC|NW|P1", "OBR|1|P1||A^^L", reason, "ORC|NW|P2", "OBR|2|P2||B^^L", reason)
+    assert only(bundle, "Condition")
+    assert MADE.to_v2(bundle).message.count("DG1|") == 2
+
+
 # --- state ------------------------------------------------------------------------------------------------
 
 
