@@ -241,6 +241,10 @@ def _finish(forward: Forward, slot: Slot, n: int, spoken: Spoken, around: Around
             writer(node, {"reference": link})
     if slot.complete is not None:
         slot.complete(node, around)
+    if slot.apart is not None:
+        there = forward.assembly.known(slot.kind, slot.seed(node, around))
+        if there is not None:
+            return slot.apart(node, there)
     for need in slot.needs:
         if need not in node:
             return False
@@ -250,8 +254,6 @@ def _finish(forward: Forward, slot: Slot, n: int, spoken: Spoken, around: Around
         if name not in node and f"_{name}" not in node:
             node[name] = make()
     seed = spoken.seed if n == 0 and spoken.seed else slot.seed(node, around)
-    if slot.apart is not None and (there := forward.assembly.known(slot.kind, seed)) is not None:
-        return slot.apart(node, there)
     spoken.references[n] = reference = forward.assembly.add(slot.kind, seed, node)
     for unit, other, path in slot.collected if slot.collects is None else slot.collects(node, around):
         parent = around.parent(unit, other) if unit else spoken.references[other]

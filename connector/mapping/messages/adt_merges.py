@@ -3,7 +3,8 @@
 MRG retires what PID and PV1 replace, whether two records became one or one has another identifier now: what
 is known under the old one must not be used any more. A MRG whose superior identifiers are those of PID says
 them again, and nothing of them is retired. A move (A43, A44, A45) retires nobody: that PID's patient has the
-account or the visit now is all that FHIR says of it. Guide: message map ADT_A17, segment map MRG[Account].
+account or the visit now is all that FHIR says of it; whose it was is lost. Guide: message map ADT_A17, segment
+map MRG[Account].
 """
 
 from __future__ import annotations
@@ -67,6 +68,18 @@ MERGED = Unit(
     once=True,
 )
 
+# What MRG says of a move: nobody is retired, and what it says again is not lost.
+MOVED = replace(
+    MERGED,
+    name="moved",
+    maps=tuple(
+        replace(one, mutual=None, opens=False, says=lambda _: False, unless=lambda _: True)
+        for one in MERGED.maps
+        if isinstance(one, ResourceMap)
+    ),
+    once=False,
+)
+
 _KINDS: Final = ("Patient", "Account", "Encounter")
 
 
@@ -114,13 +127,14 @@ def _order() -> tuple[str, ...]:
 
 
 _MERGING: Final = _units(_PATIENT, _VISIT, MERGED)
+_MOVING: Final = _units(_with_account(_UNITS["visit"]), MOVED)
 _LINKING: Final = _units(_mutual(_UNITS["patient"], _linked("seealso", "seealso")))
 _UNLINKING: Final = _units(_mutual(_UNITS["patient"], _linked("seealso", "seealso", ended=True)))
 
 MAPS = (
     MessageMap("ADT-merge", ("ADT_A18", "ADT_A30", "ADT_A39", "ADT_A50"), _MERGING, _order()),
     MessageMap("ADT-class", ("ADT_A06",), _MERGING, _order(), like=_ADT.name),
-    MessageMap("ADT-move", ("ADT_A43", "ADT_A45"), _units(_with_account(_UNITS["visit"])), _ADT.order),
+    MessageMap("ADT-move", ("ADT_A43", "ADT_A45"), _MOVING, _ADT.order),
     MessageMap("ADT-swap", ("ADT_A17",), _ADT.units, _ADT.order),
     MessageMap("ADT-link", ("ADT_A24",), _LINKING, _ADT.order),
     MessageMap("ADT-unlink", ("ADT_A37",), _UNLINKING, _ADT.order),
