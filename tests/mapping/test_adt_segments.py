@@ -95,6 +95,12 @@ def test_a_living_will_is_an_observation() -> None:
     assert will["valueCodeableConcept"]["coding"][0]["code"] == "Y"
 
 
+@pytest.mark.parametrize("sent", ["St Olav", "^^^^^^^^^77"])
+def test_a_congregation_is_known_by_its_name_or_else_its_number(sent: str) -> None:
+    patient = only(lawful(MADE, message(PID, at("PD1", _14=sent))), "Patient")
+    assert extension(patient, SD + "patient-congregation")["valueString"] in ("St Olav", "77")
+
+
 # --- NK1 ---------------------------------------------------------------------------------------------------
 
 EMPLOYER = at(
@@ -280,13 +286,8 @@ def test_an_allergy_that_is_taken_back_in_fhir_is_deleted_in_v2() -> None:
 
 
 def test_what_only_one_of_both_segments_can_say_goes_to_that_one() -> None:
-    plain = {"resourceType": "AllergyIntolerance", "id": "a", "code": {"text": "Nuts"}}
-    dated = plain | {"id": "b", "recordedDate": "2026-01-02"}
-    patient = {"resourceType": "Patient", "id": "p", "identifier": [{"value": "1"}]}
-    for one in (plain, dated):
-        one["patient"] = {"reference": "Patient/p"}
-    entries = [{"resource": one} for one in (patient, plain, dated)]
-    back = MADE.to_v2({"resourceType": "Bundle", "type": "collection", "entry": entries}).message
+    bundle = lawful(MADE, message(PID, "AL1|1||Q^Eggs", at("IAM", _1="1", _3="P^Nuts", _13="20260102")))
+    back = MADE.to_v2(bundle).message
     assert [line[:3] for line in back.split("\r") if line[:3] in ("AL1", "IAM")] == ["AL1", "IAM"]
 
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from ..datatypes.coded import Concept, first_coding
+from ..datatypes.people import Either
 from ..datatypes.references import organization, practitioner
 from ..fields import Field
 from ..places import Json
 from ..units import Around
-from .rows import SD, concept, extension, extension_value, refers_to
+from .rows import SD, Constant, concept, extension, refers_to
 
 PD1_PATIENT = (
     Field("PD1-3", "generalPractitioner", organization(""), only=refers_to("Organization")),
     Field("PD1-4", "generalPractitioner", practitioner(""), only=refers_to("Practitioner")),
     extension("PD1-6", SD + "patient-disability", "valueCodeableConcept", Concept("HL70295")),
-    extension_value("PD1-14", SD + "patient-congregation", "valueString"),
+    extension("PD1-14", SD + "patient-congregation", "", Either("1", "10", "valueString"), Constant({})),
 )
 
 PD1_LIVING_WILL = (concept("PD1-7", "valueCodeableConcept", "HL70315"),)
