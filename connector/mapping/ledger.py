@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 from ..hl7v2 import definitions
 from .added import Listed
 from .codes import CodeTable
+from .datatypes.kept import Kept
 from .datatypes.references import Refer
 from .fields import Across, Field, One
 from .lens import At, Item, Joint, Nested, OneOf, Row, Spread
@@ -192,6 +193,8 @@ def _part(row: Row, partner: Partner) -> Iterator[_Part]:
         yield from (part._replace(at=f"{row.at}.{part.at}".strip(".")) for part in inside)
     elif isinstance(row, OneOf):
         yield from dict.fromkeys(part for case in row.cases for part in _parts(case.rows, partner))
+    elif isinstance(row, Kept):
+        yield from (part._replace(by=f"{part.by}, original kept") for part in _part(row.row, partner))
     elif isinstance(row, Listed):
         mark = _mark(row.tag)
         inside = _part(row.row, partner)

@@ -336,3 +336,10 @@ def test_a_time_of_birth_is_an_extension_of_the_day() -> None:
     assert patient["birthDate"] == "1970-01-02"
     assert patient["_birthDate"]["extension"][0]["valueDateTime"] == "1970-01-02T03:04:00+01:00"
     assert (lost, back) == ([], "19700102030400+0100")
+
+
+@pytest.mark.parametrize("code", ["A", "N", "X"])
+def test_a_sex_that_fhir_does_not_tell_apart_comes_back_without_the_prior(code: str) -> None:
+    made = MADE.to_fhir(f"MSH|^~\\&|A|B|||20240101||ADT^A01|1|P|2.5.1\rPID|||1^^^H^MR|||||{code}\r")
+    assert f"|{code}\r" in MADE.to_v2(made.bundle).message
+    assert "PID-8" not in made.lost

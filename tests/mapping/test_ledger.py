@@ -127,13 +127,14 @@ def test_the_ledger_of_a_segment_is_printed_as_markdown() -> None:
     result = run("--segment", "PID")
     assert result.exit_code == 0
     assert result.stdout.startswith("# PID\n")
-    assert "| PID-8 | Administrative sex | CWE | Patient | 1 gender (table HL70001) |" in result.stdout
+    line = "| PID-8 | Administrative sex | CWE | Patient | 1 gender (table HL70001, original kept) |"
+    assert line in result.stdout
 
 
 def test_the_ledger_is_printed_as_csv() -> None:
     told = run("--segment", "PID", "--format", "csv").stdout.splitlines()
     assert told[0] == "place,name,datatype,element,by,back,messages,change"
-    assert "PID-8.1,Administrative sex,CWE,Patient.gender,table HL70001,,," in told
+    assert 'PID-8.1,Administrative sex,CWE,Patient.gender,"table HL70001, original kept",,,' in told
 
 
 @pytest.mark.parametrize("arguments", [("--segment", "PID"), ("--table", "HL70004")])

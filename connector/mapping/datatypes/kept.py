@@ -27,12 +27,14 @@ class Kept:
 
     ``table``: of the field (its first seven letters name the v2 table); ``under``: the element that is
     extended (empty: the node itself); ``own``: codes that have an extension of their own, by its url.
+    ``unknown``: whether a code that the table does not know is kept too, or said nowhere.
     """
 
     row: Row
     table: str
     under: str = ""
     own: Mapping[str, str] = field(default_factory=dict)
+    unknown: bool = True
 
     def compile(self, partner: Partner) -> Bound:
         inner = self.row.compile(partner)
@@ -40,7 +42,7 @@ class Kept:
         path = f"{self.under}.extension" if self.under else "extension"
         reader, writer = place(path)
         system, own = V2 + self.table[3:7], {url: code for code, url in self.own.items()}
-        urls = self.own
+        urls, unknown = self.own, self.unknown
         lost: dict[str, bool] = {}
         looks = [place(name)[0] for name in inner.elements]
 
@@ -60,7 +62,7 @@ class Kept:
                 if len(lost) >= _MOST:
                     lost.clear()
                 lost[sent] = unkept(sent)
-            if not lost[sent]:
+            if not lost[sent] or not (said or unknown):
                 return said
             code = code_text(sent)
             if code is None:

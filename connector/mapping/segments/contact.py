@@ -9,14 +9,14 @@ from ...hl7v2.tree import Segment
 from ..across import sent as said
 from ..datatypes.coded import Concept
 from ..datatypes.people import XAD_ADDRESS, XON_ORGANIZATION, XPN_HUMANNAME, XTN_CONTACTPOINT
-from ..datatypes.primitives import Code, End, date_time
+from ..datatypes.primitives import End, date_time
 from ..datatypes.references import named
 from ..fields import BoundOne, Field, One
 from ..partner import Partner
 from ..places import Json, same
 from ..scope import Scope
 from ..units import Around
-from .rows import value
+from .rows import gender, value
 
 CONTACTS: Final = frozenset({"EMR", "E", "F", "I", "S", "EMC", "C"})
 """The relationships (NK1-3) of who is no relative: employer, agencies, insurer; and the emergency contact."""
@@ -89,7 +89,7 @@ NK1_CONTACT = (
     Field("NK1-7", "relationship", (Concept("HL70131"),), most=1),
     value("NK1-8", "period.start", date_time),
     One("NK1-9", "", (End("1", date_time, "period"),)),
-    value("NK1-15", "gender", Code("HL70001")),
+    gender("NK1-15"),
     Employer(),
 )
 

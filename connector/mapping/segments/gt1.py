@@ -7,14 +7,14 @@ from typing import Any
 from ..datatypes.coded import Concept
 from ..datatypes.identifiers import CX_IDENTIFIER
 from ..datatypes.people import XAD_ADDRESS, XPN_HUMANNAME, XTN_CONTACTPOINT
-from ..datatypes.primitives import Code, End, date, date_time
+from ..datatypes.primitives import End, date, date_time
 from ..datatypes.references import identified
 from ..fields import Field, One
 from ..lens import At, Item
 from ..places import Json, copies
 from ..units import Around
 from .pid import SSN
-from .rows import value
+from .rows import gender, value
 
 _GUARANTOR = {
     "coding": [
@@ -34,7 +34,7 @@ GT1_RELATEDPERSON = (
     Field("GT1-6", "telecom", XTN_CONTACTPOINT, default={"use": "home"}, rest=True, key=("system", "use")),
     Field("GT1-7", "telecom", XTN_CONTACTPOINT, default={"use": "work"}, key=("system", "use")),
     value("GT1-8", "birthDate", date),
-    value("GT1-9", "gender", Code("HL70001")),
+    gender("GT1-9"),
     Field("GT1-11", "relationship", (Concept("HL70063"),), most=1),
     Field("GT1-12", "identifier", (Item("1", "value"),), tag=SSN, most=1),
     Field("GT1-36", "communication", (At("language", (Concept("HL70296"),)),), most=1),

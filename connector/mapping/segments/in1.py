@@ -12,7 +12,7 @@ from ..datatypes.people import (
     XON_IDENTIFIER,
     XPN_HUMANNAME,
 )
-from ..datatypes.primitives import Code, End, date, date_time, positive
+from ..datatypes.primitives import End, date, date_time, positive
 from ..datatypes.references import identified
 from ..fields import Field, One
 from ..lens import At, Codec, Item
@@ -20,7 +20,7 @@ from ..partner import Partner
 from ..places import Comps, Json, comp
 from ..units import Around
 from .choosing import Where
-from .rows import UNKNOWN, absent, concept, extension, value
+from .rows import UNKNOWN, absent, concept, extension, gender, value
 
 _SUBSCRIBER_ID = "http://hl7.org/fhir/5.0/StructureDefinition/extension-subscriberId"
 _SELF = "SEL"
@@ -95,7 +95,7 @@ IN1_SUBSCRIBER = (
     Field("IN1-16", "name", XPN_HUMANNAME, key=("use",)),
     value("IN1-18", "birthDate", date),
     Field("IN1-19", "address", XAD_ADDRESS, key=("use",)),
-    value("IN1-43", "gender", Code("HL70001")),
+    gender("IN1-43"),
 )
 
 IN1_POLICYHOLDER = (

@@ -5,14 +5,14 @@ from __future__ import annotations
 from ..datatypes.coded import Concept, first_coding
 from ..datatypes.identifiers import CX_IDENTIFIER
 from ..datatypes.people import XAD_ADDRESS, XPN_HUMANNAME, XTN_CONTACTPOINT
-from ..datatypes.primitives import Code, End, date, date_time
+from ..datatypes.primitives import End, date, date_time
 from ..datatypes.references import identified
 from ..fields import Field, One
 from ..lens import At, Item
 from ..places import Json
 from ..units import Around
 from .pid import SSN
-from .rows import V2, coded_in, concepts, value
+from .rows import V2, coded_in, concepts, gender, value
 
 NK1_RELATEDPERSON = (
     Field("NK1-2", "name", XPN_HUMANNAME, rest=True, key=("use",)),
@@ -30,7 +30,7 @@ NK1_RELATEDPERSON = (
     One("NK1-9", "", (End("1", date_time, "period"),)),
     Field("NK1-33", "identifier", CX_IDENTIFIER, rest=True, key=("system", "type")),
     Field("NK1-12", "identifier", CX_IDENTIFIER, key=("system", "type")),
-    value("NK1-15", "gender", Code("HL70001")),
+    gender("NK1-15"),
     value("NK1-16", "birthDate", date),
     Field("NK1-20", "communication", (At("language", (Concept("HL70296"),)),), most=1),
     Field("NK1-37", "identifier", (Item("1", "value"),), tag=SSN, most=1),

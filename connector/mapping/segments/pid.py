@@ -10,7 +10,7 @@ from ..assembly import canonical
 from ..datatypes.coded import Concept
 from ..datatypes.identifiers import CX_IDENTIFIER
 from ..datatypes.people import XAD_ADDRESS, XPN_HUMANNAME, XTN_CONTACTPOINT
-from ..datatypes.primitives import Code, date, date_time, positive
+from ..datatypes.primitives import date, date_time, positive
 from ..datatypes.references import identified
 from ..emit import Leaf
 from ..fields import Field, One
@@ -20,7 +20,7 @@ from ..places import Comps, Json, same, write_comp
 from ..scope import Scope
 from ..units import Around
 from .heritage import ETHNICITY, RACE
-from .rows import SD, Constant, concept, extension, type_of, value
+from .rows import SD, Constant, concept, extension, gender, type_of
 from .together import Together
 
 SSN = {"system": "http://hl7.org/fhir/sid/us-ssn", **type_of("SS")}
@@ -88,7 +88,7 @@ PID_PATIENT = (
     Field("PID-5", "name", XPN_HUMANNAME, rest=True, key=("use",)),
     extension("PID-6", SD + "patient-mothersMaidenName", "", Nested("1", (Item("1", "valueString"),))),
     One("PID-7", "", (BirthDate(),)),
-    value("PID-8", "gender", Code("HL70001")),
+    gender("PID-8"),
     Field("PID-9", "name", XPN_HUMANNAME, key=("use",)),
     Field("PID-11", "address", XAD_ADDRESS, rest=True, key=("use", "type")),
     Field("PID-12", "address", (Item("1", "district"),), only=_a_county, most=1),

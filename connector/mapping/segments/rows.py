@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..datatypes.coded import Concept, OneCoding
+from ..datatypes.kept import Kept
+from ..datatypes.primitives import Code
 from ..fields import Field, One
 from ..lens import At, Binder, Bound, Item, Row, Unsaid, text
 from ..partner import Partner
@@ -41,6 +43,12 @@ class Constant:
 def value(at: str, path: str, codec: Binder = text) -> One:
     """The first component of a field <-> a primitive element."""
     return One(at, "", (Item("1", path, codec),))
+
+
+def gender(at: str) -> One:
+    """An administrative sex <-> ``gender``; what FHIR does not tell apart stands beside it."""
+    row = Kept(Item("1", "gender", Code("HL70001")), "HL70001", under="_gender", unknown=False)
+    return One(at, "", (row,))
 
 
 def concept(at: str, path: str, table: str = "", secondary: bool = False) -> One:
