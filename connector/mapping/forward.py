@@ -244,7 +244,7 @@ def _finish(forward: Forward, slot: Slot, n: int, spoken: Spoken, around: Around
     if slot.apart is not None:
         there = forward.assembly.known(slot.kind, slot.seed(node, around))
         if there is not None:
-            return slot.apart(node, there)
+            return slot.apart(node, there, around)
     for need in slot.needs:
         if need not in node:
             return False

@@ -128,7 +128,7 @@ class ResourceMap:
     undone: Callable[[Json], Json] | None = None
     told: Mapping[str, frozenset[str]] = field(default_factory=dict)
     mutual: Mutual | None = None
-    apart: Callable[[Json, Json], bool] | None = None
+    apart: Callable[[Json, Json, Around], bool] | None = None
     opens: bool = False
 
     def speaks_of(self, resource: Json) -> bool:

@@ -96,6 +96,13 @@ def test_two_records_may_be_merged_into_one() -> None:
     assert len(of_type(bundle, "Patient")) == 3
 
 
+def test_what_one_merge_keeps_and_the_next_retires_is_listed() -> None:
+    text = message(EVN, KEPT, GONE, ANOTHER, "MRG|M1^^^STV^MR", event="ADT^A40^ADT_A39")
+    said = MADE.to_fhir(text)
+    assert said.lost == ["MRG[2]-1"]
+    assert MADE.to_v2(said.bundle, text).message == text
+
+
 def test_a_merge_goes_over_what_is_known_of_both() -> None:
     text = message(EVN, KEPT, GONE, event="ADT^A40^ADT_A39")
     there = MADE.to_fhir(text).bundle
@@ -150,7 +157,7 @@ def test_without_a_number_nobody_is_retired_and_that_is_listed() -> None:
     assert said.lost == ["MRG-1", "MRG-7"]
 
 
-def test_a_merge_without_the_one_who_is_kept_is_refused_or_listed() -> None:
+def test_what_is_said_of_the_patient_who_is_kept_is_listed() -> None:
     said = MADE.to_fhir(message(EVN, KEPT, "MRG|M1^^^STV^MR|X^^^OLD", event="ADT^A40^ADT_A39"))
     assert len(of_type(said.bundle, "Patient")) == 1
     assert said.lost == ["MRG-1", "MRG-2"]

@@ -3,8 +3,8 @@
 MRG retires what PID and PV1 replace, whether two records became one or one has another identifier now: what
 is known under the old one must not be used any more. A MRG whose superior identifiers are those of PID says
 them again, and nothing of them is retired. A move (A43, A44, A45) retires nobody: that PID's patient has the
-account or the visit now is all that FHIR says of it; whose it was is lost. Guide: message map ADT_A17, segment
-map MRG[Account].
+account or the visit now is all that FHIR says of it; whose it was is lost. Guide: message map ADT_A17 and
+segment map MRG[Account].
 """
 
 from __future__ import annotations

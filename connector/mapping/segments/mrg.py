@@ -70,8 +70,14 @@ def is_current(resource: Json) -> bool:
     return not is_retired(resource)
 
 
-def says_no_more(node: Json, there: Json) -> bool:
-    """Whether MRG says nothing of a patient, account or visit but what PID or PV1 says of it."""
+def says_no_more(node: Json, there: Json, around: Around) -> bool:
+    """Whether MRG says nothing of a patient, account or visit but what PID or PV1 before it says."""
+    if node["resourceType"] == "Patient":
+        mine = around.parent("patient") == f"Patient/{there['id']}"
+    else:
+        mine = "subject" in node and node["subject"] == there.get("subject")
+    if not mine:
+        return False
     known = _objects(there.get("identifier"))
     for one in _objects(node.get("identifier")):
         said = {name: value for name, value in one.items() if name != "use"}
