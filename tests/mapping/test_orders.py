@@ -356,3 +356,9 @@ def test_notes_of_an_order_and_a_text_of_its_timing_stay_apart() -> None:
     assert [one["text"] for one in only(bundle, "ServiceRequest")["note"]] == ["slowly", "careful"]
     only(bundle, "ServiceRequest")["note"][1]["text"] = "very careful"
     assert MADE.to_v2(bundle, text).message == text.replace("|careful", "|very careful")
+
+
+def test_who_wrote_a_note_is_its_author() -> None:
+    bundle = order("ORC|NW", "OBR|1|||A^^L", "NTE|1||careful||7^Doe^Jo|20240102")
+    (note,) = only(bundle, "ServiceRequest")["note"]
+    assert note["authorReference"] == {"reference": "Practitioner/" + only(bundle, "Practitioner")["id"]}

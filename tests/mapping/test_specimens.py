@@ -144,6 +144,16 @@ def test_what_obr_says_of_a_specimen_is_the_specimen_of_its_request() -> None:
     assert only(bundle, "Observation")["specimen"] == {"reference": "Specimen/" + found["id"]}
 
 
+def test_a_collectors_comments_are_notes_behind_that_of_the_source() -> None:
+    obr = seg("OBR", f3="F1", f4="A^^L", f15="BLD^^pale", f39="haemolysed~hard to draw")
+    text = message(PID, obr, event=ORU)
+    bundle = lawful(MADE, text)
+    notes = only(bundle, "Specimen")["note"]
+    assert [one["text"] for one in notes] == ["pale", "haemolysed", "hard to draw"]
+    notes[2]["text"] = "easy to draw"
+    assert MADE.to_v2(bundle, text).message == text.replace("hard to", "easy to")
+
+
 def test_a_time_alone_makes_no_specimen() -> None:
     assert not of_type(bundle_of(seg("OBR", f4="A^^L", f7="20240101")), "Specimen")
 

@@ -23,8 +23,7 @@ def is_udi(text: str) -> bool:
 
 def is_bare_device(device: Json) -> bool:
     """Whether no more is said of a device than one identifier; PRT says the others."""
-    numbers = [one for one in device.get("identifier", ()) if one.get("value")]
-    return device.keys() <= {"resourceType", "id", "identifier"} and len(numbers) == 1
+    return device.keys() <= {"resourceType", "id", "identifier"} and len(device.get("identifier", ())) == 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from ..datatypes.primitives import date_time
+from ..datatypes.references import practitioner
 from ..datatypes.text import FreeText
 from ..lens import Item
 from ..units import Segments
+from .inside import Inside
 
-NTE_ANNOTATION = (FreeText("3", "text"), Item("6", "time", date_time))
+NTE_ANNOTATION = (
+    FreeText("3", "text"),
+    Inside("5", practitioner("authorReference")),
+    Item("6", "time", date_time),
+)
 
 
 def notes(path: str = "note") -> Segments:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from ..across import Moment
+from dataclasses import dataclass
+
+from ...hl7v2.tree import Segment
+from ..across import Moment, sent
 from ..datatypes.coded import Concept, meant
 from ..datatypes.entities import GROUP_NUMBERS, EntityPair, NamedThing, names_by_number
 from ..datatypes.identifiers import CX_IDENTIFIER, EI_IDENTIFIER
@@ -10,9 +13,11 @@ from ..datatypes.primitives import Code, date_time
 from ..datatypes.quantities import Amount
 from ..datatypes.ranges import DateRange
 from ..datatypes.references import identified, practitioner
-from ..fields import Field, One
+from ..fields import DELETE, Field, One, write_field
 from ..lens import At, Item, Nested
-from ..places import Json
+from ..partner import Partner
+from ..places import Json, comp
+from ..scope import Scope
 from ..units import Around
 from .containers import CONTAINERS, OwnContainer
 from .rows import SD, coded_in, concept, concepts, type_of, value
@@ -47,6 +52,41 @@ SPM_SPECIMEN = (
     CONTAINERS,
 )
 
+
+@dataclass(frozen=True, slots=True)
+class Comments:
+    """OBR-39 <-> the notes behind the one that OBR-15 says (guide: CWE[Annotation])."""
+
+    def compile(self, partner: Partner) -> _Comments:
+        return _Comments()
+
+
+class _Comments:
+    segment = "OBR"
+    numbers = (39,)
+    elements = frozenset({"note"})
+
+    def get(self, segment: Segment, node: Json, scope: Scope) -> list[str] | None:
+        unsaid: list[str] = []
+        for n, rep in enumerate(sent(segment, 39).split(scope.delimiters.repetition), 1):
+            text = scope.unescape(rep) if rep != DELETE else ""
+            if text.strip():
+                node.setdefault("note", []).append({"text": text})
+            elif text:
+                unsaid.append(f"39({n})" if n > 1 else "39")
+        return unsaid
+
+    def put(self, target: Json, base: Json, segment: Segment, scope: Scope) -> None:
+        notes, before = (
+            [str(one.get("text", "")) for one in node.get("note") or () if isinstance(one, dict)]
+            for node in (target, base)
+        )
+        source = comp(sent(segment, 15).split(scope.component), 2)
+        behind = notes[1:] if source and notes[:1] == [scope.unescape(source)] else notes
+        if notes != before and (behind or sent(segment, 39)):
+            write_field(segment, 39, [scope.escape(text) for text in behind], scope)
+
+
 OBR_SPECIMEN = (
     Moment("OBR", 7, 8, "collection.collected", date_time),
     One("OBR-9", "", (Amount("collection.quantity"),)),
@@ -63,6 +103,7 @@ OBR_SPECIMEN = (
             Nested("6", (At("condition.0", (Concept("HL70493"),)),)),
         ),
     ),
+    Comments(),
 )
 
 
