@@ -241,6 +241,8 @@ def _finish(forward: Forward, slot: Slot, n: int, spoken: Spoken, around: Around
             writer(node, {"reference": link})
     if slot.complete is not None:
         slot.complete(node, around)
+        if not node:  # another resource says all of it
+            return True
     if slot.apart is not None:
         there = forward.assembly.known(slot.kind, slot.seed(node, around))
         if there is not None:

@@ -352,7 +352,9 @@ def test_who_is_insured_himself_is_the_subscriber() -> None:
     coverage, patient = only(made.bundle, "Coverage"), only(made.bundle, "Patient")
     assert coverage["subscriber"] == {"reference": f"Patient/{patient['id']}"}
     assert not of_type(made.bundle, "RelatedPerson")
-    assert "IN1-16" in made.lost
+    assert "IN1-16" not in made.lost
+    other = MADE.to_fhir(message(PID, at("IN1", _1="1", _16="Roe^Jo", _17="SEL", _36="P-9")))
+    assert "IN1-16" in other.lost
 
 
 def test_the_group_its_holder_and_the_insureds_own_number_are_told_apart() -> None:

@@ -17,7 +17,7 @@ from ..datatypes.references import identified
 from ..fields import Field, One
 from ..lens import At, Codec, Item
 from ..partner import Partner
-from ..places import Comps, Json, comp
+from ..places import Comps, Json, comp, includes
 from ..units import Around
 from .choosing import Where
 from .rows import UNKNOWN, absent, concept, extension, gender, value
@@ -120,9 +120,13 @@ def complete(node: Json, around: Around) -> None:
 
 
 def subscriber(node: Json, around: Around) -> None:
-    """Of a patient who is insured himself, PID speaks."""
-    if around.value("IN1-17") == _SELF:
-        node.pop("patient", None)
+    """Of a patient who is insured himself, PID speaks; what it does not say of him too stays unsaid."""
+    if around.value("IN1-17") != _SELF:
+        return
+    said = {name: value for name, value in node.items() if name not in ("resourceType", "patient")}
+    if includes(around.resource("patient"), said):
+        node.clear()
+    node.pop("patient", None)
 
 
 def unnamed(node: Json) -> bool:
