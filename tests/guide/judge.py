@@ -39,6 +39,8 @@ _RESOURCES: Final = (
 # fmt: on
 
 
+_OF_DATATYPES: Final = {"TQ[MedicationRequest]": [Place("RDE_O11.ORDER.ORC", "")]}
+
 # The guide writes these places in a way of their own.
 _SUB_ID: Final = "http://hl7.org/fhir/StructureDefinition/observation-v2-subid"
 _SUB_IDS: Final = {
@@ -139,12 +141,13 @@ class Judge:
         """Through the fields of that datatype, wherever the guide uses the datatype map."""
         for user in self.users(row.map)[:_USERS]:
             target = self.inner(row, user.target)
-            for place in self.places(user.row.map)[:2]:
+            for place in _OF_DATATYPES.get(row.map) or self.places(user.row.map)[:2]:
                 for trial in trials.of_component(row, user, place):
                     yield trial.outcome(target)
 
     def users(self, name: str, depth: int = 0) -> list[User]:
         """The fields, and through other datatype maps the components, that use a datatype map."""
+        name = "TQ[ServiceRequest]" if name == "TQ[MedicationRequest]" else name  # no segment map names it
         found = [User(row, self.target(row), ()) for row in self._fields.get(name.lower(), ())]
         for row in self._components.get(name.lower(), ()) if depth < 2 else ():
             outer, _, component = row.identifier.partition(".")

@@ -59,6 +59,11 @@ _REACHED: Final = {
     "O": "^WPN^PH^^^555^5",
 }
 
+_BESIDE: Final[Mapping[tuple[str, int], Fields]] = {
+    ("MSH", 23): {6: ""},
+    ("TQ1", 5): {3: "^^^^^^^AC"},
+}
+
 # What tells the segments that a map is about from others of their name.
 _OF_MAPS: Final[Mapping[str, Fields]] = {
     "OBR[Specimen]": {15: "BLD"},
@@ -247,6 +252,7 @@ def _surroundings(
     asked.sort(key=lambda demand: demand.times)
     fields: dict[str, Fields] = {segment: dict(LEAST.get(segment, {}))}
     fields[segment] |= _OF_MAPS.get(row.map, {})
+    fields[segment] |= _BESIDE.get(at(row)[:2], {})
     for number in _COMPANIONS.get(at(row)[:2], ()):
         fields[segment][number] = _usual(segment, number)
     preferred = re.search(r'PRT-23(?:\.1)? IS "(\w)"', row.condition)
