@@ -41,10 +41,13 @@ def to_v2(before: forward.Forward, target: Target, order: tuple[str, ...]) -> Me
     for n in before.plan.order:
         _put_instance(work, n)
     for unit in maps.units:
-        if unit.declared.name in order or unit.declared.after:
+        if unit.declared.name in order and not unit.declared.after:
             _open_parts(work, unit)
             for new in news(work, unit):
                 _open(work, unit, new)
+    for unit in following.units(work):
+        for new in news(work, unit):
+            _open(work, unit, new)
     for one in following.new(work):
         _follow(work, one)
     target.standing = frozenset(layout.standing(len(before.spoken)))

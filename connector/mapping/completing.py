@@ -11,6 +11,7 @@ from ..hl7v2.tree import Message, Segment
 from .required import ADDED, BY_EVENT, CONTROLS, REPORTED, REQUIRED, Default
 
 _FREE = ("SIU", "SRM")  # an appointment may be nobody's yet
+_OF_WHAT_IS_BEFORE = frozenset({"ROL", "PRT"})
 # OBX-11 to OBR-25: the codes that tables 0085 and 0123 have in common.
 _STATUS = frozenset("CFPXIRS")
 
@@ -63,6 +64,8 @@ def _add(message: Message, found: structure.Structure, name: str) -> None:
         return
     names = tuple(segment.name for segment in message.segments)
     for at in sorted(structure.gaps(found, names, name), reverse=True):
+        while names[at : at + 1] and names[at] in _OF_WHAT_IS_BEFORE:
+            at += 1
         _insert(message, name, {n: _text(message, message.msh, text) for n, text in ADDED[name].items()}, at)
 
 

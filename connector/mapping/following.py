@@ -8,6 +8,7 @@ to those whose own are gone, in their order.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from heapq import merge
 from typing import NamedTuple
 
 from ..hl7v2 import structure
@@ -46,14 +47,17 @@ def home(work: Work, unit: BoundUnit, n: int) -> Json | None:
 
 
 def new(work: Work) -> Iterator[Follower]:
-    """What no segment of the prior message says yet."""
+    """What no segment of the prior message says yet: each list in its order, of several as FHIR has them."""
     groups: dict[tuple[str, str, str], Bond] = {}
     for unit in work.maps.units:
         for _, bond in bonds(unit):
             groups.setdefault((bond.unit, bond.path, bond.of), bond)
-    for bond in groups.values():
-        for parent in list(work.layout.instances(bond.unit)):
-            for element in _homes(work, parent, bond)[1]:
+    turn = {reference: n for n, reference in enumerate(work.target.resources)}
+    for name in dict.fromkeys(bond.unit for bond in groups.values()):
+        mine = [bond for bond in groups.values() if bond.unit == name]
+        for parent in list(work.layout.instances(name)):
+            lists = [[(bond, one) for one in _homes(work, parent, bond)[1]] for bond in mine]
+            for bond, element in merge(*lists, key=lambda one: turn.get(reference_in(*one), len(turn))):
                 if (found := _opened(work, bond, parent, element)) is not None:
                     yield found
 
@@ -73,6 +77,12 @@ def _opened(work: Work, like: Bond, parent: int, element: Json) -> Follower | No
                 follower = Follower(unit, at, element, leader)
                 found.append((not unit.declared.says(resource), not foreseen, follower))
     return min(found, key=lambda one: one[:2])[2] if found else None
+
+
+def units(work: Work) -> list[BoundUnit]:
+    """The units that follow others without a bond to them; first those that the structure foresees."""
+    found = [unit for unit in work.maps.units if unit.declared.after and not bonds(unit)]
+    return sorted(found, key=lambda unit: unit.declared.opener not in _foreseen(work))
 
 
 def _foreseen(work: Work) -> frozenset[str]:

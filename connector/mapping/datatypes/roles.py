@@ -126,7 +126,8 @@ def takes_part(role: Json, *codes: str) -> bool:
 
 def is_director(role: Json) -> bool:
     """Whether a role says no more than who the medical director is; OBX-25 says that."""
-    return takes_part(role, "MDIR") and role.keys() <= {"resourceType", "id", "code", "practitioner"}
+    bare = role.get("code") == [{"coding": [{"system": V2 + "0912", "code": "MDIR"}]}]
+    return bare and role.keys() <= {"resourceType", "id", "code", "practitioner"}
 
 
 def ndl_practitioner_role(path: str) -> tuple[Row, ...]:

@@ -51,7 +51,7 @@ def _relative(opener: str, rows: tuple[Any, ...], when: Any) -> Unit:
         nk1.identity,
         links={"patient": ("patient", 0)},
         needs=("patient",),
-        says=lambda node: "active" in node,
+        says=rol.can_say_relative if opener == "ROL" else prt.only_takes_part,
         unless=prt.unnamed,
     )
     return Unit(

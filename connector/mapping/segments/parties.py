@@ -68,14 +68,12 @@ class Lent:
             if same(wanted, before):
                 return
             priors = views(comp(comps, at), scope)
-            write_comp(comps, at, scope.repetition.join(_texts(wanted, priors, lens.put, scope)))
+            write_comp(comps, at, scope.repetition.join(texts(wanted, priors, lens.put, scope)))
 
         return Bound(put, whole=get, reads=frozenset({at}), elements=frozenset({self.path}))
 
 
-def _texts(
-    wanted: list[Json], priors: list[tuple[str, Json, Unsaid]], put: object, scope: Scope
-) -> list[str]:
+def texts(wanted: list[Json], priors: list[tuple[str, Json, Unsaid]], put: object, scope: Scope) -> list[str]:
     """Repetitions for elements: each over the one that said the same, else over the next one."""
     assert callable(put)  # noqa: S101 - a lens's way back
     free = list(priors)

@@ -23,6 +23,7 @@ from ..scope import Scope
 from ..units import Around
 from .devices import EI_DEVICE, Udi
 from .located import LocationAddress
+from .numbered import Own, Secondary, is_licence, is_secondary
 from .parties import Parties
 from .preferred import Preferred
 from .rows import SD, concept, concepts, value
@@ -74,7 +75,7 @@ PLN_IDENTIFIER: tuple[Row, ...] = (
 _SUFFIX: Final = Spread(("5", "7", "21"), "suffix")
 
 XCN_RELATEDPERSON: tuple[Row, ...] = (
-    At("identifier.0", XCN_IDENTIFIER),
+    Own(At("identifier.0", XCN_IDENTIFIER)),
     At("name.0", tuple(_SUFFIX if getattr(row, "path", "") == "suffix" else row for row in XCN_NAME)),
 )
 """XCN <-> RelatedPerson (guide: XCN[RelatedPerson]); a degree is a suffix of the name."""
@@ -113,8 +114,16 @@ PRT_RELATEDPERSON = (
     Field("PRT-14", "address", XAD_ADDRESS, rest=True, key=("use", "type")),
     Field("PRT-15", "telecom", XTN_CONTACTPOINT, rest=True, key=("system", "use")),
     Preferred("PRT", 23),
+    Secondary("PRT", 1, EI_IDENTIFIER, lambda one: not is_licence(one)),
+    Secondary("PRT", 24, PLN_IDENTIFIER, is_licence),
 )
 """Guide: PRT[RelatedPerson]."""
+
+
+def only_takes_part(relative: Json) -> bool:
+    """Whether PRT or ROL says a relative: NK1 has no word for one who is none any more, nor such numbers."""
+    return "active" in relative or any(map(is_secondary, relative.get("identifier", ())))
+
 
 PRT_DEVICE = (
     One("PRT-4", "", (Implied("EQUIP"),)),
@@ -163,7 +172,8 @@ def nobody(role: Json) -> bool:
 
 def unnamed(relative: Json) -> bool:
     """Whether nothing tells who a relative is."""
-    return not relative.keys() & {"name", "identifier"}
+    numbers = (one for one in relative.get("identifier", ()) if not is_secondary(one))
+    return "name" not in relative and not any(one.get("value") for one in numbers)
 
 
 def unknown_device(device: Json) -> bool:

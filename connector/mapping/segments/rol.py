@@ -13,6 +13,7 @@ from ..datatypes.roles import Part
 from ..fields import Field, One
 from ..places import Json
 from . import prt
+from .numbered import Secondary, is_licence, is_secondary
 from .parties import Parties
 from .rows import concepts, value
 
@@ -30,6 +31,7 @@ ROL_CODE = (Field("ROL-3", "code", (Part("HL70443"),), most=1),)
 ROL_PERIOD = (value("ROL-5", "period.start", date_time), One("ROL-6", "", (End("1", date_time, "period"),)))
 
 ROL_RELATEDPERSON = (
+    Secondary("ROL", 1, EI_IDENTIFIER),
     value("ROL-2", "active", prt.Action()),
     Field("ROL-3", "relationship", (Concept("HL70063"),), most=1),
     One("ROL-4", "", prt.XCN_RELATEDPERSON),
@@ -52,14 +54,25 @@ def parts(element: str) -> tuple[Field | One, ...]:
 
 def can_say(role: Json) -> bool:
     """Whether ROL can say a PractitionerRole as PRT does: one identifier, and nothing is preferred."""
-    preferred = (
-        one.get("url", "").endswith("/iso21090-preferred")
-        for telecom in role.get("telecom", ())
-        for one in telecom.get("extension", ())
-    )
     first = (role.get("identifier") or [{}])[0]
     plain = len(role.get("identifier", ())) < 2 and first.keys() <= {"value", "system", "assigner"}
-    return plain and not any(preferred)
+    return plain and not _prefers(role)
+
+
+def _prefers(node: Json) -> bool:
+    """Whether one of the telecoms is preferred."""
+    return any(
+        one.get("url", "").endswith("/iso21090-preferred")
+        for telecom in node.get("telecom", ())
+        for one in telecom.get("extension", ())
+    )
+
+
+def can_say_relative(relative: Json) -> bool:
+    """Whether ROL can say a relative as PRT does."""
+    numbers = [one for one in relative.get("identifier", ()) if is_secondary(one)]
+    plain = len(numbers) < 2 and not any(map(is_licence, numbers))
+    return prt.only_takes_part(relative) and plain and not _prefers(relative)
 
 
 def is_party(segment: Segment) -> bool:
