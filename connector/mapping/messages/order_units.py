@@ -92,7 +92,7 @@ REQUEST = Unit(
     (
         ResourceMap(
             "ServiceRequest",
-            (*obr.OBR_ORDER, *orc.ORC_SERVICEREQUEST, *_TIMED),
+            (*orc.ORC_NUMBERS, *obr.OBR_ORDER, *orc.ORC_ORDER, *_TIMED),
             obr.identity,
             links={**_PATIENT, **_VISIT, "requester": ("", 2)},
             default={"status": "unknown", "intent": "order"},

@@ -13,16 +13,22 @@ from ..scope import Scope
 
 @dataclass(frozen=True, slots=True)
 class Inside:
-    """A field of a segment that is an element of a list: its first repetition, component by component."""
+    """A field of a segment that is an element of a list: its first repetition, component by component.
+
+    ``needs``: an element without which there is none, so that nothing is said of it either.
+    """
 
     at: str
     rows: tuple[Row, ...]
+    needs: str = ""
 
     def compile(self, partner: Partner) -> Bound:
         component = int(self.at) - 1
         lens = compile_rows(self.rows, partner)
 
         def inner(sent: str, node: Json, scope: Scope) -> Unsaid | None:
+            if self.needs and self.needs not in node:
+                return [""]
             first, *others = sent.split(scope.repetition)
             comps = first.split(scope.component)
             before = len(node)

@@ -11,7 +11,7 @@ from .inside import Inside
 
 NTE_ANNOTATION = (
     FreeText("3", "text"),
-    Inside("5", practitioner("authorReference")),
+    Inside("5", practitioner("authorReference"), needs="text"),
     Item("6", "time", date_time),
 )
 

@@ -36,8 +36,7 @@ ORC_NUMBERS = (
 
 ORC_SECURITY = Field("ORC-28", "meta.security", (OneCoding("HL70177"),), most=1)
 
-ORC_SERVICEREQUEST = (
-    *ORC_NUMBERS,
+ORC_ORDER = (
     One("ORC-4", "", (GroupNumber(),)),
     OrderState(),
     OldTiming("ORC", 7),
@@ -51,6 +50,8 @@ ORC_SERVICEREQUEST = (
     Field("ORC-33", "identifier", ALTERNATE_NUMBER, tag=SECONDARY, key=("system",)),
     Field("ORC-38", "identifier", EI_IDENTIFIER, tag=type_of("FGN"), most=1),
 )
+
+ORC_SERVICEREQUEST = (*ORC_NUMBERS, *ORC_ORDER)
 
 ORC_REQUESTER = (
     One("ORC-12", "", (Ordered(),), secondary=True, first=_at_an_address("practitioner")),

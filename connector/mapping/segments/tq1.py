@@ -344,7 +344,8 @@ class _OldTiming(_Timing):
             write_comp(comps, 2, old_duration_text(now.get("boundsDuration")))
         period, was = now.get("boundsPeriod") or {}, before.get("boundsPeriod") or {}
         for at, name in ((3, "start"), (4, "end")):
-            if not same(period.get(name), was.get(name)):
+            hidden = name not in period and not same(period.get("start"), was.get("start"))
+            if hidden or not same(period.get(name), was.get(name)):
                 write_comp(
                     comps, at, scope.escape(self.moments.to_v2(period[name]) or "" if name in period else "")
                 )
