@@ -67,8 +67,9 @@ def put_list(
     homes = [_equal(priors, element) for element in wanted]
     if same(wanted, before) and not (wanted and all(homes)):
         return  # nothing new here: another resource has changed what these fields say, or none says it
-    if any(home is None for home in homes):
-        homes = _placed(fields, priors, wanted, homes, scope)
+    elsewhere = _elsewhere(fields, priors, wanted, before, homes)
+    if any(home is None and n not in elsewhere for n, home in enumerate(homes)):
+        homes = _placed(fields, priors, wanted, homes, scope, elsewhere)
     for n, each in enumerate(fields):
         mine = [(element, home[1]) for element, home in zip(wanted, homes) if home and home[0] == n]
         said = [element for element, home in zip(wanted, homes) if home and home[1]]
@@ -116,6 +117,31 @@ def _equal(priors: list[list[_Prior]], element: Json) -> Home | None:
     return None
 
 
+def _elsewhere(
+    fields: Sequence[BoundField],
+    priors: list[list[_Prior]],
+    wanted: list[Json],
+    before: list[Json],
+    homes: list[Home | None],
+) -> set[int]:
+    """The elements that rows of another kind say: those they said before, and what takes the place of one."""
+    views = [prior.view for reps in priors for prior in reps]
+    others = [one for one in before if not any(same(one, view) for view in views)]
+    found: set[int] = set()
+    for n, element in enumerate(wanted):
+        if homes[n] is None and (at := next((o for o in others if same(o, element)), None)) is not None:
+            others.remove(at)
+            found.add(n)
+    for n, element in enumerate(wanted):
+        if homes[n] is None and n not in found:
+            mine = [each for each in fields if each.claims(element)]
+            at = next((o for o in others if any(each.claims(o) for each in mine)), None)
+            if at is not None:
+                others.remove(at)
+                found.add(n)
+    return found
+
+
 def _twins(priors: list[_Prior], said: list[Json]) -> list[_Prior]:
     """Repetitions that said the same as one that was matched go on saying the same."""
     twins = [p for p in priors if p.free and p.view and any(same(view, p.view) for view in said)]
@@ -133,11 +159,12 @@ def _placed(
     wanted: list[Json],
     homes: list[Home | None],
     scope: Scope,
+    elsewhere: set[int],
 ) -> list[Home | None]:
     new = not any(priors)
     ways = [
-        {home[0]: 0} if home else _costs(fields, priors, element, scope)
-        for home, element in zip(homes, wanted)
+        {home[0]: 0} if home else {} if n in elsewhere else _costs(fields, priors, element, scope)
+        for n, (home, element) in enumerate(zip(homes, wanted))
     ]
     found: list[Home | None] = []
     for element, home, n in zip(wanted, homes, _cheapest(fields, ways, _ORDER if new else 0)):

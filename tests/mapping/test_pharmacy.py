@@ -161,7 +161,8 @@ def test_what_the_pharmacy_encoded_is_based_on_the_order() -> None:
         "PO",
         "IV",
     ]
-    assert encoded["identifier"] == [{"value": "RX-77", "type": {"text": "Prescription Number"}}]
+    (number,) = encoded["identifier"]
+    assert (number["value"], number["use"]) == ("RX-77", "secondary")
 
 
 def test_without_the_order_the_encoded_one_has_its_numbers() -> None:

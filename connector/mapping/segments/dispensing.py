@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from ..datatypes.coded_organization import coded_organization
 from ..datatypes.people import XAD_ADDRESS, XTN_CONTACTPOINT
@@ -14,7 +13,7 @@ from ..partner import V2, Partner
 from ..places import Comps, Json, comp, same, write_comp
 from ..scope import Scope
 from .further import Further
-from .rows import Constant, coded_in
+from .rows import Constant, coded_in, type_of
 
 _INSTRUCTION = "http://hl7.org/fhir/5.0/StructureDefinition/extension-MedicationRequest.dispenseRequest.dispenserInstruction"
 _TEXT, _ORIGINAL, _CODE = 1, 8, 0
@@ -90,6 +89,6 @@ def order_type(at_field: str) -> Field:
 
 
 def prescription_number(at_field: str) -> Field:
-    """The number of a prescription."""
-    kind: dict[str, Any] = {"type": {"text": "Prescription Number"}}
+    """The number of a prescription: as good as the filler's order number (HL7 v2.5.1 ch. 4.14.4.15)."""
+    kind = {**type_of("FILL"), "use": "secondary"}
     return Field(at_field, "identifier", (Item("1", "value"),), tag=kind, most=1)

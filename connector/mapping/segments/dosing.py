@@ -287,9 +287,9 @@ class _Strength:
             unsaid += rest + more
             if said := ({} if value is None else {"value": value}) | unit:
                 ratio[name] = said
-        if "numerator" not in ratio:
-            return unsaid + [str(n) for n in self.numbers[2:] if ratio and segment.field(n)]
-        ratio.setdefault("denominator", {"value": Decimal(1)})
+        if not ratio:
+            return unsaid
+        ratio = {"numerator": dict(UNKNOWN), "denominator": {"value": Decimal(1)}} | ratio
         node.setdefault("ingredient", []).insert(0, {"strength": ratio})
         return unsaid
 
@@ -310,7 +310,8 @@ def _own_strength(node: Json) -> Json:
     mine = (one for one in node.get("ingredient") or () if isinstance(one, dict) and own_ingredient(one))
     ratio = next((one.get("strength") for one in mine), None) or {}
     per = ratio.get("denominator") or {}
-    return {"numerator": ratio.get("numerator")} if _is_one(per) else dict(ratio)
+    known = ratio.get("numerator") or {}
+    return {"numerator": known} if _is_one(per) and known.keys() & {"value", "unit"} else dict(ratio)
 
 
 def _is_one(quantity: Json) -> bool:

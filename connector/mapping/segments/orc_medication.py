@@ -7,13 +7,13 @@ from typing import Any
 
 from ..datatypes.coded import OneCoding
 from ..datatypes.coded_organization import coded_organization
-from ..datatypes.identifiers import CX_IDENTIFIER, EI_IDENTIFIER
+from ..datatypes.identifiers import EI_IDENTIFIER
 from ..datatypes.primitives import date_time, raw_code
 from ..datatypes.references import organization, practitioner
 from ..fields import Field
 from ..lens import At, Item
 from ..places import Json
-from .orc import ORC_NUMBERS
+from .orc import ALTERNATE_NUMBER, ORC_NUMBERS, SECONDARY
 from .rows import SD, V2, Constant, refers_to, type_of
 
 BUSINESS_EVENT = SD + "businessEvent"
@@ -34,6 +34,12 @@ def acted_by(kind: str) -> Callable[[Json], bool]:
 def _told(part: str) -> Callable[[Json], bool]:
     """Whether a business event says what happened (``value``) or when (``date``)."""
     return lambda node: any(one.get("url") == part for one in node.get("extension") or ())
+
+
+def event_time(node: Json) -> str:
+    """When what ORC-1 says happened; empty where that is not said."""
+    parts = (part for one in node.get("extension") or () for part in one.get("extension") or ())
+    return next((str(part["valueDateTime"]) for part in parts if "valueDateTime" in part), "")
 
 
 _CONTROL = (Item("1", "code", raw_code), Constant({"system": V2 + "0119"}))
@@ -61,7 +67,7 @@ ORC_IDENTIFIERS = (
     *ORC_NUMBERS,
     Field("ORC-4", "identifier", EI_IDENTIFIER, tag=type_of("PGN"), most=1),
     Field("ORC-38", "identifier", EI_IDENTIFIER, tag=type_of("FGN"), most=1),
-    Field("ORC-33", "identifier", CX_IDENTIFIER, key=("system", "type")),
+    Field("ORC-33", "identifier", ALTERNATE_NUMBER, tag=SECONDARY, key=("system",)),
 )
 
 _ENTERED, _VERIFIED, _ORDERED = (

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..datatypes.coded import OneCoding
-from ..datatypes.identifiers import CX_IDENTIFIER, EI_IDENTIFIER
+from ..datatypes.identifiers import EI_IDENTIFIER
 from ..datatypes.references import practitioner
 from ..fields import BoundAcross, Field, One
 from ..partner import V2, Partner
 from .dosing import Dosed
-from .orc import ORC_NUMBERS
+from .orc import ALTERNATE_NUMBER, ORC_NUMBERS, SECONDARY
 from .ordering import OrderState
 from .rows import Constant, coded_in, concept, concepts, type_of
 from .tq1 import OldTiming
@@ -31,7 +31,7 @@ ORC_PRESCRIPTION = (
     *ORC_NUMBERS,
     One("ORC-4", "groupIdentifier", (*EI_IDENTIFIER, Constant(type_of("PGN")))),
     Field("ORC-38", "identifier", EI_IDENTIFIER, tag=type_of("FGN"), most=1),
-    Field("ORC-33", "identifier", CX_IDENTIFIER, key=("system", "type")),
+    Field("ORC-33", "identifier", ALTERNATE_NUMBER, tag=SECONDARY, key=("system",)),
     PrescriptionState(),
     Dosed(OldTiming("ORC", 7)),
     One("ORC-10", "", practitioner("recorder"), shared=True),

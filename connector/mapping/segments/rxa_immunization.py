@@ -15,7 +15,7 @@ from ..lens import Item
 from ..places import Json, same
 from ..units import Around
 from . import obx
-from .orc_medication import acted_by, role
+from .orc_medication import acted_by, event_time, role
 from .rows import UNKNOWN, concept, concepts, value
 from .rxa_place import GivenAt
 from .rxa_report import Administered, Reported, Usual
@@ -58,11 +58,13 @@ _BY_ORDER = {"CA": "not-done", "DC": "not-done", "ER": "entered-in-error"}
 
 
 def complete(node: Json, around: Around) -> None:
-    """``status``, ``vaccineCode`` and ``occurrence`` are required; the last may be words."""
+    """``status``, ``vaccineCode`` and ``occurrence`` are required; ORC-9 stands in for RXA-22."""
     node.setdefault("status", _BY_ORDER.get(around.value("ORC-5"), "completed"))
     node.setdefault("vaccineCode", dict(UNKNOWN))
     if "occurrenceDateTime" not in node:
         node.setdefault("occurrenceString", "unknown")
+    if "recorded" not in node and (moment := event_time(node)):
+        node["recorded"] = moment
 
 
 _OF_THE_ORDER = {"resourceType", "identifier", "extension", "status", "patient", "encounter"}

@@ -56,7 +56,7 @@ def given_identity(node: Json, around: Around) -> str:
 
 
 def _number(node: Json) -> str:
-    numbers = {_type(one): one for one in node.get("identifier", ())}
+    numbers = {_type(one): one for one in reversed(node.get("identifier", ()))}
     known = numbers.get("FILL") or numbers.get("PLAC") or {}
     return f"{known.get('system', '')}|{known['value']}" if known.get("value") else ""
 
