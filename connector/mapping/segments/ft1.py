@@ -15,7 +15,7 @@ from ..partner import Partner
 from ..places import Comps, Json, comp, same, write_comp
 from ..scope import Scope
 from ..units import Around
-from .rows import Constant, concept, type_of, value
+from .rows import V2, Constant, concept, type_of, value
 
 _MOMENT, _PERIOD = "occurrenceDateTime", "occurrencePeriod"
 
@@ -72,7 +72,7 @@ FT1_CHARGEITEM = (
     Field("FT1-2", "identifier", CX_IDENTIFIER, rest=True, most=1),
     One("FT1-4", "", (MomentOrPeriod(),)),
     value("FT1-5", "enteredDate", date_time),
-    Field("FT1-6", "meta.tag", (OneCoding("HL70017"),), most=1),
+    Field("FT1-6", "meta.tag", (OneCoding(),), default={"system": V2 + "0017"}, rest=True, most=1),
     concept("FT1-7", "code"),
     One("FT1-8", "", (Item("1", "code.text", agrees=True),)),
     value("FT1-10", "quantity.value", decimal),
