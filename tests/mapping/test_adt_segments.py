@@ -153,6 +153,23 @@ def test_a_contact_of_whom_nothing_is_known_is_none() -> None:
 # --- PV1 and PV2 -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("event", "status"),
+    [
+        ("A01", "in-progress"),
+        ("A04", "arrived"),
+        ("A05", "planned"),
+        ("A08", "in-progress"),
+        ("A11", "cancelled"),
+        ("A21", "onleave"),
+        ("A22", "in-progress"),
+    ],
+)
+def test_the_status_of_a_visit_follows_from_the_event(event: str, status: str) -> None:
+    visit = only(lawful(MADE, message(PID, at("PV1", _2="I", _19="V1"), event=f"ADT^{event}")), "Encounter")
+    assert visit["status"] == status
+
+
 @pytest.mark.parametrize(("patient_class", "status"), [("I", "active"), ("P", "planned")])
 def test_the_place_of_a_preadmission_is_only_planned(patient_class: str, status: str) -> None:
     text = message(PID, at("PV1", _2=patient_class, _3="W^1^A", _6="E", _19="V1"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..assembly import canonical
+from ..codes import CodeTable
 from ..datatypes.coded import Concept, OneCoding, meant
 from ..datatypes.identifiers import CX_IDENTIFIER
 from ..datatypes.primitives import End, date_time
@@ -98,13 +99,11 @@ PV1_COVERAGE = (
 FINANCIAL_CLASS = {"status": "active", "payor": [UNKNOWN]}
 
 _BY_CLASS = {"PRENC": "planned"}
+_UPDATE = "unknown"  # an event that says nothing about the course of the visit
 _BY_EVENT = {
-    "A03": "finished",
-    "A05": "planned",
-    "A11": "cancelled",
-    "A14": "planned",
-    "A27": "cancelled",
-    "A38": "cancelled",
+    event: coded.code
+    for event, coded in CodeTable.load("HL70003-status").to_fhir.items()
+    if coded.code != _UPDATE
 }
 
 
@@ -139,12 +138,9 @@ def _assigned(location: Json) -> bool:
     return location.get("status") == "active" and "extension" not in location
 
 
-_DECIDES = {"A01", "A04", "A13", *_BY_EVENT}
-
-
 def assumes(node: Json, around: Around) -> tuple[str, ...]:
     """An event that is not about the course of the visit (an update, a result) only assumes its status."""
-    decided = "end" in node.get("period", {}) or around.value("MSH-9.2") in _DECIDES
+    decided = "end" in node.get("period", {}) or around.value("MSH-9.2") in _BY_EVENT
     return () if decided else ("status",)
 
 
