@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ..errors import SegmentSequence
+from ..hl7v2 import structure
 from ..hl7v2.delimiters import Delimiters
 from ..hl7v2.tree import Message, Segment
 from . import backward, explain, forward
@@ -183,7 +184,8 @@ class Translator:
         before = forward.to_fhir(start, maps)
         target = read_target(bundle, before.assembly.resources)
         was_v2 = headed(target.resources)
-        message = backward.to_v2(before, target, maps.declared.written(was_v2))
+        foreseen = structure.of(start.version, code, trigger)
+        message = backward.to_v2(before, target, maps.declared.written(was_v2, foreseen))
         take_back(assumed, start.delimiters)
         if prior is None:
             message.msh.set(18, self.outgoing.charset)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ...hl7v2.structure import Structure
 from ..units import Unit
 
 
@@ -24,11 +25,16 @@ class MessageMap:
     order: tuple[str, ...]
     like: str = ""
 
-    def written(self, headed: bool) -> tuple[str, ...]:
+    def written(self, headed: bool, foreseen: Structure | None = None) -> tuple[str, ...]:
         """The units in the order they are written.
 
         ``headed``: FHIR names the message itself, so it may have been a v2 message before; then what its
-        structure does not foresee, and was sent all the same, follows at the end.
+        structure does not foresee, and was sent all the same, follows at the end. Otherwise only what the
+        structure that is written knows is said.
         """
-        others = tuple(unit.name for unit in self.units if unit.name not in self.order)
-        return self.order + others if headed else self.order
+        if headed:
+            return self.order + tuple(unit.name for unit in self.units if unit.name not in self.order)
+        if foreseen is None:
+            return self.order
+        openers = {unit.name: unit.opener for unit in self.units}
+        return tuple(name for name in self.order if openers.get(name) in foreseen.root.holds)
