@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ..hl7v2.tree import Segment
-from . import bonding, remaining
+from . import bonding, linking, remaining
 from .compiled import BoundPart, BoundSegments, Slot
 from .fields import DELETE, BoundField, BoundOne
 from .forward import Around, Forward, Spoken
@@ -379,6 +379,10 @@ def _links(work: _Work, spoken: Spoken, slot: Slot, reference: str) -> None:
         for n, one in enumerate(place(path)[0](work.said.assembly.resources.get(parent, {})) or ()):
             if one.get("reference") == reference:
                 _note_link(work, spoken, parent, f"{path}[{n}].reference")
+    if slot.mutual is not None:
+        other = around.parent(slot.mutual.unit)
+        for name, where in linking.places(work.said.assembly.resources, slot.mutual, reference, other):
+            _note_link(work, spoken, name, where)
 
 
 def _note_link(work: _Work, spoken: Spoken, reference: str, path: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from .overlay import refers, united
@@ -35,6 +35,16 @@ def link(resources: Mapping[str, Json], mutual: Mutual, reference: str, other: s
         there = reader(resources[name]) or []
         if element not in there:
             writer(resources[name], [*there, element])
+
+
+def places(
+    resources: Mapping[str, Json], mutual: Mutual, reference: str, other: str
+) -> Iterator[tuple[str, str]]:
+    """Where two resources refer to each other: by reference, the path in it."""
+    for name, linked in sides(mutual, reference, other).items():
+        for n, one in enumerate(place(mutual.path)[0](resources[name]) or ()):
+            if refers(one, mutual.link) == linked.other and includes(one, linked.says):
+                yield name, f"{mutual.path}[{n}].{mutual.link}.reference"
 
 
 def over(before: list[Json], now: list[Json], linked: Linked) -> list[Json]:

@@ -302,3 +302,8 @@ def test_a_link_that_fhir_began_names_both_patients() -> None:
 def test_explaining_a_merge_names_the_segments_of_both() -> None:
     told = MADE.explain(message(EVN, KEPT, GONE, event="ADT^A40^ADT_A39"))
     assert "MRG-1.1" in {one.location for one in told}
+    links = {one.element: one.location for one in told if one.element.endswith("other.reference")}
+    assert links == {
+        "Patient[0].link[0].other.reference": "MRG",
+        "Patient[1].link[0].other.reference": "MRG",
+    }
