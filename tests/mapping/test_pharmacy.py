@@ -268,3 +268,14 @@ def test_an_order_that_fhir_began() -> None:
     assert after["ORC"].startswith("ORC|NW|")
     assert after["RXO"] == "RXO|1^^RXNORM|5||mg"
     assert after["RXR"].startswith("RXR|")
+
+
+def test_a_general_order_message_orders_services_and_medication_side_by_side() -> None:
+    bundle = said(
+        "ORC|NW|1^HIS", "OBR|1|1^HIS||CBC^Blood count^L", ORC, RXO, "DG1|1||E11^Diabetes^I10",
+        "OBX|1|NM|29463-7^Weight^LN||90|kg|||||F", event="ORM^O01",
+    )  # fmt: skip
+    assert len(of_type(bundle, "ServiceRequest")) == 1
+    medication = only(bundle, "MedicationRequest")
+    assert medication["reasonReference"] == [{"reference": f"Condition/{only(bundle, 'Condition')['id']}"}]
+    assert len(medication["supportingInformation"]) == 1

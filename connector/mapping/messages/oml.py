@@ -13,7 +13,9 @@ from .order_units import (
     REQUEST,
     REQUEST_OF_SPECIMEN,
     SPECIMEN,
+    along_any,
 )
+from .pharmacy_units import PRESCRIPTION
 from .units import DIAGNOSIS, UNITS
 
 _OWN = ("order", "observation", "diagnosis", "procedure", "event")
@@ -28,6 +30,19 @@ _REASON = replace(
 )
 """A diagnosis behind an order is why it is asked for (guide: OML_O21.ORDER.OBSERVATION_REQUEST.DG1)."""
 
+_REASON_OF_ANY = replace(
+    _REASON,
+    maps=(
+        replace(
+            _CONDITION,
+            collected=(("order", 0, "reasonReference"), (PRESCRIPTION.name, 0, "reasonReference")),
+        ),
+    ),
+    under=(*_REASON.under, PRESCRIPTION.name),
+    inside=("order", PRESCRIPTION.name),
+)
+"""As ``_REASON``; what is ordered may be medication (guide: ORM_O01.ORDER_DETAIL.CHOICE.RXO)."""
+
 _BEFORE = ("header", "patient", "kin", "contact", "visit", "insurance", "guarantor", "allergy")
 _NAMES = {unit.name for unit in _SHARED}
 
@@ -39,9 +54,15 @@ def _written(*names: str) -> tuple[str, ...]:
 MAPS = (
     MessageMap(
         "OML",
-        ("OML_O21", "OMG_O19", "ORM_O01"),
+        ("OML_O21", "OMG_O19"),
         (*_SHARED, REQUEST, _REASON, SPECIMEN, ALONG),
         _written("diagnosis", "observation", "order", "specimen"),
+    ),
+    MessageMap(
+        "ORM",
+        ("ORM_O01",),
+        (*_SHARED, REQUEST, PRESCRIPTION, _REASON_OF_ANY, SPECIMEN, along_any(PRESCRIPTION.name)),
+        _written("diagnosis", "observation", "order", "prescription", "specimen"),
     ),
     MessageMap(
         "OML_O33",

@@ -233,6 +233,19 @@ def _with_order(node: Json, around: Around) -> Collected:
 
 
 ALONG = observation(_along(_of_order(4)), (_SAID_WITH, _PREVIOUS), _with_order, _ABOUT, ("specimen", "order"))
+
+
+def along_any(prescription: str) -> Unit:
+    """As ``ALONG``; what is ordered may be medication, which a unit of its own speaks of."""
+    support = (prescription, 0, "supportingInformation")
+
+    def collects(node: Json, around: Around) -> Collected:
+        return (support,) if around.parent(prescription) else _with_order(node, around)
+
+    inside = ("specimen", "order", prescription)
+    return observation(_along(_of_order(4)), (_SAID_WITH, _PREVIOUS, support), collects, _ABOUT, inside)
+
+
 ALONG_SPECIMEN = observation(
     _along(_of_specimen), (_SAID_WITH, _PREVIOUS), _with_order, _ABOUT, ("order", "specimen")
 )
