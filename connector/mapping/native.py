@@ -57,6 +57,8 @@ def adapt(target: Target, maps: Maps) -> None:
         resource = target.resources[name]
         if resource["resourceType"] == "Observation" and "component" in resource:
             _panel(target, name, resource)
+        if resource["resourceType"] == "RelatedPerson" and "active" not in target.base.get(name, {}):
+            _living(target, name, resource)
 
 
 def _was_v2(target: Target) -> bool:
@@ -108,6 +110,13 @@ def _current(visit: Json) -> None:
         stay["status"] = "completed" if over else now
 
 
+def _living(target: Target, name: str, relative: Json) -> None:
+    """A relative who is one, as any that NK1 tells of: it has no word for it (HL7 v2.5.1 ch. 3.4.5)."""
+    if relative.get("active") is True:
+        del relative["active"]
+        target.aside[name] = Aside(lost=("active",))
+
+
 _NAMES: Final = ("name", _name_people)
 _USUAL: Final[tuple[tuple[str, Rearrange], ...]] = (_NAMES,)
 _REARRANGED: Final[Mapping[str, tuple[tuple[str, Rearrange], ...]]] = {
@@ -149,6 +158,8 @@ def _resolve(target: Target, name: str, pointer: Json, kinds: frozenset[str], pa
 def _made_of_words(target: Target, name: str, pointer: Json, kinds: frozenset[str], path: str) -> None:
     """A resource of who is known by no more than a display or an identifier."""
     said = {key: pointer[key] for key in ("display", "identifier") if pointer.get(key)}
+    if path.endswith(".assigner"):  # whose name is a part of the identifier
+        return
     if not said or forward.reference_of(pointer) in target.deleted:
         return
     asked = str(pointer.get("type") or forward.reference_of(pointer).rpartition("/")[0].rpartition("/")[2])

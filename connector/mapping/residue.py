@@ -31,7 +31,9 @@ def unsaid(
     lost: list[str] = []
     for reference, resource in wanted.items():
         mine, found = _content(resource), chosen.get(reference)
-        lost += _paths(mine, found, names[reference], aside.get(reference, Aside()))
+        apart = aside.get(reference, Aside())
+        lost += _paths(mine, found, names[reference], apart)
+        lost += [f"{names[reference]}.{element}" for element in apart.lost]
     return list(dict.fromkeys(lost))
 
 
