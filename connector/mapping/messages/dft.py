@@ -52,6 +52,17 @@ _ACCOUNTS = (
 )
 
 
+_OF_VISIT = ("observation", "diagnosis", "procedure")
+
+
+def _within(unit: Unit) -> Unit:
+    """An account has several visits: what was found and done stands with its visit."""
+    return replace(unit, inside=(*unit.inside, "visit")) if unit.name in _OF_VISIT else unit
+
+
+_BILLED = tuple(_within(unit) for unit in UNITS)
+
+
 def _named(*names: str) -> tuple[str, ...]:
     known = {unit.name for unit in (*UNITS, CHARGE)}
     return tuple(name for name in names if name in known)
@@ -60,6 +71,6 @@ def _named(*names: str) -> tuple[str, ...]:
 MAPS = (
     MessageMap("DFT", ("DFT_P03", "DFT_P11"), (*_OTHERS, CHARGE, _charged(PROCEDURE)), _named(*_CHARGES)),
     MessageMap(
-        "BAR", ("BAR_P01", "BAR_P02", "BAR_P05", "BAR_P06", "BAR_P10", "BAR_P12"), UNITS, _named(*_ACCOUNTS)
+        "BAR", ("BAR_P01", "BAR_P02", "BAR_P05", "BAR_P06", "BAR_P10", "BAR_P12"), _BILLED, _named(*_ACCOUNTS)
     ),
 )
