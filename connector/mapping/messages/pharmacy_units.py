@@ -34,12 +34,7 @@ TQ1_PRESCRIPTION = (
     One("TQ1-11", "", (Item("1", f"{DOSAGE}.text"),)),
 )
 
-_COMMON = (
-    *orc_prescription.ORC_PRESCRIPTION,
-    *TQ1_PRESCRIPTION,
-    *rxr.routed(DOSAGE),
-    nte.notes(),
-)
+_COMMON = (*TQ1_PRESCRIPTION, *rxr.routed(DOSAGE), nte.notes())
 
 PRESCRIPTION = Unit(
     "prescription",
@@ -47,7 +42,7 @@ PRESCRIPTION = Unit(
     (
         ResourceMap(
             "MedicationRequest",
-            (*rxo.RXO_MEDICATIONREQUEST, *_COMMON),
+            (*orc_prescription.ORC_PRESCRIPTION, *rxo.RXO_MEDICATIONREQUEST, *_COMMON),
             rxo.identity,
             links=_SUBJECT | {"medicationReference": ("", 1)},
             default={"status": "unknown", "intent": "original-order"},
@@ -57,7 +52,7 @@ PRESCRIPTION = Unit(
         rxo.RXO_MEDICATION,
     ),
     leads=("ORC", "TQ1"),
-    members=("RXR",),
+    members=("NTE", "RXR"),
     many=("NTE", "RXC"),
     structural=_numbered("TQ1", "NTE"),
     under=_AROUND,
@@ -81,7 +76,7 @@ ENCODED = Unit(
     (
         ResourceMap(
             "MedicationRequest",
-            (*rxe.RXE_MEDICATIONREQUEST, *_COMMON),
+            (*rxe.RXE_MEDICATIONREQUEST, *orc_prescription.ORC_PRESCRIPTION, *_COMMON),
             rxo.identity,
             links=_SUBJECT | {"medicationReference": ("", 1), "basedOn.0": ("prescription", 0)},
             default={"status": "unknown", "intent": "filler-order"},
@@ -92,7 +87,7 @@ ENCODED = Unit(
         rxe.RXE_MEDICATION,
     ),
     leads=("ORC",),
-    members=("TQ1", "RXR"),
+    members=("NTE", "TQ1", "RXR"),
     many=("NTE", "RXC"),
     structural=_numbered("TQ1", "NTE"),
     under=(*_AROUND, "prescription"),
@@ -129,7 +124,7 @@ DISPENSED = Unit(
         rxd.RXD_MEDICATION,
     ),
     leads=("ORC",),
-    members=("RXR",),
+    members=("NTE", "RXR"),
     many=("NTE", "RXC"),
     structural=_numbered("NTE"),
     under=(*_AROUND, *_GIVEN),

@@ -15,9 +15,11 @@ from .dispensing import notes
 from .dosing import Strength
 from .orc_medication import acted_by, role
 from .rows import UNKNOWN, concept, concepts, value
-from .rxa_report import Administered
+from .rxa_report import Administered, Usual
 
 RXA_MEDICATIONADMINISTRATION = (
+    Usual("RXA", 1, "0"),
+    Usual("RXA", 2, "1"),
     Moment("RXA", 3, 4, "effective", date_time),
     medication.coded("RXA-5"),
     Measured("RXA", 6, 7, "dosage.dose"),

@@ -14,8 +14,10 @@ from .dispensing import notes, prescription_number
 from .dosing import DOSAGE, Strength, daily_dose, dosed_concepts
 from .orc_medication import acted_by, role
 from .rows import concept, value
+from .rxa_report import Usual
 
 RXD_MEDICATIONDISPENSE = (
+    Usual("RXD", 1, "1"),
     medication.coded("RXD-2"),
     value("RXD-3", "whenHandedOver", date_time),
     Measured("RXD", 4, 5, "quantity"),
