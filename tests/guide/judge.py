@@ -68,7 +68,7 @@ class Judge:
             for at in (row.map, f"{row.map} {row.identifier}"):  # maps count their extensions carelessly
                 self._named.setdefault(at, {}).update(named)
             if row.kind == "message" and row.datatype_map:
-                self._places.setdefault(row.datatype_map, []).append(Place(row.identifier, row.condition))
+                self._places.setdefault(row.datatype_map, []).append(_place(row))
             elif row.condition == 'IF OBX-2 EQUALS "RP"' and row.datatype_map == "ED[Attachment]":
                 self._fields.setdefault("rp[attachment]", []).append(row)  # a slip of the guide
             elif row.datatype_map and row.kind in ("segment", "datatype"):
@@ -123,7 +123,7 @@ class Judge:
 
     def _message(self, row: Row) -> Iterator[str]:
         """Said, where any row of the segment map is said in a message of this structure, at this place."""
-        place = Place(row.identifier, row.condition)
+        place = _place(row)
         if not row.datatype_map:
             segment = row.identifier.split(".")[-1]
             whole = Row("segment", f"{segment}[]", 0, "", segment, "", row.condition, "", "", "", "")
@@ -133,6 +133,8 @@ class Judge:
         for one in self.rows:
             if one.kind == "segment" and one.map == row.datatype_map:
                 target = self.target(one)
+                if target.kind == _kind(one.map) and row.fhir_attribute.startswith("Observation"):
+                    target = target._replace(kind="Observation")  # whose notes the guide maps as an order's
                 yield from (trial.outcome(target) for trial in trials.of_field(one, place))
 
     # --- datatypes
@@ -181,6 +183,13 @@ class Judge:
         within_it = outer.path.endswith(own.path)  # XAD.1 becomes lines, and so do its parts
         path = outer.path if within_it else f"{outer.path}.{own.path}"
         return Target(outer.kind, path.strip("."), own.text, own.refers)
+
+
+def _place(row: Row) -> Place:
+    """Where a message row's segment map stands; the guide has one of MSH beside EVN."""
+    segment = row.datatype_map.partition("[")[0]
+    here = not segment or row.identifier.endswith(f".{segment}")
+    return Place(row.identifier if here else f"{row.map}.{segment}", row.condition)
 
 
 def _kind(name: str) -> str:

@@ -61,19 +61,28 @@ _REACHED: Final = {
 
 _BESIDE: Final[Mapping[tuple[str, int], Fields]] = {
     ("MSH", 23): {6: ""},
+    ("ORC", 9): {1: "SC"},
+    ("PR1", 16): {3: "P1^Repair^C4"},
     ("TQ1", 5): {3: "^^^^^^^AC"},
 }
 
 # What tells the segments that a map is about from others of their name.
 _OF_MAPS: Final[Mapping[str, Fields]] = {
     "OBR[Specimen]": {15: "BLD"},
+    "OBX[Observation-Component]": {2: "NM", 5: "1~2"},
+    "ORC[Provenance]": {10: "C10^Enters^Anna"},
     "PRT[Observation-Location]": {5: ""},
     "PRT[RelatedPerson]": {4: "SPO^^HL70063"},
     "ROL[RelatedPerson]": {3: "SPO^^HL70063"},
 }
 
 # Texts that a row of a datatype map is about, where its condition does not say enough.
-_ABOUT_TEXTS: Final = {("XTN[ContactPoint]", 4): "^^^me@example.org", ("XTN[ContactPoint]", 5): "555 12"}
+_ABOUT_TEXTS: Final = {
+    ("PL[Location]", 46): "Ward^Room^Bed^Hosp^^N^Bldg^Floor^Where^L9^Auth9&1.2.98.9&ISO",
+    ("PL[Location]", 47): "Ward^Room^Bed^Hosp^^N^Bldg^Floor^Where^L9^Auth9&1.2.98.9&ISO",
+    ("XTN[ContactPoint]", 4): "^^^me@example.org",
+    ("XTN[ContactPoint]", 5): "555 12",
+}
 
 _FIELD: Final = re.compile(r"([A-Z][A-Z0-9]{2})(?:[-.](\d+))?(?:\.(\d+))?")
 
@@ -253,6 +262,10 @@ def _surroundings(
     fields: dict[str, Fields] = {segment: dict(LEAST.get(segment, {}))}
     fields[segment] |= _OF_MAPS.get(row.map, {})
     fields[segment] |= _BESIDE.get(at(row)[:2], {})
+    if (row.map, row.number) == ("ORC[ServiceRequest]", 32):
+        fields[segment][21] = _usual("ORC", 21)  # a person in an organization is in a role
+    if '"SC"' in place.condition:
+        fields["OBR"] = {15: "BLD"}  # what was collected
     for number in _COMPANIONS.get(at(row)[:2], ()):
         fields[segment][number] = _usual(segment, number)
     preferred = re.search(r'PRT-23(?:\.1)? IS "(\w)"', row.condition)

@@ -11,7 +11,7 @@ from fhir.resources.R4B.conceptmap import ConceptMap
 
 from connector import Translator
 from connector.cli import main
-from connector.commands.maps import Ledger, pages
+from connector.commands.maps import Ledger, index, pages
 from connector.hl7v2 import definitions
 from connector.mapping import codes, ledger_coverage
 from connector.mapping.codes import CodeTable
@@ -174,3 +174,14 @@ def test_the_pages_are_written_into_a_folder(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"PID.md", "README.md"}
     assert run("--out", str(tmp_path), "--format", "conceptmap").exit_code == 0
     assert (tmp_path / "table-hl70001.json").is_file()
+
+
+# --- the pages -----------------------------------------------------------------------------------------
+
+
+def test_the_pages_in_the_documentation_are_those_of_the_maps(shipped: Ledger) -> None:
+    """``connector maps --out compliance/maps`` writes them anew."""
+    wanted = shipped.chosen((), (), with_tables=False)
+    made = {"README.md": index(wanted)} | {name: HEAD + text for name, text in pages("markdown", wanted)}
+    there = {path.name: path.read_text(encoding="utf-8") for path in PAGES.glob("*.md")}
+    assert there == made
