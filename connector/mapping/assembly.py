@@ -47,6 +47,15 @@ class Assembly:
         alike.append(reference)
         return self._keep(reference, resource)
 
+    def join(self, kind: str, seed: str, resource: Json) -> str:
+        """Take in a resource that several segments may speak of; what only says more or less is the same."""
+        found = self.known(kind, seed)
+        if found is not None and includes(resource, _content(found)):
+            found.update(resource)
+        elif found is None or not includes(found, resource):
+            return self.add(kind, seed, resource)
+        return self._reference(kind, seed)
+
     def known(self, kind: str, seed: str) -> Json | None:
         """The resource of a seed, if it was spoken of."""
         return self.resources.get(self._reference(kind, seed))

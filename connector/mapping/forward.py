@@ -255,8 +255,11 @@ def _finish(forward: Forward, slot: Slot, n: int, spoken: Spoken, around: Around
     for name, make in slot.defaults:
         if name not in node and f"_{name}" not in node:
             node[name] = make()
-    seed = spoken.seed if n == 0 and spoken.seed else slot.seed(node, around)
-    spoken.references[n] = reference = forward.assembly.add(slot.kind, seed, node)
+    named = n == 0 and bool(spoken.seed)  # a patient, whom another PID may name again
+    seed = spoken.seed if named else slot.seed(node, around)
+    spoken.references[n] = reference = (
+        forward.assembly.join if named and "identifier" in node else forward.assembly.add
+    )(slot.kind, seed, node)
     for unit, other, path in slot.collected if slot.collects is None else slot.collects(node, around):
         parent = around.parent(unit, other) if unit else spoken.references[other]
         _collect(forward, parent, path, reference)

@@ -96,6 +96,15 @@ def test_two_records_may_be_merged_into_one() -> None:
     assert len(of_type(bundle, "Patient")) == 3
 
 
+@pytest.mark.parametrize("pids", [(KEPT, "PID|2||M1^^^STV^MR"), ("PID|1||M1^^^STV^MR", KEPT)])
+def test_who_is_named_again_with_less_or_more_is_the_same_one(pids: tuple[str, str]) -> None:
+    text = message(EVN, pids[0], GONE, pids[1], "MRG|M5^^^STV^MR", event="ADT^A40^ADT_A39")
+    bundle = lawful(MADE, text)
+    assert len(of_type(bundle, "Patient")) == 3
+    assert named(bundle, "M1")["name"] == [{"family": "Okafor", "given": ["Ada"]}]
+    assert [one["type"] for one in named(bundle, "M1")["link"]] == ["replaces", "replaces"]
+
+
 def test_what_one_merge_keeps_and_the_next_retires_is_listed() -> None:
     text = message(EVN, KEPT, GONE, ANOTHER, "MRG|M1^^^STV^MR", event="ADT^A40^ADT_A39")
     said = MADE.to_fhir(text)
