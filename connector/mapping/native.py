@@ -51,7 +51,8 @@ def adapt(target: Target, maps: Maps) -> None:
                 rearrange(resource)
         before = [pointer for pointer, *_ in _pointers(base, kind, "")]
         for pointer, kinds, path in _pointers(resource, kind, ""):
-            if pointer not in before and not _has_segments(maps.declared.name, resource, path):
+            alone = target.resolve(pointer) is None or not _has_segments(maps.declared.name, resource, path)
+            if pointer not in before and alone:
                 _resolve(target, name, pointer, kinds & known.get(kind, frozenset()), path)
     for name in news:
         resource = target.resources[name]

@@ -26,9 +26,9 @@ _ROLES: Final = "HL70131"  # the contact roles, which Patient.contact is bound t
 
 def is_contact(segment: Segment) -> bool:
     """Whether an associated party is one that Patient.contact stands for."""
-    sent = segment.field(3)
-    component = segment.delimiters.component
-    return sent.split(component, 1)[0] in CONTACTS or (_ROLES in sent and segment.value(3, 1, 3) == _ROLES)
+    comps = segment.field(3).split(segment.delimiters.component, 3)
+    system = comps[2] if len(comps) > 2 else ""
+    return system == _ROLES or (comps[0] in CONTACTS and system in ("", "HL70063"))
 
 
 @dataclass(frozen=True, slots=True)

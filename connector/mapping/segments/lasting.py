@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -13,6 +14,8 @@ from ..lens import Codec
 from ..partner import Partner
 from ..places import Json, same
 from ..scope import Scope
+
+_FRACTION = re.compile(r"\.\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +84,22 @@ def _after(start: str, minutes: str) -> str | None:
         or not int(minutes)
     ):
         return None
-    end = datetime.fromisoformat(start) + timedelta(minutes=int(minutes))
-    return end.isoformat(timespec="milliseconds" if "." in start else "seconds")
+    fraction = _FRACTION.search(start)
+    digits = fraction[0] if fraction else ""
+    whole = datetime.fromisoformat(start.replace(digits, "", 1))
+    try:
+        end = (whole + timedelta(minutes=int(minutes))).isoformat(timespec="seconds")
+    except OverflowError:
+        return None
+    return end[:19] + digits + end[19:]
 
 
 def _minutes(start: object, end: object) -> str:
     """Whole minutes from one time to another; empty where they are none."""
     if not isinstance(start, str) or not isinstance(end, str) or "T" not in start or "T" not in end:
         return ""
-    seconds = (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()
+    try:
+        seconds = (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()
+    except (ValueError, TypeError):
+        return ""
     return str(int(seconds // 60)) if seconds > 0 and not seconds % 60 else ""

@@ -13,10 +13,14 @@ from ..lens import At, Item, Nested
 from ..places import Json
 from ..units import Around
 from .beds import BedStatus
+from .choosing import Where
 from .rows import (
     PARTICIPATION,
     SD,
     UNKNOWN,
+    V2,
+    coded_by,
+    coded_in,
     concept,
     concepts,
     extension_value,
@@ -91,7 +95,7 @@ PV1_COVERAGE = (
         "PV1-20",
         "",
         (
-            Nested("1", (At("type", (Concept("HL70064"),)),)),
+            Nested("1", (At("type", (Where(coded_by("HL70064"), (Concept("HL70064"),)),)),)),
             At("period", (Item("2", "start", date_time),)),
         ),
     ),
@@ -170,6 +174,10 @@ def financial_class_identity(node: Json, around: Around) -> str:
 
 
 def is_financial_class(node: Json) -> bool:
-    """A Coverage of which nothing is known but its type: no plan, no policy, no payor."""
+    """A Coverage of which nothing is known but its financial class: no plan, no policy, no payor."""
     known = {"resourceType", "id", "meta", "status", "payor", "beneficiary", "type", "period"}
-    return "type" in node and not node.keys() - known and not any("reference" in one for one in node["payor"])
+    others = node.keys() - known or any("reference" in one for one in node.get("payor", ()))
+    return not others and _CLASSED(node.get("type", {}))
+
+
+_CLASSED = coded_in(V2 + "0064")

@@ -101,11 +101,12 @@ def coded_in(system: str) -> Callable[[Json], bool]:
 
 def narrower(at: str, path: str, table: str, shared: bool = False) -> Field:
     """A coded field <-> those CodeableConcepts of a list that are coded in the field's own table."""
-    rows = (Where(_coded_by(table), (Concept(table),)),)
+    rows = (Where(coded_by(table), (Concept(table),)),)
     return Field(at, path, rows, only=coded_in(V2 + table[3:7]), shared=shared)
 
 
-def _coded_by(table: str) -> Callable[[Comps], bool]:
+def coded_by(table: str) -> Callable[[Comps], bool]:
+    """Whether a coded value has a plain code of the field's own table."""
     systems = ("", table)
     return lambda comps: bool(_SIMPLE.match(comp(comps, 0))) and comp(comps, 2) in systems
 
