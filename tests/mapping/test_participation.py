@@ -121,6 +121,26 @@ def test_who_is_related_to_the_patient_is_a_related_person(segment: str) -> None
     assert relative["active"] is True
 
 
+def test_numbers_beside_those_of_a_relative_are_secondary() -> None:
+    bundle = told(
+        PID,
+        rol({1: "R1^HIS", 3: "FTH^^HL70063", 4: "9^Larsen^Ole"}),
+        prt({2: "AD", 4: "MTH^^HL70063", 5: "8^Larsen^Eva^^^^MD", 24: "L7^DEA^^2030"}),
+    )
+    father, mother = of_type(bundle, "RelatedPerson")
+    own, role = father["identifier"]
+    assert own == {"value": "9"}
+    assert role == {"value": "R1", "system": "urn:id:HIS", "use": "secondary"}
+    assert mother["identifier"][1]["period"] == {"end": "2030"}
+    assert mother["name"][0]["suffix"] == ["MD"]
+
+
+def test_a_segment_that_names_nobody_is_lost_and_leaves_nothing_behind() -> None:
+    made = MADE.to_fhir(message(PID, "PV1|1|I", prt({2: "AD", 4: "AT", 5: "^ ", 9: "W1", 14: "Main St 5"})))
+    assert made.lost == ["PRT-2", "PRT-4", "PRT-5", "PRT-9", "PRT-14"]
+    assert of_type(made.bundle, "PractitionerRole") + of_type(made.bundle, "Location") == []
+
+
 def test_an_organization_alone_has_the_address_and_the_telecom_of_the_segment() -> None:
     bundle = told(PID, prt({2: "AD", 4: "PO^^HL70912", 8: "Lab One", 14: "Park 1^^Oslo", 15: "555^WPN^PH"}))
     role = resolved(bundle, only(bundle, "CareTeam")["participant"][0]["member"])
@@ -429,5 +449,5 @@ def test_a_care_team_of_fhir_alone_becomes_roles_behind_the_patient() -> None:
         ],
     }
     back = MADE.to_v2(bundle)
-    assert "ROL|||^Nurse in charge|||||||||||Ward 8" in back.message.split("\r")
+    assert "ROL||AD|^Nurse in charge|||||||||||Ward 8" in back.message.split("\r")
     assert back.lost == []
