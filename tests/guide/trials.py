@@ -295,7 +295,7 @@ def _meet(fields: dict[str, Fields], demand: Demand) -> None:
     if demand.absent and not component:
         mine[number] = ""
     elif demand.times:
-        second = full_text(mine.get(2, ""), 6, "", "", sparse=True) if name == "OBX" else ""
+        second = standing.replace("5", "6") if name == "OBX" else ""  # of the same form
         both = standing or _usual(name, number), second or _usual(name, number + 1)
         mine[number] = "~".join(both[: demand.times])
     elif component or demand.text or demand.others:
@@ -375,7 +375,8 @@ def _value(row: Row, number: int, component: int, asked: list[Demand], own: Fiel
         if demand.absent and not match[3]:
             return ""
         if demand.times == 2:
-            value = f"{value}~{text_of(datatype, number + 1, table, row.vocabulary, 1)}"
+            second = value.replace("5", "6") if segment == "OBX" else ""
+            value = f"{value}~{second or text_of(datatype, number + 1, table, row.vocabulary, 1)}"
         elif match[3] or demand.text or demand.others:
             value = _met(value, int(match[3] or 1), demand)
     return value
