@@ -12,7 +12,7 @@ from typing import Any
 from ..hl7v2.tree import Message, Segment
 from . import following, forward, native
 from .bonding import bonds, reference_in
-from .compiled import Bound, BoundSegments, BoundUnit, Maps, Slot
+from .compiled import Bound, BoundSegments, BoundUnit, Slot
 from .fields import BoundOne
 from .layout import Layout
 from .opening import New, news
@@ -181,7 +181,9 @@ def _open_parts(work: Work, unit: BoundUnit) -> None:
     declared = slot.part.declared
     for parent in list(layout.instances(declared.parent)):
         for element in placed(work, unit, parent).new:
-            n = layout.open(unit.declared, "", {**layout.parents(parent), declared.parent: parent})
+            around = {**layout.parents(parent), declared.parent: parent}
+            parents = {name: at for name, at in around.items() if name in unit.declared.under}
+            n = layout.open(unit.declared, "", parents)
             if declared.led and not layout.holds(declared.led):
                 layout.add(n, declared.led)
             _own(work, n)

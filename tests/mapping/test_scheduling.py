@@ -206,3 +206,9 @@ def test_a_message_of_fhir_is_whole_and_in_the_order_of_the_standard() -> None:
     bundle = MADE.to_fhir(siu(SCH, PID, "RGS|1", "AIS|1||C^Care^L", AIG, AIL, AIP)).bundle
     names = [line[:3] for line in MADE.to_v2(bundle).message.split("\r")]
     assert names == ["MSH", "SCH", "PID", "RGS", "AIS", "AIG", "AIL", "AIP", ""]
+
+
+def test_the_answer_to_a_request_tells_of_the_appointment_too() -> None:
+    text = message("MSA|AA|77", SCH, PID, "RGS|1", AIP, event="SRR^S01")
+    assert appointment(text)["status"] == "booked"
+    assert "MSH-9" not in MADE.to_fhir(text).lost

@@ -1,4 +1,4 @@
-"""SIU: appointments (HL7 v2.5.1 ch. 10; guide: message map SIU_S12)."""
+"""SIU and SRR: appointments, and what became of a request for one (HL7 v2.5.1 ch. 10; guide: SIU_S12)."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ COMMENT = Unit(
         ),
     ),
     structural=frozenset({"NTE-1"}),
-    under=("header", "patient", "appointment"),
+    under=("header", "appointment"),
     free=True,
 )
 
@@ -75,7 +75,7 @@ def _resource(name: str, opener: str, part: PartOf) -> Unit:
         (part,),
         leads=("RGS",),
         structural=frozenset({f"{opener}-1", "RGS-1"}),
-        under=("header", "patient", "appointment"),
+        under=("header", "appointment"),
         free=True,
     )
 
@@ -138,7 +138,7 @@ _OTHERS = tuple(unit for unit in UNITS if unit not in (HEADER, PATIENT))
 MAPS = (
     MessageMap(
         "SIU",
-        ("SIU_S12",),
+        ("SIU_S12", "SRR_S01"),
         (HEADER, PATIENT, APPOINTMENT, *_OTHERS, COMMENT, SERVICE, THING, ROOM, PERSON),
         (
             "header",
