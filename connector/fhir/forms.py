@@ -91,7 +91,7 @@ def _primitive(kind: str) -> _Check:
     def judge(value: Any, path: str, depth: int) -> None:
         if not isinstance(value, types) or (kind in _NUMBERS and isinstance(value, bool)):
             raise InvalidResource(f"not the form of the datatype {kind}", location=path)
-        if types == (str,) and not value.isascii() and _SURROGATE.search(value):
+        if isinstance(value, str) and not value.isascii() and _SURROGATE.search(value):
             raise InvalidResource("half a character", fix="escape it as a pair of surrogates", location=path)
 
     return judge

@@ -99,7 +99,8 @@ def _order_controls(message: Message) -> None:
 
 def _fill(message: Message, segment: Segment) -> None:
     """The fields that the version demands of a segment, where there is a default."""
-    for number, default in REQUIRED.get(segment.name, {}).items():
+    special = REQUIRED.get(f"{message.message_code}:{segment.name}", {})
+    for number, default in {**REQUIRED.get(segment.name, {}), **special}.items():
         known = definitions.field(segment.name, number, message.version)
         if known is not None and known.required and not segment.field(number):
             segment.set(number, _text(message, segment, default))

@@ -48,12 +48,15 @@ ADDED: Final[Mapping[str, Mapping[int, Default]]] = {
 REQUIRED: Final[Mapping[str, Mapping[int, Default]]] = {
     "EVN": {2: ("MSH", 7)},
     "PV1": {2: "U"},  # table 0004: unknown
+    "ROL": {2: "AD"},  # table 0287: add
+    "PRT": {2: "AD"},
     "DG1": {6: "W"},  # table 0052: working
     "IAM": {6: "A"},  # table 0323: add
     "OBX": {3: ("TXA", 2), 11: "F"},  # what a document holds is what it is
-    "RXA": {1: "0", 2: "1", 4: 3, 6: "999"},  # 999: the amount is not known (CDC's guide)
+    "RXA": {1: "0", 2: "1", 6: "999"},  # 999: the amount is not known (CDC's guide)
+    "VXU:RXA": {4: 3},  # a vaccination takes no time; another administration might
     "RXD": {1: "1"},
     "PRB": {1: "?PRB-1", 2: ("MSH", 7)},
     "FT1": {6: "CG"},  # table 0017: a charge
 }
-"""By segment and field, the default."""
+"""By segment, perhaps of one message code only, and field: the default."""

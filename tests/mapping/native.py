@@ -13,9 +13,11 @@ from connector.mapping import Envelope, Translator
 Json = dict[str, Any]
 
 MADE = Translator.default()
+CORE = "http://hl7.org/fhir/us/core/"
 BASE = "https://ehr.example/fhir"
 TERMS = "http://terminology.hl7.org/CodeSystem/"
 LOINC = "http://loinc.org"
+RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 SNOMED = "http://snomed.info/sct"
 
 
@@ -29,6 +31,10 @@ def to(reference: str, display: str = "") -> Json:
 
 def core(name: str) -> Json:
     return {"profile": [f"http://hl7.org/fhir/us/core/StructureDefinition/us-core-{name}"]}
+
+
+def measured(value: int, unit: str, code: str) -> Json:
+    return {"value": value, "unit": unit, "system": "http://unitsofmeasure.org", "code": code}
 
 
 PATIENT: Json = {
