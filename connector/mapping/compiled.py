@@ -12,7 +12,8 @@ from .messages import registry
 from .messages.message_map import MessageMap
 from .partner import Partner
 from .places import Json, Reader, Writer, copies, place
-from .units import Attached, Bond, PartOf, Planner, ResourceMap, Segments, Unit
+from .planning import Planner
+from .units import Attached, Bond, PartOf, ResourceMap, Segments, Unit
 from .unrolled import Sayer, Takers, sayer
 
 Bound = BoundField | BoundOne
@@ -122,8 +123,8 @@ class BoundUnit:
     ``takes``: segment name -> by field number, the number and its takers, ``None`` where the field needs no
     saying; ``says``: the same, unrolled. ``silent``: the fields that need no saying; ``looks``: what spans
     fields, ``repeats``: what takes whole segments, by segment name.
-    ``order``: in which the slots are made whole, what others of the unit refer to first. ``shared``: the slots
-    that say no field that no other slot says.
+    ``order``: in which the slots are made whole, what others of the unit refer to first. ``shared``: the
+    slots that say no field that no other slot says.
     """
 
     declared: Unit

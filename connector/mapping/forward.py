@@ -13,8 +13,9 @@ from .compiled import BoundPart, BoundSegments, BoundUnit, Maps, Slot
 from .fields import DELETE
 from .overlay import is_absent
 from .places import Json, place
+from .planning import Instance, Plan
 from .scope import Scope
-from .units import Attached, Bond, Instance, Plan
+from .units import Attached, Bond
 
 
 class Spoken:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from ..hl7v2.tree import Message, Segment
-from .units import Plan, Unit
+from .planning import Plan
+from .units import Unit
 
 
 class Layout:
@@ -228,9 +229,7 @@ class Layout:
         else:
             inner = self._inner(n)
             siblings = [
-                s
-                for s, owner in self._rows
-                if s.name == segment.name and self._beside(owner, n, inner)
+                s for s, owner in self._rows if s.name == segment.name and self._beside(owner, n, inner)
             ]
         segment.set(1, str(next(count for count, s in enumerate(siblings, 1) if s is segment)))
 
