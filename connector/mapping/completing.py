@@ -8,7 +8,7 @@ from __future__ import annotations
 from ..errors import NotTranslatable, UnresolvedReference
 from ..hl7v2 import definitions, structure
 from ..hl7v2.tree import Message, Segment
-from .required import ADDED, BY_EVENT, CONTROLS, REPORTED, REQUIRED, Default
+from .required import ADDED, BY_EVENT, CHANGED, CONTROLS, REPORTED, REQUIRED, Default
 
 _FREE = ("SIU", "SRM")  # an appointment may be nobody's yet
 _OF_WHAT_IS_BEFORE = frozenset({"ROL", "PRT"})
@@ -85,16 +85,35 @@ def _order_results(message: Message, found: structure.Structure) -> None:
         segment.set(1, str(number))
 
 
+def renew(message: Message, prior: Message) -> None:
+    """The fields that have defaults, of the segments that a message has over its prior one.
+
+    An order that the prior message placed is changed by this one (ORC-1 ``XO``), or what its status asks for.
+    """
+    there = {id(segment) for segment in prior.segments}
+    asked = CONTROLS.get(message.message_code, {})
+    for segment in message.segments:
+        if id(segment) not in there:
+            _control(message, segment)
+            _fill(message, segment)
+        elif segment.name == "ORC" and asked and segment.field(1) == asked[""]:
+            segment.set(1, asked.get(segment.value(5) or CHANGED, CHANGED))
+
+
 def _order_controls(message: Message) -> None:
     """What is given stands behind an ORC, and every ORC says what it is for (HL7 v2.5.1 ch. 4.5.1.1)."""
     if message.message_code == "VXU":
         for at in reversed([n for n, segment in enumerate(message.segments) if segment.name == "RXA"]):
             if message.segments[at - 1].name != "ORC":
                 _insert(message, "ORC", {1: REPORTED}, at)
-    asked = CONTROLS.get(message.message_code)
     for segment in message.segments:
-        if segment.name == "ORC" and not segment.field(1):
-            segment.set(1, asked.get(segment.value(5), asked[""]) if asked else REPORTED)
+        _control(message, segment)
+
+
+def _control(message: Message, segment: Segment) -> None:
+    if segment.name == "ORC" and not segment.field(1):
+        asked = CONTROLS.get(message.message_code)
+        segment.set(1, asked.get(segment.value(5), asked[""]) if asked else REPORTED)
 
 
 def _fill(message: Message, segment: Segment) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Final
 
 REPORTED: Final = "RE"
+CHANGED: Final = "XO"
 
 Default = str | int | tuple[str, int]
 """A text; the same as another field of the segment; or as a field of the first segment of a name.

@@ -13,7 +13,7 @@ from ..hl7v2.tree import Message, Segment
 from . import backward, explain, forward
 from .assembly import resource_id
 from .compiled import Atlas, Maps
-from .completing import complete
+from .completing import complete, renew
 from .explain import Explained
 from .filling import Filling, take_back
 from .merge import over_prior
@@ -193,6 +193,8 @@ class Translator:
             self._address(message, event, envelope)
         if prior is None and (envelope.event or not was_v2):
             complete(message)
+        elif prior is not None and envelope.event:
+            renew(message, start)
         self.filling.write(message)
         return Translation({}, str(message), self._unsaid(message, target, sent))
 

@@ -9,7 +9,7 @@ import pytest
 from connector.errors import NotTranslatable, UnresolvedReference
 from connector.hl7v2 import structure
 from connector.hl7v2.tree import Message
-from connector.mapping import Outgoing, Translator
+from connector.mapping import Envelope, Outgoing, Translator
 from connector.mapping.messages.changes import DEFAULTS
 from connector.mapping.messages.registry import known_messages
 from tests.mapping import native
@@ -262,6 +262,27 @@ def test_where_a_visit_was_and_where_it_is() -> None:
 def test_the_status_of_an_order_controls_it(status: str, control: str) -> None:
     said, _ = written(PATIENT, {**ORDER, "status": status})
     assert said.get("ORC-1") == control
+
+
+@pytest.mark.parametrize(("status", "control"), [("active", "XO"), ("revoked", "CA"), ("on-hold", "HD")])
+def test_an_order_that_was_placed_is_changed_or_cancelled(status: str, control: str) -> None:
+    said, _ = written(PATIENT, ORDER)
+    there = MADE.to_fhir(str(said)).bundle
+    for entry in there["entry"]:
+        if entry["resource"]["resourceType"] == "ServiceRequest":
+            entry["resource"] |= {"status": status, "priority": "urgent"}
+    made = MADE.to_v2(there, str(said), envelope=Envelope("OML^O21", "C2", "20261103"))
+    assert Message.parse(made.message).get("ORC-1") == control
+
+
+def test_what_is_new_over_a_prior_message_has_its_defaults() -> None:
+    said, _ = written(PATIENT, VISIT)
+    there = MADE.to_fhir(str(said)).bundle
+    names = {entry["request"]["url"].partition("/")[0]: entry["request"]["url"] for entry in there["entry"]}
+    around = {"subject": to(names["Patient"]), "encounter": to(names["Encounter"])}
+    there["entry"].append({"resource": {**DIAGNOSIS, **around}})
+    made = MADE.to_v2(there, str(said), envelope=Envelope("ADT^A08", "C2", "20261103"))
+    assert Message.parse(made.message).get("DG1-6") == "W"
 
 
 @pytest.mark.parametrize("version", ["2.3", "2.3.1", "2.4", "2.5", "2.5.1", "2.6", "2.7", "2.8"])
