@@ -307,6 +307,14 @@ def test_an_old_timing_says_the_same_and_is_kept_where_it_was_sent() -> None:
     assert MADE.to_v2(bundle, text).message == text.replace("^^^^^^3", "^^^^^^4")
 
 
+def test_an_edit_of_what_an_old_timing_says_stays_there() -> None:
+    text = message(PID, seg("ORC", f1="NW", f7="1^^^^^S"), "OBR|1|||A^^L", event="ORM^O01^ORM_O01")
+    bundle = MADE.to_fhir(text).bundle
+    asked = only(bundle, "ServiceRequest")
+    asked["quantityQuantity"]["value"], asked["priority"] = 2, "routine"
+    assert MADE.to_v2(bundle, text).message == text.replace("1^^^^^S", "2^^^^^R")
+
+
 def test_a_requested_time_is_said_where_no_timing_is() -> None:
     alone = request("ORC|NW", seg("OBR", f4="A^^L", f6="20240102"))
     assert alone["occurrenceDateTime"] == "2024-01-02"

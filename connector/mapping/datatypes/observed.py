@@ -310,7 +310,8 @@ class _ObservedValue:
         return "SN", scope.component.join((comparator, numbers[0], separator, numbers[1])), units
 
     def _write_unit(self, quantity: Json, scope: Scope) -> str:
-        return scope.component.join(map(scope.escape, unit_parts(quantity, self.partner)))
+        parts = unit_parts(quantity, self.partner)
+        return scope.component.join(map(scope.escape, parts)).rstrip(scope.component)
 
 
 def _upside_down(low: Json, high: Json) -> bool:

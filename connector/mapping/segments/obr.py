@@ -7,17 +7,17 @@ from ..datatypes.coded import Concept, meant
 from ..datatypes.entities import NamedThing, names_by_number
 from ..datatypes.identifiers import EI_IDENTIFIER
 from ..datatypes.people import XTN_CONTACTPOINT
-from ..datatypes.primitives import Code, date_time, instant
+from ..datatypes.primitives import date_time, instant
 from ..datatypes.roles import ndl_practitioner_role
 from ..fields import Field, One
-from ..lens import At, Item
+from ..lens import At
 from ..places import Json
 from ..units import Around
 from .orc import ALTERNATE_NUMBER, CALL_BACK, SECONDARY
 from .ordering import Ordered, RequesterPerson
 from .rows import PARTICIPATION, SD, UNKNOWN, Constant, concept, concepts, refers_to, type_of, value
 from .statuses import INTENT, status_code
-from .tq1 import OldTiming, RequestedTime
+from .tq1 import PRIORITY, OldTiming, RequestedTime
 
 SUPPORTING_INFO = "http://hl7.org/fhir/5.0/StructureDefinition/extension-ServiceRequest.supportingInfo"
 
@@ -52,7 +52,7 @@ OBR_DIAGNOSTICREPORT = (
 _COMMON = (
     *OBR_NUMBERS,
     concept("OBR-4", "code"),
-    One("OBR-5", "", (Item("1", "priority", Code("HL70485")),), secondary=True),
+    One("OBR-5", "", (PRIORITY,), secondary=True),
     One("OBR-6", "", (RequestedTime(),)),
     One("OBR-11", "", (INTENT,)),
     Field(

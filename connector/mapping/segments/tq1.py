@@ -12,7 +12,7 @@ from ..datatypes.quantities import Amount
 from ..datatypes.timings import UCUM, UNITS, Patterns, old_duration, old_duration_text
 from ..emit import Leaf
 from ..fields import DELETE, Field, One, joined, write_field
-from ..lens import Bound, Codec, Item
+from ..lens import Bound, Codec, Item, Row
 from ..partner import Partner
 from ..places import Comps, Json, comp, same, write_comp
 from ..scope import Scope
@@ -355,9 +355,29 @@ class _OldTiming(_Timing):
 
 _COMPONENTS = {"quantityQuantity": [1], PATH: [2, 3, 4, 5, 12], "priority": [6]}
 
+
+@dataclass(frozen=True, slots=True)
+class Unless:
+    """A row that does not write what another field said before (ORC-7, OBR-27)."""
+
+    row: Row
+    path: str
+
+    def compile(self, partner: Partner) -> Bound:
+        inner, path = self.row.compile(partner), self.path
+
+        def put(target: Json, base: Json, comps: Comps, scope: Scope) -> None:
+            if any(comps) or path not in base:
+                inner.put(target, base, comps, scope)
+
+        return inner._replace(put=put)
+
+
+PRIORITY: Row = Unless(Item("1", "priority", Code("HL70485")), "priority")
+
 TQ1_SERVICEREQUEST = (
-    One("TQ1-2", "", (Amount("quantityQuantity"),), secondary=True),
+    One("TQ1-2", "", (Unless(Amount("quantityQuantity"), "quantityQuantity"),), secondary=True),
     Timing(),
-    One("TQ1-9", "", (Item("1", "priority", Code("HL70485")),), secondary=True),
+    One("TQ1-9", "", (PRIORITY,), secondary=True),
     Field("TQ1-11", "note", (Item("1", "text"),), only=lambda note: False),  # new ones are written as NTE
 )
