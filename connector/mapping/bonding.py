@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from .overlay import deep
 from .places import Json, includes, place
 from .units import Bond
 
@@ -114,3 +115,13 @@ def fits(bond: Bond, element: Json) -> bool:
     """Whether an element refers to something of the kind, in the way that is asked for."""
     kind = reference_in(bond, element).rpartition("/")[0].rpartition("/")[2]
     return kind == bond.kind and includes(element, bond.tag)
+
+
+def over(bond: Bond, element: Json, there: list[Json]) -> list[Json]:
+    """The list with an element that refers to something, over the prior one that refers to the same."""
+    if any(includes(one, element) for one in there):
+        return there
+    like = next((one for one in there if reference_in(bond, one) == reference_in(bond, element)), None)
+    if like is None:
+        return [*there, element]
+    return [dict(deep(one, element)) if one is like else one for one in there]

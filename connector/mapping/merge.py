@@ -12,9 +12,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import linking
-from .bonding import parent as parent_of
-from .bonding import reference_in
+from . import bonding, linking
 from .compiled import BoundPart, BoundSegments, Slot
 from .fields import BoundAcross, BoundField, BoundOne, across_over, marks_of
 from .forward import Around, Forward, Spoken
@@ -83,8 +81,8 @@ def _spoken(said: Forward) -> dict[str, _Spoken]:
             if slot.attached is not None:
                 parent = around.parent(slot.attached.unit, slot.attached.slot)
                 found.setdefault(parent, _Spoken()).attached.append((speaker, spoken.references[0]))
-            elif isinstance(declared, Bond) and reference_in(declared, node):
-                parent = parent_of(said, declared, spoken.instance.parents)
+            elif isinstance(declared, Bond) and bonding.reference_in(declared, node):
+                parent = bonding.parent(said, declared, spoken.instance.parents)
                 found.setdefault(parent, _Spoken()).bonds.append((declared, node))
             elif slot.part is not None and node:
                 parent = around.parent(slot.part.declared.parent)
@@ -138,7 +136,7 @@ def _merged(now: Json, before: Json, spoken: _Spoken) -> Json:
         if bond.alone:
             clear(result, {}, [bond.path], ())
         else:
-            lists[bond.path] = _bound(bond, element, lists.get(bond.path, _list(before, bond.path)))
+            lists[bond.path] = bonding.over(bond, element, lists.get(bond.path, _list(before, bond.path)))
     for part, _ in spoken.parts:
         path = part.declared.path
         lists[path] = _with_parts(spoken, path, now, lists.get(path, _list(before, path)))
@@ -287,12 +285,10 @@ def _made(bound: BoundField, makers: set[int], wanted: list[Json]) -> bool:
 
 def _owner(fields: Sequence[BoundField], element: Json) -> BoundField | None:
     """The field that would take an element on the way back."""
-    strength, _, owner = max(((each.claims(element), -each.preference, each) for each in fields), key=_first)
+    strength, _, owner = max(
+        ((each.claims(element), -each.preference, each) for each in fields), key=lambda claim: claim[:2]
+    )
     return owner if strength else None
-
-
-def _first(claim: tuple[int, int, BoundField]) -> tuple[int, int]:
-    return claim[:2]
 
 
 def _like(
@@ -364,16 +360,6 @@ def _attached(speaker: _Speaker, link: str, there: list[Json], now: Json) -> lis
         _cleared(result, new or {}, speaker)
         found.append(deep(result, new or {}))
     return united(found, [new] if new else [], attached.link)
-
-
-def _bound(bond: Bond, element: Json, there: list[Json]) -> list[Json]:
-    """The list with an element that refers to something, over the prior one that refers to the same."""
-    if any(includes(one, element) for one in there):
-        return there
-    like = next((one for one in there if reference_in(bond, one) == reference_in(bond, element)), None)
-    if like is None:
-        return [*there, element]
-    return [dict(deep(one, element)) if one is like else one for one in there]
 
 
 def _with_parts(spoken: _Spoken, path: str, now: Json, there: list[Json]) -> list[Json]:
