@@ -30,9 +30,11 @@ def change_of(verbs: Verbs) -> Callable[[Units], Units]:
     apart = [Verbs(move={source: target}) for source, target in verbs.move.items()]
     apart += [Verbs(added=(one,)) for one in verbs.added]
     for one in apart:
-        refusals = [_refusal(each.units, one) for each in registry.MESSAGE_MAPS]
-        if all(refusals):
-            raise next(refused for refused in refusals if refused)
+        refusals = [(each, _refusal(each.units, one)) for each in registry.MESSAGE_MAPS]
+        if all(refused for _, refused in refusals):
+            closest = max(refusals, key=lambda found: _having(found[0].units, one))
+            assert closest[1] is not None  # noqa: S101 - all of them refuse
+            raise closest[1]
 
     def change(units: Units) -> Units:
         fit = [one for one in apart if not _refusal(units, one)]
@@ -44,6 +46,15 @@ def change_of(verbs: Verbs) -> Callable[[Units], Units]:
         for each in registry.MESSAGE_MAPS:
             change(each.units)
     return change
+
+
+def _having(units: Units, verbs: Verbs) -> int:
+    """How many of the segments and resources that verbs name are spoken of by these units."""
+    segments = {name for unit in units for name in unit.segments}
+    kinds = {each.kind for unit in units for each in unit.maps if isinstance(each, ResourceMap)}
+    places = [*verbs.move, *verbs.move.values(), *(one.source for _, one in verbs.added)]
+    asked = [Place.of(place).segment in segments for place in places]
+    return sum(asked) + sum(one.resource in kinds for _, one in verbs.added)
 
 
 def _refusal(units: Units, verbs: Verbs) -> Refused | None:
