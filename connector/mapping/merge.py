@@ -126,8 +126,7 @@ def _merged(now: Json, before: Json, spoken: _Spoken) -> Json:
                 lists[rows.path] = _notes(rows, before, now)
     for path in spoken.collected:
         lists[path] = united(_list(before, path), _list(now, path))
-    for linked in spoken.linked:
-        path = linked.mutual.path
+    for path, linked in [(linked.mutual.path, linked) for linked in spoken.linked]:
         lists[path] = linking.over(lists.get(path, _list(before, path)), _list(now, path), linked)
     for speaker, link in spoken.attached:
         path = speaker.slot.attached.path if speaker.slot.attached else ""
@@ -135,8 +134,8 @@ def _merged(now: Json, before: Json, spoken: _Spoken) -> Json:
     for bond, element in spoken.bonds:
         if bond.alone:
             clear(result, {}, [bond.path], ())
-        else:
-            lists[bond.path] = bonding.over(bond, element, lists.get(bond.path, _list(before, bond.path)))
+            continue
+        lists[bond.path] = bonding.over(bond, element, lists.get(bond.path, _list(before, bond.path)))
     for part, _ in spoken.parts:
         path = part.declared.path
         lists[path] = _with_parts(spoken, path, now, lists.get(path, _list(before, path)))
@@ -236,8 +235,8 @@ def _says(now: Json, path: str) -> bool:
 
 def _speaks_across(across: BoundAcross, speaker: _Speaker, now: Json) -> bool:
     fields = {(across.segment, number) for number in across.numbers}
-    said = any(_says(now, path) for path in across.elements)
-    return bool(fields & speaker.valued and said) or bool(fields & speaker.deleted)
+    said = fields & speaker.valued and any(_says(now, path) for path in across.elements)
+    return bool(said or fields & speaker.deleted)
 
 
 def _only_assumed(name: str, value: object, result: Json, said: set[str], speakers: list[_Speaker]) -> bool:
