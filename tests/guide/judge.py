@@ -9,11 +9,12 @@ from typing import Final
 from connector.mapping.codes import CodeTable
 
 from . import paths, trials
+from .filling import Place, at
 from .messages import names_to
 from .paths import Target
 from .rows import Row
 from .tables import TABLES
-from .trials import ELSEWHERE, LOST, QUIET, SAID, Place, Trial, User
+from .trials import ELSEWHERE, LOST, QUIET, SAID, Trial, User
 
 _RANKS: Final = (SAID, ELSEWHERE, QUIET, LOST)
 
@@ -65,8 +66,8 @@ class Judge:
         self._components: dict[str, list[Row]] = {}
         for row in rows:
             named = paths.urls_of([(row.fhir_attribute, row.assignment)])
-            for at in (row.map, f"{row.map} {row.identifier}"):  # maps count their extensions carelessly
-                self._named.setdefault(at, {}).update(named)
+            for place in (row.map, f"{row.map} {row.identifier}"):  # maps count their extensions carelessly
+                self._named.setdefault(place, {}).update(named)
             if row.kind == "message" and row.datatype_map:
                 self._places.setdefault(row.datatype_map, []).append(_place(row))
             elif row.condition == 'IF OBX-2 EQUALS "RP"' and row.datatype_map == "ED[Attachment]":
@@ -114,7 +115,7 @@ class Judge:
 
     def _segment(self, row: Row) -> Iterator[str]:
         target = self.target(row)
-        if trials.at(row)[:2] == ("MSH", 0) and not target.text:  # no message can be tried without MSH
+        if at(row)[:2] == ("MSH", 0) and not target.text:  # no message can be tried without MSH
             yield ELSEWHERE
             return
         for place in self.places(row.map):
