@@ -64,12 +64,8 @@ def adapt(target: Target, maps: Maps) -> None:
 
 def _was_v2(target: Target) -> bool:
     """Whether all of it was a v2 message before, which is not at hand."""
-    headers = {
-        name: one
-        for name, one in target.resources.items()
-        if one["resourceType"] == "MessageHeader" and name not in target.base
-    }
-    return headed(headers)
+    prior = any(one["resourceType"] not in ("MessageHeader", "Bundle") for one in target.base.values())
+    return not prior and headed(target.resources)
 
 
 # --- what goes without saying -------------------------------------------------------------------------------
