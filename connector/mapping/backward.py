@@ -13,7 +13,7 @@ from ..hl7v2.tree import Message, Segment
 from . import following, forward, native
 from .bonding import bonds, reference_in
 from .compiled import Bound, BoundSegments, BoundUnit, Slot
-from .fields import BoundOne
+from .fields import BoundField, BoundOne
 from .layout import Layout
 from .opening import New, news
 from .parts import placed
@@ -222,8 +222,9 @@ def _put_slot(work: Work, unit: BoundUnit, slot: Slot, n: int, target: Json, bas
 
     changed = _changed(target, base) if work.still else {*target, *base}
     for bound in slot.fields:
-        if isinstance(bound, BoundOne) and not bound.declared.secondary and not changed.isdisjoint(bound.heads):
-            bound.put(target, base, segment_of(bound), scope)
+        if isinstance(bound, BoundField) or bound.declared.secondary or changed.isdisjoint(bound.heads):
+            continue
+        bound.put(target, base, segment_of(bound), scope)
     for rivals in slot.rivals:
         if changed.isdisjoint(rivals[0].heads):
             continue

@@ -52,9 +52,8 @@ class Field:
 class One:
     """A field whose first repetition becomes the element at ``path`` (empty: the resource itself).
 
-    ``secondary``: another field may have said the element already; then this one must agree. ``first``: on the
-    way back, whether it is the one to say what none of them says yet.
-    ``shared``: as with ``Field``.
+    ``secondary``: another field may have said the element already; then this one must agree. ``first``: on
+    the way back, whether it is the one to say what none of them says yet. ``shared``: as with ``Field``.
     """
 
     at: str

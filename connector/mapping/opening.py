@@ -57,7 +57,7 @@ def _make_room(work: Work, unit: BoundUnit) -> None:
 
 
 def _elsewhere(work: Work, unit: BoundUnit, reference: str) -> bool:
-    """Whether another unit tells a resource, or speaks of it as a further one (an insured's RelatedPerson)."""
+    """Whether another unit tells a resource, or speaks of it as a further one (an insured RelatedPerson)."""
     for other in work.maps.units:
         for at, slot in enumerate(other.slots):
             declared = slot.declared

@@ -107,9 +107,7 @@ def _without(bundle: Json, entries: list[Json], unchanged: Mapping[int, object])
         return {"resourceType": bundle["resourceType"]}
     return {
         **bundle,
-        "entry": [
-            {} if at in unchanged else entry for at, entry in enumerate(entries)
-        ],
+        "entry": [{} if at in unchanged else entry for at, entry in enumerate(entries)],
     }
 
 

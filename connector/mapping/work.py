@@ -40,8 +40,8 @@ class Target:
 class Work:
     """One translation to v2 in progress.
 
-    ``said``: by instance, what FHIR says now of each of its resources. ``still``: nothing that fields refer to
-    has changed, so what a resource says again needs no writing.
+    ``said``: by instance, what FHIR says now of each of its resources. ``still``: nothing that fields refer
+    to has changed, so what a resource says again needs no writing.
     """
 
     maps: Maps

@@ -15,8 +15,8 @@ class MessageMap:
     ``structures``: of HL7 table 0354, such as ``ADT_A01``; every event that uses one of them has this map.
     ``units``: in the order they are spoken of, what others refer to first. ``order``: their names in the
     order they are written; units that are not named there are written at the end, where FHIR was v2 before.
-    A segment belongs to at most one unit of a map. ``like``: the map whose messages are made of the same units,
-    but for what only these say; a message may be written over one of those too.
+    A segment belongs to at most one unit of a map. ``like``: the map whose messages are made of the same
+    units, but for what only these say; a message may be written over one of those too.
     """
 
     name: str

@@ -11,7 +11,8 @@ from functools import cache
 from typing import Final
 
 from ...hl7v2.events import STRUCTURES
-from ..units import Unit
+from ..segments import prb
+from ..units import ResourceMap, Unit
 from . import ack, adt, adt_merges, dft, mdm, oml, oru, pharmacy, ppr, ref, siu, vxu
 from .events import structure_of
 from .message_map import MessageMap
@@ -99,8 +100,17 @@ def _any() -> MessageMap:
             if unit.name not in names and unit.opener not in taken:
                 names.add(unit.name)
                 taken.update(() if unit.after else unit.segments)
-                found.append(unit)
+                found.append(_apart(unit))
     return MessageMap("any", (), tuple(found), tuple(unit.name for unit in found))
+
+
+def _apart(unit: Unit) -> Unit:
+    """A unit that leaves to another what both could say."""
+    says = {"problem": prb.is_problem, "diagnosis": lambda node: not prb.is_problem(node)}.get(unit.name)
+    first = unit.maps[0]
+    if says is None or not isinstance(first, ResourceMap):
+        return unit
+    return replace(unit, maps=(replace(first, says=says), *unit.maps[1:]))
 
 
 ANY: Final = _any()

@@ -77,8 +77,8 @@ def assumes(node: Json, around: Around) -> tuple[str, ...]:
 
 
 def is_problem(node: Json) -> bool:
-    """Whether a Condition is of the problem list, or not said to be of an encounter."""
-    return any(includes(one, _PROBLEM) for one in node.get("category", ())) or "category" not in node
+    """Whether a Condition is of the problem list."""
+    return any(includes(one, _PROBLEM) for one in node.get("category", ()))
 
 
 def identity(node: Json, around: Around) -> str:
