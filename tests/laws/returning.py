@@ -1,16 +1,20 @@
 """How much of a message comes back from FHIR without the prior message: ``python -m tests.laws.returning``.
 
 A leaf has come back where the segment that says the most of its own says the same at the same field,
-component and sub-component. The same means: the same text, the same moment, the same number, or another
-name of the same coding system.
+component and sub-component, or where the standard has moved it to. The same means: the same text, the same
+moment, the same number, or another name of the same coding system. Counted are the fields for which the
+implementation guide has a row, but for those of MSH that are about the exchange of one message.
 """
 
 from __future__ import annotations
 
+import csv
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from decimal import Decimal, InvalidOperation
+from functools import cache
+from pathlib import Path
 
 from connector.errors import ConnectorError
 from connector.hl7v2.tree import Message
@@ -18,22 +22,36 @@ from connector.mapping import Translator, systems
 from tests.laws import corpus, oracles
 from tests.laws.lost_leaves import STRUCTURAL
 
-GUIDE = frozenset((
-    "AIG", "AIL", "AIP", "AIS", "AL1", "DG1", "EVN", "IAM", "IN1", "IN3", "MRG", "MSA", "MSH", "NK1", "NTE",
-    "OBR", "OBX", "ORC", "PD1", "PID", "PR1", "PRT", "PV1", "PV2", "ROL", "RXA", "RXO", "RXR", "SCH", "SFT",
-    "SPM", "TQ1", "TXA",
-))  # fmt: skip
-"""The segments that the implementation guide maps."""
-
+ROWS = Path(__file__).parents[2] / "compliance" / "ig-rows.csv"
 EXCHANGE = frozenset({12, 13, 15, 16, 18, 21})
 """Fields of MSH that are about the exchange of this one message: who writes a new one decides them."""
 
+# Where the standard says the same twice, or has moved it: withdrawn numbers and aliases to PID-3 and PID-5
+# (HL7 v2.7 ch. 3.4.2), a telephone by its use, the timing of an order to TQ1 (v2.5 ch. 4.5.4), numbers and
+# persons of ORC and OBR.
+_MOVED = {
+    "PID-2": "PID-3", "PID-4": "PID-3", "PID-9": "PID-5", "PID-13": "PID-14", "PID-14": "PID-13",
+    "ORC-2": "OBR-2", "ORC-3": "OBR-3", "ORC-12": "OBR-16", "OBR-2": "ORC-2", "OBR-3": "ORC-3",
+    "OBR-16": "ORC-12", "ORC-7.1": "TQ1-2", "ORC-7.2": "TQ1-3", "ORC-7.3": "TQ1-6", "ORC-7.4": "TQ1-7",
+    "ORC-7.5": "TQ1-8", "ORC-7.6": "TQ1-9", "OBR-27.1": "TQ1-2", "OBR-27.2": "TQ1-3", "OBR-27.3": "TQ1-6",
+    "OBR-27.4": "TQ1-7", "OBR-27.5": "TQ1-8", "OBR-27.6": "TQ1-9",
+}  # fmt: skip
+_RENAMED = {"TS": "DTM", "CE": "CWE"}
 _MOMENT = re.compile(r"(\d{4,14})(?:\.\d+)?(?:[+-]\d{4})?\Z")
 _Place = tuple[int, int, int]
 
 
+@cache
+def guide() -> frozenset[str]:
+    """The fields for which the guide has a row: ``PID-3``."""
+    with ROWS.open(encoding="utf-8", newline="") as lines:
+        named = [row["identifier"] for row in csv.DictReader(lines) if row["kind"] == "segment"]
+    found = (re.match(r"([A-Z][A-Z0-9]{2})-(\d+)", name) for name in named)
+    return frozenset(f"{match[1]}-{int(match[2])}" for match in found if match)
+
+
 def share(texts: Iterable[str], translator: Translator) -> tuple[int, int]:
-    """(leaves of the guide's segments, those of them that come back) of messages that translate."""
+    """(leaves of the guide's fields, those of them that come back) of messages that translate."""
     there = back = 0
     for text in texts:
         try:
@@ -47,13 +65,12 @@ def share(texts: Iterable[str], translator: Translator) -> tuple[int, int]:
 
 
 def compared(message: Message, again: Message) -> Iterator[tuple[oracles.Leaf, bool]]:
-    """Every leaf of the guide's segments, and whether it came back."""
+    """Every leaf of the guide's fields, and whether it came back."""
     told, others = _by_segment(message), _by_segment(again)
+    moved = _everywhere(again)
     free = list(others)
     for at, leaves in told.items():
         name = message.segments[at].name
-        if name not in GUIDE:
-            continue
         rivals = [n for n in free if again.segments[n].name == name]
         best = max(rivals, key=lambda n: _common(message, leaves, again, others[n]), default=None)
         if best is not None:
@@ -61,11 +78,26 @@ def compared(message: Message, again: Message) -> Iterator[tuple[oracles.Leaf, b
         said = _said(again, others[best] if best is not None else [])
         for leaf in leaves:
             place = f"{name}-{leaf.field}"
-            if place in STRUCTURAL or (name == "MSH" and leaf.field in EXCHANGE):
+            if place not in guide() or place in STRUCTURAL or (name == "MSH" and leaf.field in EXCHANGE):
                 continue
-            texts = said[leaf.field, leaf.component, leaf.sub]
             mine = message.delimiters.unescape(leaf.text)
+            texts = said[leaf.field, leaf.component, leaf.sub] + _elsewhere(place, leaf, moved)
             yield leaf, any(_same(mine, text) for text in texts)
+
+
+def _everywhere(message: Message) -> dict[tuple[str, int, int], list[str]]:
+    """What a message says at each field, component and sub-component, in whatever segment of that name."""
+    found: dict[tuple[str, int, int], list[str]] = defaultdict(list)
+    for leaf in oracles.leaves(message):
+        place = f"{message.segments[leaf.at].name}-{leaf.field}"
+        found[place, leaf.component, leaf.sub].append(message.delimiters.unescape(leaf.text))
+    return found
+
+
+def _elsewhere(place: str, leaf: oracles.Leaf, moved: dict[tuple[str, int, int], list[str]]) -> list[str]:
+    if (part := f"{place}.{leaf.component}") in _MOVED:
+        return moved[_MOVED[part], leaf.sub, 1]
+    return moved[_MOVED[place], leaf.component, leaf.sub] if place in _MOVED else []
 
 
 def _by_segment(message: Message) -> dict[int, list[oracles.Leaf]]:
@@ -88,7 +120,7 @@ def _common(message: Message, leaves: list[oracles.Leaf], again: Message, others
 
 
 def _same(one: str, other: str) -> bool:
-    if one == other or one.strip() == other.strip():
+    if one.strip() == other.strip() or _RENAMED.get(one) == other:
         return True
     moments = _MOMENT.match(one), _MOMENT.match(other)
     if all(moments):

@@ -10,7 +10,7 @@ from connector.errors import ConnectorError
 from connector.fhir import validate
 from connector.hl7v2.tree import Message
 from connector.mapping import Translator
-from tests.laws import corpus, oracles
+from tests.laws import corpus, oracles, returning
 from tests.laws.lost_leaves import unlisted
 
 pytestmark = pytest.mark.corpus
@@ -142,3 +142,8 @@ def test_every_resource_but_the_header_is_referred_to_or_belongs_to_the_patient(
         ]
 
     over_all(code, judge)
+
+
+def test_more_than_nine_tenths_of_what_the_guide_maps_come_back_without_the_prior() -> None:
+    there, back = returning.share((text for _, text in corpus.messages()), TRANSLATOR)
+    assert back / there > 0.9, f"{back} of {there}"
