@@ -31,8 +31,8 @@ def results(count: int) -> str:
         + "20261123090000+0100|||F",
     ]  # fmt: skip
     lines += [
-        f"OBX|{n}|NM|{n % 400 + 1000}-4^Analyte {n % 400}^LN||{n % 97}.50|mmol/L^^UCUM|1.0-9.0|N|||F|||"
-        "20261123080000+0100"
+        f"OBX|{n}|NM|{n % 400 + 1000}-4^Analyte {n % 400}^LN|{n // 400 + 1}|{n % 97}.50|mmol/L^^UCUM|1.0-9.0|"
+        "N|||F|||20261123080000+0100"
         for n in range(1, count + 1)
     ]
     return "".join(f"{line}\r" for line in lines)

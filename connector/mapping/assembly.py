@@ -28,7 +28,7 @@ class Assembly:
 
     def add(self, kind: str, seed: str, resource: Json) -> str:
         """Take in a resource of a unit; an equal one is the same, another of one seed is the next one."""
-        reference = self._reference(kind, seed)
+        reference = self.reference(kind, seed)
         if reference not in self.resources:
             return self._keep(reference, resource)
         return self._beside(reference, kind, seed, resource)
@@ -41,7 +41,7 @@ class Assembly:
             if other in self.resources and _content(self.resources[other]) == resource:
                 return other
         count = self._counts.get(first, 1) + 1
-        while (reference := self._reference(kind, f"{seed}|{count}")) in self.resources:
+        while (reference := self.reference(kind, f"{seed}|{count}")) in self.resources:
             count += 1
         self._counts[first] = count
         alike.append(reference)
@@ -54,11 +54,11 @@ class Assembly:
             found.update(resource)
         elif found is None or not includes(found, resource):
             return self.add(kind, seed, resource)
-        return self._reference(kind, seed)
+        return self.reference(kind, seed)
 
     def known(self, kind: str, seed: str) -> Json | None:
         """The resource of a seed, if it was spoken of."""
-        return self.resources.get(self._reference(kind, seed))
+        return self.resources.get(self.reference(kind, seed))
 
     def forget(self, since: int) -> None:
         """Give up the resources that were taken in since there were so many."""
@@ -73,7 +73,7 @@ class Assembly:
         Without a seed, or where two of one seed contradict each other, the content tells them apart.
         """
         if seed:
-            reference = self._reference(kind, seed)
+            reference = self.reference(kind, seed)
             found = self.resources.get(reference)
             if found is None:
                 return self._keep(reference, resource)
@@ -83,7 +83,7 @@ class Assembly:
                 found.update(resource)
                 self._made.pop(reference, None)
                 return reference
-        reference = self._reference(kind, f"{seed or owner}|{canonical(resource)}")
+        reference = self.reference(kind, f"{seed or owner}|{canonical(resource)}")
         return reference if reference in self.resources else self._keep(reference, resource)
 
     def again(self, reference: str, make: Callable[[], Json]) -> bool:
@@ -96,13 +96,14 @@ class Assembly:
 
     def plainly(self, kind: str, seed: str, reference: str) -> bool:
         """Whether a reference follows from the seed alone."""
-        return bool(seed) and reference == self._reference(kind, seed)
+        return bool(seed) and reference == self.reference(kind, seed)
 
     def apart(self) -> Assembly:
         """An empty one that gives the same references."""
         return Assembly(self._prefix[:-1])
 
-    def _reference(self, kind: str, seed: str) -> str:
+    def reference(self, kind: str, seed: str) -> str:
+        """The reference that follows from a seed alone."""
         text = f"{self._prefix}{kind}|{seed}"
         return f"{kind}/{blake2b(text.encode(), digest_size=16).hexdigest()}"
 

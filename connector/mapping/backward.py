@@ -87,7 +87,7 @@ def _owner(work: Work, n: int) -> str:
     before = work.before
     parent = before.plan.instances[n].parents.get("patient", -1)
     mine = before.spoken[parent].references[0] if parent >= 0 else ""
-    return str(before.spoken[n].seed or mine or before.key)
+    return str(before.spoken[n].owner or mine or before.key)
 
 
 def _put_unit(work: Work, unit: BoundUnit, n: int, now: list[Json], old: list[Json], main: str) -> None:

@@ -50,7 +50,11 @@ def holds(forward: Forward, unit: BoundUnit, n: int) -> bool:
 
 
 def tie(
-    forward: Forward, at: int, bond: Bond, spoken: Spoken, finish: Callable[[Slot, int, Spoken], bool]
+    forward: Forward,
+    at: int,
+    bond: Bond,
+    spoken: Spoken,
+    finish: Callable[[Forward, Slot, int, Spoken], bool],
 ) -> bool:
     """Let the resource around refer to what the unit speaks of; whether it does.
 
@@ -74,7 +78,7 @@ def tie(
     elif element not in there:
         there.append(element)
     spoken.nodes[at] = element
-    return bool(made) or finish(unit.slots[slot], slot, around)
+    return bool(made) or finish(forward, unit.slots[slot], slot, around)
 
 
 def _around(forward: Forward, bond: Bond, parents: Mapping[str, int]) -> Spoken | None:

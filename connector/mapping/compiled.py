@@ -123,8 +123,9 @@ class BoundUnit:
     ``takes``: segment name -> by field number, the number and its takers, ``None`` where the field needs no
     saying; ``says``: the same, unrolled. ``silent``: the fields that need no saying; ``looks``: what spans
     fields, ``repeats``: what takes whole segments, by segment name.
-    ``order``: in which the slots are made whole, what others of the unit refer to first. ``shared``: the
-    slots that say no field that no other slot says.
+    ``order``: in which the slots are made whole, what others of the unit refer to first; ``steps``: the same,
+    with the slots, and whether each is a resource. ``shared``: the slots that say no field that no other slot
+    says. ``kinds``: of the slots' resources.
     """
 
     declared: Unit
@@ -136,6 +137,8 @@ class BoundUnit:
     repeats: dict[str, list[tuple[int, BoundSegments]]]
     order: list[int]
     shared: frozenset[int]
+    kinds: list[str]
+    steps: list[tuple[int, Slot, bool]]
 
 
 @dataclass(slots=True)
@@ -207,7 +210,9 @@ def _unit(unit: Unit, partner: Partner) -> BoundUnit:
     }
     says = {name: sayer(row, looks.get(name, ()), alone) for name, row in takes.items()}
     shared = _shared(len(slots), takes, looks)
-    return BoundUnit(unit, slots, takes, says, silent, looks, repeats, _order(slots), shared)
+    order, kinds = _order(slots), [slot.kind for slot in slots]
+    steps = [(at, slots[at], isinstance(slots[at].declared, ResourceMap)) for at in order]
+    return BoundUnit(unit, slots, takes, says, silent, looks, repeats, order, shared, kinds, steps)
 
 
 def _shared(

@@ -265,7 +265,7 @@ def _scope(work: _Work, spoken: Spoken, name: str) -> Scope:
     """The surroundings in which the segment was said; what is referred to is looked at apart."""
     scope = work.said.scope.apart()
     parent = Around(work.said, spoken.instance).parent("patient")
-    scope.owner = (spoken.seed if name != "PID" else "") or parent or work.said.key
+    scope.owner = (spoken.owner if name != "PID" else "") or parent or work.said.key
     scope.beware()
     return scope
 

@@ -19,15 +19,19 @@ from .units import Attached, Bond
 
 
 class Spoken:
-    """What one unit of a message said: by slot the reference and the resource."""
+    """What one unit of a message said: by slot the reference and the resource.
 
-    __slots__ = ("instance", "nodes", "references", "seed")
+    ``seed`` and ``owner``: of a patient, the identity, and the reference that follows from it, under which
+    what has no identifier of its own is told apart.
+    """
+
+    __slots__ = ("instance", "nodes", "owner", "references", "seed")
 
     def __init__(self, instance: Instance, nodes: list[Json]) -> None:
         self.instance = instance
         self.nodes = nodes
         self.references = [""] * len(nodes)
-        self.seed = ""
+        self.seed = self.owner = ""
 
     def fields(self, message: Message, deleted: bool) -> set[tuple[str, int]]:
         """The fields the unit's segments value; or those they delete (``""``)."""
@@ -143,7 +147,7 @@ def _follow(forward: Forward, unit: BoundUnit, n: int) -> None:
 
 def _speak(forward: Forward, unit: BoundUnit, n: int) -> None:
     instance = forward.plan.instances[n]
-    nodes: list[Json] = [{"resourceType": slot.kind} if slot.kind else {} for slot in unit.slots]
+    nodes: list[Json] = [{"resourceType": kind} if kind else {} for kind in unit.kinds]
     spoken = forward.spoken[n] = Spoken(instance, nodes)
     around = Around(forward, instance)
     scope, message, lost, labels = forward.scope, forward.message, forward.lost, forward.plan.labels
@@ -156,32 +160,36 @@ def _speak(forward: Forward, unit: BoundUnit, n: int) -> None:
         for at in positions:
             say(message.segments[at], nodes, scope, lost, labels[at])
         if name == "PID":  # what has no identifier of its own belongs to the patient
-            scope.owner = spoken.seed = unit.slots[0].seed(nodes[0], around)
+            spoken.seed = unit.slots[0].seed(nodes[0], around)
+            scope.owner = spoken.owner = forward.assembly.reference(unit.slots[0].kind, spoken.seed)
     if unit.declared.key is not None:
         forward.key = unit.declared.key(nodes)
     unmade: set[int] = set()
-
-    def finish(slot: Slot, at: int, spoken: Spoken) -> bool:
-        return _finish(forward, slot, at, spoken, Around(forward, spoken.instance))
-
-    for at in unit.order:
-        slot, node = unit.slots[at], nodes[at]
-        if slot.attached is not None:
-            if node and not _attach(forward, slot.attached, node, spoken, around):
-                unmade.add(at)
-        elif isinstance(slot.declared, Bond):
-            if not bonding.tie(forward, at, slot.declared, spoken, finish) and node:
-                unmade.add(at)
-        elif slot.part is not None:
-            if node and not _take_in(slot.part, node, around):
-                nodes[at] = {}
-                unmade.add(at)
-        elif (len(node) > 1 or slot.always or _carries(slot, at, spoken)) and not _finish(
-            forward, slot, at, spoken, around
-        ):
+    for at, slot, plain in unit.steps:
+        if plain:
+            made = len(nodes[at]) < 2 and not slot.always and (at > 0 or not _carries(slot, spoken))
+            made = made or _finish(forward, slot, at, spoken, around)
+        else:
+            made = _join_in(forward, slot, at, spoken, around)
+        if not made:
             unmade.add(at)
     if unmade and (len(unmade) > 1 or not unmade <= unit.shared):
         _unmade(forward, unit, spoken, unmade)
+
+
+def _join_in(forward: Forward, slot: Slot, at: int, spoken: Spoken, around: Around) -> bool:
+    """What a unit says of another's resource; whether that could be done, if there was anything."""
+    node = spoken.nodes[at]
+    if isinstance(slot.declared, Bond):
+        return bonding.tie(forward, at, slot.declared, spoken, _finished) or not node
+    if not node:
+        return True
+    if slot.attached is not None:
+        return _attach(forward, slot.attached, node, spoken, around)
+    if slot.part is not None and not _take_in(slot.part, node, around):
+        spoken.nodes[at] = {}
+        return False
+    return True
 
 
 def _unmade(forward: Forward, unit: BoundUnit, spoken: Spoken, slots: set[int]) -> None:
@@ -222,9 +230,9 @@ def view_segment(segment: Segment, rows: BoundSegments, scope: Scope) -> tuple[J
     return {}, [str(n) for n, text in enumerate(segment.texts[1:], 1) if text and text != DELETE]
 
 
-def _carries(slot: Slot, n: int, spoken: Spoken) -> bool:
+def _carries(slot: Slot, spoken: Spoken) -> bool:
     """Whether a unit's first resource has another of the unit to refer to."""
-    return not n and any(spoken.references[other] for *_, unit, other in slot.links if not unit)
+    return any(spoken.references[other] for *_, unit, other in slot.links if not unit)
 
 
 def _finish(forward: Forward, slot: Slot, n: int, spoken: Spoken, around: Around) -> bool:
@@ -267,6 +275,10 @@ def _finish(forward: Forward, slot: Slot, n: int, spoken: Spoken, around: Around
     if slot.mutual is not None:
         linking.link(forward.assembly.resources, slot.mutual, reference, around.parent(slot.mutual.unit))
     return True
+
+
+def _finished(forward: Forward, slot: Slot, n: int, spoken: Spoken) -> bool:
+    return _finish(forward, slot, n, spoken, Around(forward, spoken.instance))
 
 
 def _attach(forward: Forward, declared: Attached, node: Json, spoken: Spoken, around: Around) -> bool:

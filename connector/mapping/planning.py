@@ -66,7 +66,10 @@ class Planner:
         names = tuple([segment.name for segment in segments])
         if self._guarded.keys().isdisjoint(names):
             return self.plan(names)
-        return self.plan(names, tuple([self._may_be(segment) for segment in segments]))
+        guarded = self._guarded
+        return self.plan(
+            names, tuple([self._may_be(each) if each.name in guarded else () for each in segments])
+        )
 
     def _may_be(self, segment: Segment) -> tuple[int, ...]:
         """The following units that a segment may open."""

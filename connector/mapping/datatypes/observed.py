@@ -30,6 +30,7 @@ _ARRAYS = ("NA", "MA")
 _CODED = ("CE", "CWE", "CNE", "CF", "IS", "ID")
 _COMPARATORS = ("<", "<=", ">", ">=")
 _VALUE = "value"
+_UNITS, _LONGEST = 4096, 100  # units remembered, and their characters
 _DAY = len("20240818")
 _FORMS = (
     "Quantity", "String", "CodeableConcept", "DateTime", "Time", "Period", "Range", "Ratio", "SampledData"
@@ -49,7 +50,7 @@ class ObservedValue:
 
 
 class _ObservedValue:
-    __slots__ = ("coded", "elements", "instants", "number", "numbers", "partner", "segment", "times")
+    __slots__ = ("coded", "elements", "instants", "number", "numbers", "partner", "segment", "times", "units")
 
     def __init__(self, partner: Partner) -> None:
         self.segment = "OBX"
@@ -60,6 +61,7 @@ class _ObservedValue:
         self.instants: Codec = date_time(partner)
         self.times: Codec = time(partner)
         self.number: Codec = decimal(partner)
+        self.units: dict[str, tuple[Json, list[str]]] = {}
 
     # --- to FHIR
 
@@ -218,10 +220,15 @@ class _ObservedValue:
         """CWE[Quantity]: the code with its system, the words for people."""
         if not text:
             return {}, []
-        first, *others = text.split(scope.delimiters.repetition)
-        comps = [scope.unescape(comp) for comp in first.split(scope.component)]
-        unit, rest = unit_of(comps, self.partner)
-        return unit, [f"6.{n}" for n in rest] + [f"6({n})" for n, _ in enumerate(others, 2)]
+        known = self.units.get(text) if scope.standard else None
+        if known is None:
+            first, *others = text.split(scope.delimiters.repetition)
+            comps = [scope.unescape(comp) for comp in first.split(scope.component)]
+            unit, rest = unit_of(comps, self.partner)
+            known = unit, [f"6.{n}" for n in rest] + [f"6({n})" for n, _ in enumerate(others, 2)]
+            if scope.standard and len(self.units) < _UNITS and len(text) <= _LONGEST:
+                self.units[text] = known
+        return dict(known[0]), known[1]
 
     # --- to v2
 

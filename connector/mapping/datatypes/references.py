@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..lens import At, Bound, Codec, Item, Nested, Row, Spread, Unsaid, compile_rows
-from ..partner import V2, Partner
+from ..partner import V2, Partner, is_oid
 from ..places import Comps, Json, Reader, comp, own_part, place, same, write_comp
 from ..scope import Scope
 from .coded import Concept, first_coding, meant
@@ -287,7 +287,7 @@ def _identity(sent: str, scope: Scope) -> tuple[str, str, list[int]]:
     rest = [n for n, sub in enumerate(subs[3:], 4) if sub]
     if name.isspace():
         name = ""
-    if name and oid and kind == "ISO":
+    if name and kind == "ISO" and is_oid(oid):
         return name, f"urn:oid:{oid}", rest
     if name:
         return name, "", rest + [n for n, sub in ((2, oid), (3, kind)) if sub]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
+from ...fhir.elements import shape
 from ..datatypes.coded import Concept, OneCoding, meant
 from ..datatypes.identifiers import CX_IDENTIFIER, EI_IDENTIFIER
 from ..datatypes.primitives import date_time, decimal, ends_before
@@ -55,12 +56,12 @@ def _ends(node: Json) -> tuple[Any, Any]:
 
 
 def _currency(_: Partner) -> Codec:
-    """The three letters of ISO 4217."""
+    """A code of ISO 4217."""
+    money = shape("Money")
+    known = money.elements["currency"].codes if money else frozenset()
 
     def code(text: Any) -> str | None:
-        return (
-            text if isinstance(text, str) and len(text) == 3 and text.isascii() and text.isupper() else None
-        )
+        return text if isinstance(text, str) and text in known else None
 
     return Codec(code, code)
 
