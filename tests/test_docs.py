@@ -22,6 +22,7 @@ import pytest
 from audit import AuditLog, Draft, Tag
 from connector.cli import COMMANDS, main
 from connector.errors import ANSWERS, ConnectorError
+from connector.mapping.messages.registry import known_messages
 from connector.store import FileKeyProvider, Store
 from tests.profile.planted import DEMO
 
@@ -114,7 +115,18 @@ def decisions_list() -> str:
     )
 
 
+def messages_table() -> str:
+    """The events that have a map, by message code."""
+    events: dict[str, list[str]] = {}
+    for name in sorted(known_messages()):
+        code, _, event = name.partition("^")
+        events.setdefault(code, []).append(f"`{event}`" if event else "")
+    rows = [f"| {code} | {' '.join(named)} |" for code, named in events.items()]
+    return "\n".join(("| Message | Events |", "| --- | --- |", *rows))
+
+
 TABLES: Final = {
+    "messages": (README, messages_table),
     "commands": (README, commands_table),
     "errors": (README, errors_table),
     "decisions": (COMPLIANCE, decisions_list),
