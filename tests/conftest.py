@@ -1,5 +1,7 @@
 """Laws are tried on the same examples in every run; ``make fuzz`` looks for new ones."""
 
+from __future__ import annotations
+
 from hypothesis import settings
 from hypothesis.internal.conjecture import providers
 
