@@ -84,9 +84,11 @@ def listening(chosen: MllpListener | HttpsListener, table: str) -> socket.socket
 def link_of(profile: Profile) -> Link:
     """A profile as the cycle needs it."""
     sender, receiver = profile.v2.sender, profile.v2.receiver
+    translator = Translator.of(profile)
+    translator.bind(profile.v2.messages)  # acknowledgments would wait for it
     return Link(
         name=profile.name,
-        translator=Translator.of(profile),
+        translator=translator,
         peers=frozenset((*sender.certificates, *sender.subjects)) if sender else frozenset(),
         clients=frozenset(profile.fhir.caller.clients) if profile.fhir.caller else frozenset(),
         accepts=Accepts(

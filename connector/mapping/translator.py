@@ -20,6 +20,7 @@ from .merge import over_prior
 from .messages.changes import Rule, rules
 from .messages.choosing import event_of, headed
 from .messages.events import structure_of
+from .messages.registry import known_messages
 from .partner import Partner
 from .places import Json
 from .residue import unsaid
@@ -81,6 +82,14 @@ class Translator:
         from zoneinfo import ZoneInfo
 
         return cls(Atlas(Partner(zone=ZoneInfo("UTC"))))
+
+    def bind(self, messages: Iterable[str]) -> None:
+        """Bind the maps of messages (``ADT^A01``, ``ADT^*``) now, and not when the first of them comes."""
+        for named in messages:
+            for known in known_messages():
+                if known == named or (named.endswith("^*") and known.startswith(named[:-1])):
+                    code, _, event = known.partition("^")
+                    self.atlas.of(code, event)
 
     # --- v2 to FHIR
 

@@ -18,6 +18,13 @@ def test_every_event_of_a_structure_has_its_map() -> None:
     assert not is_known("ADT", "A99")
 
 
+def test_maps_are_bound_when_asked_or_when_the_first_message_comes() -> None:
+    translator = Translator.default()
+    translator.bind(["ORU^R01", "SIU^*"])
+    ready = translator.atlas._by_name.keys()
+    assert ready == {"ORU", "SIU"}
+
+
 def test_an_event_nobody_knows_has_the_map_of_its_code_and_a_code_nobody_knows_has_the_general_one() -> None:
     assert map_of("ADT", "A99").name == "ADT"
     assert map_of("XYZ", "Q99") is ANY
