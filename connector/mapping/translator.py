@@ -182,16 +182,17 @@ class Translator:
         envelope = envelope or Envelope()
         event = envelope.event or event_of_header(bundle)
         sent = "" if prior is None else str(prior)
+        target: Target | None = None
         if prior is None:
-            start = self._new()
-            event = event or event_of(read_target(bundle).resources, self.table)
+            start, target = self._new(), read_target(bundle)
+            event = event or event_of(target.resources, self.table)
         else:
             start = Message.parse(sent)
         code, _, trigger = (event or f"{start.message_code}^{start.trigger_event}").partition("^")
         maps = self.atlas.of(code, trigger)
         assumed = self.filling.assume(start)
         before = forward.to_fhir(start, maps)
-        target = read_target(bundle, before.assembly.resources)
+        target = target or read_target(bundle, before.assembly.resources)
         was_v2 = headed(target.resources)
         foreseen = structure.of(start.version, code, trigger)
         message = backward.to_v2(before, target, maps.declared.written(was_v2, foreseen))

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
+from ..places import Json
 from ..segments import ais, obr, sch
 from ..segments.comment import NTE_COMMENT, complete, is_comment
 from ..segments.rows import UNKNOWN
@@ -87,50 +91,31 @@ SERVICE = _resource(
         "appointment", "serviceType", ais.AIS_SERVICETYPE, complete=ais.demand, affects=ais.serve, led="RGS"
     ),
 )
+
+
+def _taking_part(
+    opener: str, rows: tuple[Any, ...], only: Callable[[Json], bool], key: str, start: int
+) -> PartOf:
+    """A participant of the appointment; ``start``: the field that says when it is wanted."""
+    return PartOf(
+        "appointment",
+        "participant",
+        rows,
+        only,
+        (key,),
+        complete=ais.complete,
+        affects=ais.starts(opener, start),
+        needs=("actor",),
+        led="RGS",
+    )
+
+
 THING = _resource(
-    "thing",
-    "AIG",
-    PartOf(
-        "appointment",
-        "participant",
-        ais.AIG_PARTICIPANT,
-        ais.is_thing,
-        ("actor.identifier",),
-        complete=ais.complete,
-        affects=ais.starts("AIG", 8),
-        needs=("actor",),
-        led="RGS",
-    ),
+    "thing", "AIG", _taking_part("AIG", ais.AIG_PARTICIPANT, ais.is_thing, "actor.identifier", 8)
 )
-ROOM = _resource(
-    "room",
-    "AIL",
-    PartOf(
-        "appointment",
-        "participant",
-        ais.AIL_PARTICIPANT,
-        ais.is_place,
-        ("actor.reference",),
-        complete=ais.complete,
-        affects=ais.starts("AIL", 6),
-        needs=("actor",),
-        led="RGS",
-    ),
-)
+ROOM = _resource("room", "AIL", _taking_part("AIL", ais.AIL_PARTICIPANT, ais.is_place, "actor.reference", 6))
 PERSON = _resource(
-    "person",
-    "AIP",
-    PartOf(
-        "appointment",
-        "participant",
-        ais.AIP_PARTICIPANT,
-        ais.is_person,
-        ("actor.reference",),
-        complete=ais.complete,
-        affects=ais.starts("AIP", 6),
-        needs=("actor",),
-        led="RGS",
-    ),
+    "person", "AIP", _taking_part("AIP", ais.AIP_PARTICIPANT, ais.is_person, "actor.reference", 6)
 )
 
 _OTHERS = tuple(unit for unit in UNITS if unit not in (HEADER, PATIENT))

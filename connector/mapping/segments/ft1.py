@@ -80,7 +80,7 @@ FT1_CHARGEITEM = (
     One(
         "FT1-11",
         "priceOverride",
-        (Nested("1", (Item("1", "value", decimal), Item("2", "currency", _currency))),),
+        _MONEY,
     ),
     Field("FT1-19", "reason", (Concept(),)),
     Field("FT1-20", "performer", practitioner("actor")),

@@ -17,8 +17,6 @@ from ..units import Around
 from .rows import UNKNOWN, type_of
 
 REPLACED_BY: Final = {"type": "replaced-by"}
-REPLACES: Final = {"type": "replaces"}
-SEE_ALSO: Final = {"type": "seealso"}
 _OLD: Final = {"use": "old"}
 
 MRG_PATIENT = (

@@ -31,6 +31,17 @@ def acted_by(kind: str) -> Callable[[Json], bool]:
     return lambda node: refers(node.get("actor") or {})
 
 
+ADMINISTERED_BY = Field(
+    "RXA-10",
+    "performer",
+    practitioner("actor"),
+    default=role("AP", "Administering Provider"),
+    rest=True,
+    only=acted_by("Practitioner"),
+    shared=True,
+)
+
+
 def _told(part: str) -> Callable[[Json], bool]:
     """Whether a business event says what happened (``value``) or when (``date``)."""
     return lambda node: any(one.get("url") == part for one in node.get("extension") or ())

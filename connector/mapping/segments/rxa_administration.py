@@ -6,14 +6,13 @@ from ..across import Moment
 from ..datatypes.amounts import Measured
 from ..datatypes.coded_organization import coded_organization
 from ..datatypes.primitives import date_time
-from ..datatypes.references import practitioner
-from ..fields import Field, One
+from ..fields import One
 from ..places import Json
 from ..units import Around
 from . import medication
 from .dispensing import notes
 from .dosing import Strength
-from .orc_medication import acted_by, role
+from .orc_medication import ADMINISTERED_BY
 from .rows import UNKNOWN, concept, concepts, value
 from .rxa_report import Administered, Usual
 
@@ -24,15 +23,7 @@ RXA_MEDICATIONADMINISTRATION = (
     medication.coded("RXA-5"),
     Measured("RXA", 6, 7, "dosage.dose"),
     notes("RXA-9"),
-    Field(
-        "RXA-10",
-        "performer",
-        practitioner("actor"),
-        default=role("AP", "Administering Provider"),
-        rest=True,
-        only=acted_by("Practitioner"),
-        shared=True,
-    ),
+    ADMINISTERED_BY,
     concepts("RXA-18", "statusReason"),
     concepts("RXA-19", "reasonCode"),
     Administered(),

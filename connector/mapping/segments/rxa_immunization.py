@@ -9,13 +9,13 @@ from ..datatypes.coded import meant
 from ..datatypes.coded_organization import coded_organization
 from ..datatypes.identifiers import EI_IDENTIFIER
 from ..datatypes.primitives import date, date_time
-from ..datatypes.references import identified, practitioner
+from ..datatypes.references import identified
 from ..fields import Field, One
 from ..lens import Item
 from ..places import Json, same
 from ..units import Around
 from . import obx
-from .orc_medication import acted_by, event_time, role
+from .orc_medication import ADMINISTERED_BY, event_time
 from .rows import UNKNOWN, concept, concepts, value
 from .rxa_place import GivenAt
 from .rxa_report import Administered, Reported, Usual
@@ -28,15 +28,7 @@ RXA_IMMUNIZATION = (
     concept("RXA-5", "vaccineCode"),
     Measured("RXA", 6, 7, "doseQuantity", unknown="999"),
     Reported(),
-    Field(
-        "RXA-10",
-        "performer",
-        practitioner("actor"),
-        default=role("AP", "Administering Provider"),
-        rest=True,
-        only=acted_by("Practitioner"),
-        shared=True,
-    ),
+    ADMINISTERED_BY,
     GivenAt(),
     value("RXA-15", "lotNumber"),
     value("RXA-16", "expirationDate", date),
