@@ -21,6 +21,7 @@ MAX_DEPTH: Final = 100  # objects and arrays inside one another; the deepest off
 
 _FIX: Final = "send one JSON document in UTF-8, every property once, numbers as RFC 8259 spells them"
 _encoder: Final = msgspec.json.Encoder(decimal_format="number")
+_sorting: Final = msgspec.json.Encoder(decimal_format="number", order="sorted")
 
 
 class _Refused(ValueError):
@@ -105,6 +106,11 @@ def dumps(value: Any) -> bytes:
             "this cannot be written as JSON", fix="write finite numbers, text, lists and objects"
         )
     return text
+
+
+def canonical(value: Any) -> bytes:
+    """The JSON text with the members of every object sorted: equal for values that say the same."""
+    return _sorting.encode(value)
 
 
 def _encoded(value: Any) -> bytes | None:

@@ -206,14 +206,8 @@ def unchanged(change: Change, before: Mapping[str, Json]) -> bool:
 def canonical(resource: Json) -> bytes:
     """The resource without what a server changes at each write (versionId, lastUpdated, source)."""
     meta = {name: value for name, value in (resource.get("meta") or {}).items() if name not in _VOLATILE}
-    content = {name: resource[name] for name in sorted(resource) if name != "meta"}
-    return fjson.dumps(_sorted({**content, "meta": meta} if meta else content))
-
-
-def _sorted(node: Any) -> Any:
-    if isinstance(node, dict):
-        return {name: _sorted(node[name]) for name in sorted(node)}
-    return [_sorted(child) for child in node] if isinstance(node, list) else node
+    content = {name: value for name, value in resource.items() if name != "meta"}
+    return fjson.canonical({**content, "meta": meta} if meta else content)
 
 
 def _clusters(matched: Sequence[Matched], before: Mapping[str, Json]) -> list[list[Matched]]:
