@@ -21,6 +21,7 @@ class Retry(StrEnum):
     NEVER = "never"  # the message itself is wrong: park it as a dead letter
     LATER = "later"  # the partner or we are unwell: try the same message again, in order
     HOLD = "hold"  # a person must act (certificate, credentials, configuration): stop the lane
+    STOP = "stop"  # a person must look at this message: it stays at the head of its lane
 
 
 class Answer(NamedTuple):
@@ -38,7 +39,11 @@ class ConnectorError(Exception):
 
     ``what``: what went wrong, ``fix``: what the reader can do about it, ``location``: where, as a v2
     location or a FHIR path. None of the three holds a value from a message.
+
+    ``way``: what a partner's profile says to do about it; None: what the table says.
     """
+
+    way: Retry | None = None
 
     def __init__(self, what: str, *, fix: str = "", location: str = "") -> None:
         self.what = what
@@ -53,8 +58,9 @@ class ConnectorError(Exception):
 
     @property
     def answer(self) -> Answer:
-        """The row of ``ANSWERS`` for this error: its own, or that of its nearest ancestor."""
-        return next(ANSWERS[kind] for kind in type(self).__mro__ if kind in ANSWERS)
+        """The row of ``ANSWERS`` for this error: its own, or that of its nearest ancestor; in its ``way``."""
+        row = next(ANSWERS[kind] for kind in type(self).__mro__ if kind in ANSWERS)
+        return row if self.way is None else row._replace(retry=self.way)
 
 
 # --- HL7 v2 ---------------------------------------------------------------------------------------
@@ -242,6 +248,10 @@ class PartnerUnreachable(DeliveryError):
     """No connection, or it broke before the answer."""
 
 
+class NoAnswer(PartnerUnreachable):
+    """The message was sent and its acknowledgment did not come in time: the partner may have taken it."""
+
+
 class PartnerBusy(DeliveryError):
     """The partner asks to come back later (429, 5xx, AE/CE that may pass).
 
@@ -263,6 +273,10 @@ class PartnerRefusedMessage(DeliveryError):
 
 class AnswerNotUnderstood(DeliveryError):
     """The partner's answer is no acknowledgment of what was sent."""
+
+
+class AnswerForAnother(AnswerNotUnderstood):
+    """Only acknowledgments of other messages came, none of what was sent."""
 
 
 _NEVER, _LATER, _HOLD = Retry.NEVER, Retry.LATER, Retry.HOLD
@@ -309,8 +323,10 @@ ANSWERS: dict[type[ConnectorError], Answer] = {
     ConfigurationError: Answer("AE", "207", "exception", 500, _HOLD),
     DeliveryError: Answer("AE", "207", "exception", 502, _LATER),
     PartnerUnreachable: Answer("AE", "207", "timeout", 504, _LATER),
+    NoAnswer: Answer("AE", "207", "timeout", 504, _LATER),
     PartnerBusy: Answer("AE", "207", "throttled", 503, _LATER),
     PartnerRefusedUs: Answer("AE", "207", "security", 502, _HOLD),
     PartnerRefusedMessage: Answer("AE", "207", "processing", 502, _NEVER),
     AnswerNotUnderstood: Answer("AE", "207", "processing", 502, _LATER),
+    AnswerForAnother: Answer("AE", "207", "processing", 502, _LATER),
 }
