@@ -7,13 +7,15 @@ from typing import Any
 
 from ..emit import Leaf
 from ..lens import At, Bound, Item, Nested, Row, Unsaid
-from ..partner import Partner, is_oid, local_name, local_uri
+from ..partner import V2, Partner, is_oid, local_name, local_uri
 from ..places import Comps, Json, same, write_comp
 from ..scope import Scope
-from .primitives import End, IdentifierType, date, text_code
+from .coded import first_coding
+from .primitives import End, IdentifierType, code_text, date, text_code
 
 CHECK_DIGIT = "http://hl7.org/fhir/StructureDefinition/identifier-checkDigit"
 CHECK_SCHEME = "http://terminology.hl7.org/StructureDefinition/identifier-checkDigitScheme"
+_UNIVERSAL = V2 + "0301"
 _URN = {"ISO": "urn:oid:", "UUID": "urn:uuid:", "GUID": "urn:uuid:"}
 
 
@@ -21,7 +23,8 @@ _URN = {"ISO": "urn:oid:", "UUID": "urn:uuid:", "GUID": "urn:uuid:"}
 class Authority:
     """An HD <-> ``system``, and its name in ``assigner.display`` where the system does not say it.
 
-    The system is the profile's for HD.1, else the universal id as a URN, else ``urn:id:`` and HD.1.
+    The system is the profile's for HD.1, else the universal id as a URN, else ``urn:id:`` and HD.1. A
+    universal id that the system does not bring back is the assigner's identifier (guide: HD[Organization]).
     """
 
     def compile(self, partner: Partner) -> Bound:
@@ -33,15 +36,17 @@ class Authority:
             universal = universal_id(oid, kind)
             if configured:
                 node["system"] = configured
-                return None if not oid or universal == configured else ["2", *(["3"] if kind else [])]
+                return None if not oid or universal == configured else _assigned(node, oid, kind)
             if universal:
                 node["system"] = universal
                 if name and not name.isspace():
                     node["assigner"] = {"display": name}
+                if kind == "GUID":
+                    _assigned(node, oid, kind)
                 return ["1"] if name.isspace() else None
             if system := known.get(name) or _remembered(known, name):
                 node["system"] = system
-            return [str(n) for n, sent in ((2, oid), (3, kind)) if sent] or None
+            return _assigned(node, oid, kind) if oid or kind else None
 
         def put(target: Json, base: Json, comps: Comps, scope: Scope) -> None:
             if same(target.get("system"), base.get("system")) and same(
@@ -53,6 +58,16 @@ class Authority:
                 write_comp(comps, at, scope.escape(sent))
 
         return Bound(put, whole=get, reads=frozenset(range(3)), elements=frozenset({"system", "assigner"}))
+
+
+def _assigned(node: Json, oid: str, kind: str) -> Unsaid | None:
+    """Keep HD.2 and HD.3 as an identifier of the assigner; what of them stays unsaid."""
+    code = code_text(kind)
+    if not oid or oid.isspace() or (kind and code is None):
+        return [str(n) for n, sent in ((2, oid), (3, kind)) if sent]
+    kept = {"type": {"coding": [{"system": _UNIVERSAL, "code": code}]}} if code else {}
+    node.setdefault("assigner", {})["identifier"] = {**kept, "value": oid}
+    return None
 
 
 def _remembered(known: dict[str, str], name: str) -> str:
@@ -86,14 +101,32 @@ def universal_id(oid: str, kind: str) -> str:
 def _said(target: Json, partner: Partner) -> tuple[str, str, str]:
     system = target.get("system")
     assigner = target.get("assigner")
-    display = assigner.get("display", "") if isinstance(assigner, dict) else ""
+    assigner = assigner if isinstance(assigner, dict) else {}
+    display, kept = assigner.get("display", ""), _kept(assigner)
     if not isinstance(system, str):
-        return "", "", ""
+        return "", *kept
     if system in partner.authority_names:
-        return partner.authority_names[system], "", ""
+        return partner.authority_names[system], *kept
     if system.startswith("urn:id:"):
-        return local_name(system), "", ""
+        return local_name(system), *kept
+    if kept[0] and universal_id(*kept) == system:
+        return display, *kept
+    name = local_name(system)
+    if kept[0] and not display and local_uri(name) == system:
+        return name, *kept
     return display, *universal_parts(system)
+
+
+def _kept(assigner: Json) -> tuple[str, str]:
+    """HD.2 and HD.3 as an assigner has them for its identifier."""
+    identifier: Any = assigner.get("identifier")
+    if not isinstance(identifier, dict) or identifier.keys() - {"type", "value"}:
+        return "", ""
+    value, kind = identifier.get("value", ""), identifier.get("type")
+    coding = first_coding(kind)
+    if not value or (kind and coding.get("system") != _UNIVERSAL):
+        return "", ""
+    return str(value), str(coding.get("code", ""))
 
 
 def universal_parts(uri: Any) -> tuple[str, str]:
