@@ -118,6 +118,21 @@ class DuplicateControlId(MessageError):
     """Another message came under the same control id (MSH-10) before."""
 
 
+class SequenceNumberUnexpected(MessageError):
+    """MSH-13 is not the number that comes next: a message is missing, or it came before.
+
+    ``expected``: the number that comes next, for MSA-4 (HL7 v2.5.1 section 2.10.1).
+    """
+
+    def __init__(self, what: str, *, fix: str = "", location: str = "", expected: int = -1) -> None:
+        super().__init__(what, fix=fix, location=location)
+        self.expected = expected
+
+
+class BatchIncomplete(MessageError):
+    """A batch or a file lacks its header or trailer, or does not hold as many as its trailer says."""
+
+
 # --- MLLP -----------------------------------------------------------------------------------------
 
 
@@ -296,6 +311,8 @@ ANSWERS: dict[type[ConnectorError], Answer] = {
     UnsupportedVersion: Answer("AR", "203", "not-supported", 422, _NEVER),
     UnknownKeyIdentifier: Answer("AE", "204", "not-found", 404, _NEVER),
     DuplicateControlId: Answer("AE", "205", "duplicate", 409, _NEVER),
+    SequenceNumberUnexpected: Answer("AE", "207", "conflict", 409, _NEVER),
+    BatchIncomplete: Answer("AE", "100", "structure", 422, _NEVER),
     FrameError: Answer("AR", "100", "structure", 400, _NEVER),
     FrameTooLarge: Answer("AR", "207", "too-long", 413, _NEVER),
     ResourceError: Answer("AE", "207", "invalid", 422, _NEVER),

@@ -31,6 +31,8 @@ CONDITIONS: Final = {
 }
 """Table 0357."""
 
+_TEXT: Final = 80  # characters of MSA-3
+_OURS: Final = "99CONNECTOR"  # the coding system of ERR-5; table 0396 keeps 99zzz for local ones
 _VERSION: Final = re.compile(r"(\d+)\.(\d+)(?:\.(\d+))?")
 
 
@@ -61,17 +63,21 @@ def ack(
     control_id: str,
     at: str,
     errors: Sequence[ConnectorError] = (),
-    text: str = "",
+    expected: str = "",
+    accept: str = "",
 ) -> str:
     """The answer to a message, in its own delimiters, version and character set.
 
     ``code``: one of ``CODES``; ``control_id``: MSH-10 of the answer; ``at``: its MSH-7 (DTM). Each error
-    becomes an ERR segment, or before v2.5 a repetition of ERR-1: where, the code of table 0357, and what to
-    do. ``text``: MSA-3, for people.
+    becomes an ERR segment: where, the code of table 0357, our own name for it, and what to do. Before v2.5
+    ERR-1 repeats instead, which has no room for words: those of the first error stand in MSA-3.
+    ``expected``: MSA-4, in the sequence number protocol. ``accept``: MSH-15 of an application
+    acknowledgment that goes out as a message of its own; it then asks for no other answer (MSH-16).
     """
     d, version = received.delimiters, _version(received.version)
-    msa = _line(d, "MSA", code, received.msh.field(10), d.escape_text(text))
-    lines = [_header(received, version, control_id, at), msa]
+    text = errors[0].what[:_TEXT] if errors and version < (2, 5) else ""
+    msa = _line(d, "MSA", code, received.msh.field(10), d.escape_text(text), d.escape_text(expected))
+    lines = [_header(received, version, control_id, at, accept), msa]
     if version < (2, 5) and errors:
         lines.append(_line(d, "ERR", d.repetition.join(_old_place(d, error) for error in errors)))
     elif errors:
@@ -96,13 +102,14 @@ def read_ack(text: str) -> Ack:
 # --- building -----------------------------------------------------------------------------------------
 
 
-def _header(received: Message, version: tuple[int, ...], control_id: str, at: str) -> str:
+def _header(received: Message, version: tuple[int, ...], control_id: str, at: str, accept: str) -> str:
     d, msh = received.delimiters, received.msh
     encoding = d.component + d.repetition + d.escape + d.subcomponent + d.truncation
     parties = [msh.field(number) for number in (5, 6, 3, 4)]
     kind = _kind(received, version)
-    fields = [control_id, msh.field(11) or "P", msh.field(12) or "2.5.1", "", "", "", "", "", msh.field(18)]
-    return _line(d, "MSH", encoding, *parties, at, "", kind, *fields)
+    fields = [control_id, msh.field(11) or "P", msh.field(12) or "2.5.1", "", ""]
+    asked = [accept, "NE" if accept else "", "", msh.field(18)]
+    return _line(d, "MSH", encoding, *parties, at, "", kind, *fields, *asked)
 
 
 def _kind(received: Message, version: tuple[int, ...]) -> str:
@@ -119,7 +126,8 @@ def _error(d: Delimiters, error: ConnectorError) -> str:
     place = Location.of_error(error.location)
     where = d.component.join(_place(place)) if place else ""
     said = [d.escape_text(error.what), d.escape_text(error.fix)]
-    return _line(d, "ERR", "", where, _condition(error, d.component), "E", "", "", *said)
+    ours = d.component.join((type(error).__name__, "", _OURS))
+    return _line(d, "ERR", "", where, _condition(error, d.component), "E", ours, "", *said)
 
 
 def _place(at: Location) -> list[str]:

@@ -54,11 +54,11 @@ def test_what_the_sender_left_out_gets_a_usable_value() -> None:
 
 def test_the_senders_delimiters_and_escapes_are_used() -> None:
     message = Message.parse("MSH*:+?'#*A*B*C*D***ADT:A01:ADT_A01*M?F?1*P*2.5.1\r")
-    text = ack.ack(message, "AE", control_id="X1", at="2024", errors=ERRORS[:1], text="a*b:c")
+    text = ack.ack(message, "AE", control_id="X1", at="2024", errors=ERRORS[:1], expected="7")
     assert text.split("\r")[:3] == [
         "MSH*:+?'#*C*D*A*B*2024**ACK:A01:ACK*X1*P*2.5.1",
-        "MSA*AE*M?F?1*a?F?b?S?c",
-        "ERR**PID:1:3:2:4:1*101:Required field missing:HL70357*E***"
+        "MSA*AE*M?F?1**7",
+        "ERR**PID:1:3:2:4:1*101:Required field missing:HL70357*E*RequiredFieldMissing::99CONNECTOR**"
         "the patient has no identifier*send PID-3 | PID-4",
     ]
 
@@ -82,6 +82,43 @@ def test_before_v2_5_one_err_repeats_its_first_field() -> None:
 def test_every_condition_of_our_errors_has_its_text() -> None:
     message = Message.parse(answer(received(), "AE", ERRORS))
     assert all(segment.value(3, 1, 2) for segment in message.all("ERR"))
+
+
+@pytest.mark.parametrize("version", ["2.1", "2.2", "2.3", "2.3.1", "2.4"])
+def test_partners_of_old_versions_read_the_first_error_in_msa_3(version: str) -> None:
+    message = Message.parse(answer(received(version), "AE", ERRORS))
+    assert message.get("MSA-3") == "the patient has no identifier"
+    assert Message.parse(answer(received(version))).get("MSA-3") == ""
+
+
+@pytest.mark.parametrize("version", ["2.5", "2.5.1", "2.6", "2.7", "2.8.2"])
+def test_from_v2_5_on_the_words_stand_in_err_with_our_own_code(version: str) -> None:
+    message = Message.parse(answer(received(version), "AE", ERRORS))
+    assert message.get("MSA-3") == ""
+    ours = [(one.value(5), one.value(5, 1, 3)) for one in message.all("ERR")]
+    assert ours[1] == ("SegmentSequence", "99CONNECTOR")
+    assert message.get("ERR-7") == "the patient has no identifier"
+
+
+def test_an_old_answer_keeps_its_words_within_the_field() -> None:
+    long = RequiredFieldMissing("x" * 200, location="PID-3")
+    assert len(Message.parse(answer(received("2.3"), "AE", [long])).get("MSA-3")) == 80
+
+
+def test_the_expected_sequence_number_stands_in_msa_4() -> None:
+    text = ack.ack(received(), "AA", control_id="X1", at="2024", expected="-1")
+    assert text.split("\r")[1] == "MSA|AA|MSG1||-1"
+
+
+def test_an_application_acknowledgment_says_which_answer_it_asks_for_itself() -> None:
+    msh = Message.parse(ack.ack(received(), "AA", control_id="X1", at="2024", accept="AL")).msh
+    assert [msh.field(number) for number in (15, 16, 17, 18)] == ["AL", "NE", "", "8859/1"]
+
+
+@pytest.mark.parametrize("identity", [" M 1 ", "M\\F\\1", "a~b^c&d", "0\t1"])
+def test_msa_2_is_msh_10_character_by_character(identity: str) -> None:
+    message = Message.parse(f"MSH|^~\\&|A|B|C|D|2024||ADT^A01|{identity}|P|2.3\rPID|1\r")
+    assert answer(message).split("\r")[1] == f"MSA|AA|{identity}"
 
 
 def test_an_answer_reads_back() -> None:
