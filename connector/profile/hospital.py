@@ -7,14 +7,10 @@ from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, Field, model_validator
 
-from connector.hl7v2 import charset
+from connector.profile.receiver import Charset, V2Receiver
 from connector.profile.section import (
     Fingerprint,
-    Form,
-    Host,
-    Port,
     ProcessingId,
-    Seconds,
     Section,
     V2Message,
     V2Name,
@@ -30,16 +26,7 @@ def _zone(name: str) -> str:
     return name
 
 
-def _charset(name: str) -> str:
-    found = charset.known(name)
-    if name and not found:
-        raise fault("this character set is not known", fix='write a name of table 0211, as "UNICODE UTF-8"')
-    return found
-
-
 TimeZone = Annotated[str, AfterValidator(_zone)]
-Charset = Annotated[str, AfterValidator(_charset)]
-"""A character set by any of its names; the model holds that of table 0211."""
 
 
 class V2Sender(Section):
@@ -60,35 +47,6 @@ class V2Sender(Section):
         if not (self.certificates or self.subjects):
             raise fault("nobody may speak for this partner", fix="name a fingerprint under certificates")
         return self
-
-
-class V2Receiver(Section):
-    """Where the partner listens for MLLP over TLS, and what stands in MSH of what we send."""
-
-    host: Host
-    """The partner's host name or address."""
-    port: Port
-    """The partner's port."""
-    server_name: Annotated[str, Form(r"[A-Za-z0-9.:-]+", "a host name", True)] = ""
-    """The name in the partner's certificate; `""`: `host`."""
-    application: V2Name = "CONNECTOR"
-    """Our sending application, MSH-3."""
-    facility: V2Name = "CONNECTOR"
-    """Our sending facility, MSH-4."""
-    receiving_application: V2Name
-    """The partner's application, MSH-5."""
-    receiving_facility: V2Name
-    """The partner's facility, MSH-6."""
-    version: V2Version = "2.5.1"
-    """The version of messages that we write anew, MSH-12."""
-    charset: Charset = "UNICODE UTF-8"
-    """The character set of messages that we write anew, MSH-18."""
-    processing_id: ProcessingId = "P"
-    """MSH-11 of messages that we write anew."""
-    connect_seconds: Seconds = 10.0
-    """How long to wait for a connection and its handshake."""
-    acknowledgment_seconds: Seconds = 30.0
-    """How long to wait for an acknowledgment."""
 
 
 class V2(Section):
