@@ -256,7 +256,13 @@ class ProfileError(ConfigurationError):
 
 
 class DeliveryError(ConnectorError):
-    """The other side did not take a message."""
+    """The other side did not take a message.
+
+    ``status``: of HTTP; ``issue``: the code of the partner's OperationOutcome, if R4 knows it.
+    """
+
+    status: int = 0
+    issue: str = ""
 
 
 class PartnerUnreachable(DeliveryError):
@@ -284,6 +290,10 @@ class PartnerRefusedUs(DeliveryError):
 
 class PartnerRefusedMessage(DeliveryError):
     """The partner will never take this message (AR/CR, 400, 422)."""
+
+
+class PartnerChangedIt(DeliveryError):
+    """A resource is not at the version any more over which our update was made (409, 412)."""
 
 
 class AnswerNotUnderstood(DeliveryError):
@@ -344,6 +354,7 @@ ANSWERS: dict[type[ConnectorError], Answer] = {
     PartnerBusy: Answer("AE", "207", "throttled", 503, _LATER),
     PartnerRefusedUs: Answer("AE", "207", "security", 502, _HOLD),
     PartnerRefusedMessage: Answer("AE", "207", "processing", 502, _NEVER),
+    PartnerChangedIt: Answer("AE", "206", "conflict", 502, _LATER),
     AnswerNotUnderstood: Answer("AE", "207", "processing", 502, _LATER),
     AnswerForAnother: Answer("AE", "207", "processing", 502, _LATER),
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -22,7 +22,7 @@ from connector.errors import (
 from connector.fhir import json as fjson
 from connector.pipeline.entries import Trail, reason
 from connector.pipeline.ports import Acknowledgment, Clock, FhirSender, V2Sender
-from connector.store import Direction, OutboxItem, Store
+from connector.store import Direction, JournalEntry, OutboxItem, Store
 
 AHEAD: Final = 8  # how many of a lane are read at once
 
@@ -51,10 +51,12 @@ class Pauses:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What the partner said: facts for the audit trail, and the versions it gave to resources."""
+    """What the partner said: facts for the audit trail, the versions it gave to resources, and what the
+    journal keeps of it."""
 
     facts: Mapping[str, Any]
     versions: Mapping[str, str]
+    journal: Sequence[JournalEntry] = ()
 
 
 class ToV2:
@@ -162,7 +164,7 @@ class Delivering:
         entry = self._trail.did(
             f"{self._tag}:acknowledged", _correlation(item), attempt=attempt, **told.facts
         )
-        await self._store.delivered(item.id, self._clock(), [], [entry])
+        await self._store.delivered(item.id, self._clock(), told.journal, [entry])
 
     async def _failed(self, item: OutboxItem, error: ConnectorError) -> bool:
         """Record what went wrong; whether the lane may go on with the next."""

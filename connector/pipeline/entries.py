@@ -75,4 +75,6 @@ def reason(error: ConnectorError) -> str:
 
 
 def _where(error: ConnectorError, what: dict[str, Any]) -> dict[str, Any]:
-    return {**what, "location": error.location} if error.location else what
+    """Beside what it was: where, and what the partner answered (a status, an issue code of R4)."""
+    said = {name: getattr(error, name, None) for name in ("location", "status", "issue")}
+    return what | {name: value for name, value in said.items() if value}
