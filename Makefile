@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 WORKERS ?= $(shell nproc 2>/dev/null | awk '{print ($$1 > 4) ? 4 : $$1}')
 
-.PHONY: help ready run test fuzz check bench lock clean
+.PHONY: help ready run test fuzz faults check bench lock clean
 
 help:            ## what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -19,6 +19,9 @@ test: ready      ## the tests
 
 fuzz: ready      ## the laws on new examples, which make test never sees
 	@.venv/bin/python -m pytest -n $(WORKERS) -m hypothesis --hypothesis-profile search
+
+faults: ready    ## the long run of the faults: kills, failing system calls, failing partners (needs strace)
+	@FAULTS=full .venv/bin/python -m pytest -n $(WORKERS) -rP tests/faults
 
 check: ready     ## ruff, format and mypy --strict
 	@.venv/bin/ruff check .

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Final
@@ -32,10 +33,13 @@ cli.main(["serve", "--config", sys.argv[1]])
 
 
 class Killed:
-    """A context manager: starts, kills and finally ends the connector of a site."""
+    """A context manager: starts, kills and finally ends the connector of a site.
 
-    def __init__(self, site: Site, cache: Path) -> None:
-        self._site = site
+    ``acknowledged``: how many messages its partners have heard of so far.
+    """
+
+    def __init__(self, site: Site, cache: Path, acknowledged: Callable[[], int]) -> None:
+        self._site, self._acknowledged = site, acknowledged
         self._environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(cache)}
         self._waiting: deque[subprocess.Popen[bytes]] = deque()
         self._serving: subprocess.Popen[bytes] | None = None
@@ -77,10 +81,6 @@ class Killed:
         time.sleep(seconds)
         assert self._end(signal.SIGKILL) == -signal.SIGKILL, self.log()
         self.kills += 1
-
-    def _acknowledged(self) -> int:
-        sent = self._site.sent
-        return sent.read_bytes().count(b"\n") if sent.exists() else 0
 
     def stop(self) -> int:
         """SIGTERM; the exit code."""

@@ -6,12 +6,13 @@ order in which something arrived can be read from what arrived.
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 import re
 import threading
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,20 +21,22 @@ from typing import Any, Final
 import httpx2
 
 from connector.demo import tls
-from connector.demo.hospital import drop
 from connector.demo.messages import split
 from connector.demo.site import Site
 
-Revisions = dict[str, list[int]]
+from .senders import Said, Sender, Taken
 
-ADMITTED: Final = [f"H{number}" for number in range(12)]  # patients that only the hospital changes
-MOVING: Final = [
-    f"M{number}" for number in range(4)
-]  # patients of the hospital that people change at the FHIR side
-REGISTERED: Final = [f"f-{number}" for number in range(4)]  # patients that only the FHIR side knows
+Revisions = dict[str, list[int]]
+Revise = Callable[[str], int]
+
+SENDERS: Final = 8
+ADMITTED: Final = [f"H{number}" for number in range(40)]  # patients that only the hospital changes
+MOVING: Final = [f"M{number}" for number in range(5)]  # of the hospital, changed at the FHIR side by people
+REGISTERED: Final = [f"f-{number}" for number in range(5)]  # patients that only the FHIR side knows
 AUTHORITY: Final = "urn:oid:2.999.1.1"
 _EVENTS: Final = ("A08", "A08", "A31", "A02")
-_AHEAD: Final = 6  # messages and changes that may wait for their turn
+_AHEAD: Final = 6  # changes that may wait for their turn
+_PACE: Final = 0.08  # seconds between two messages of a sender
 
 
 def admission(event: str, patient: str, identity: str, revision: int) -> str:
@@ -70,30 +73,64 @@ def registered(key: str, revision: int) -> dict[str, Any]:
     }
 
 
+class Ward:
+    """The patients of one sender, and what it says of them."""
+
+    def __init__(self, number: int, patients: list[str], revise: Revise) -> None:
+        self._patients, self._revise = patients, revise
+        self._admissions = iter(patients)
+        self._count = itertools.count()
+        self._number = number
+
+    def __call__(self, chance: random.Random) -> Said:
+        """The next message: every patient is admitted before anything else is said of anybody."""
+        patient = next(self._admissions, "")
+        event = "A01" if patient else chance.choice((*_EVENTS, "R01", "R01"))
+        patient = patient or chance.choice([one for one in self._patients if one in ADMITTED])
+        subject = f"{patient} result" if event == "R01" else patient
+        revision, identity = self._revise(subject), f"S{self._number}{next(self._count):06}"
+        if event == "R01":
+            return Said(identity, subject, revision, result(patient, identity, revision))
+        return Said(identity, subject, revision, admission(event, patient, identity, revision))
+
+
 @dataclass
 class Storm:
-    """Keeps both partners busy until it is stopped; ``said`` and ``changed`` hold the revisions in order."""
+    """Keeps both partners busy until it is stopped; ``changed`` holds the FHIR side's revisions in order."""
 
     site: Site
     chance: random.Random
-    people: random.Random = field(init=False)  # of the other thread
-    said: dict[str, tuple[str, int]] = field(default_factory=dict)  # control id -> subject, revision
+    senders: list[Sender] = field(init=False)
     changed: Revisions = field(default_factory=lambda: defaultdict(list))  # Patient/id -> revisions
     _revision: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     _over: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
-        self.people = random.Random(self.chance.random())
+        patients = [*MOVING, *ADMITTED]
+        self.senders = [
+            Sender(
+                self.site,
+                Ward(number, patients[number::SENDERS], self._next),
+                _PACE,
+                self.chance.randrange(2**32),
+                self._over,
+            )
+            for number in range(SENDERS)
+        ]
 
-    def begin(self) -> None:
-        """The hospital admits every patient."""
-        for patient in (*ADMITTED, *MOVING):
-            self._say("A01", patient)
+    @property
+    def taken(self) -> list[Taken]:
+        """Every acknowledged message, sender by sender."""
+        return [one for sender in self.senders for one in sender.taken]
+
+    def acknowledged(self) -> int:
+        """How many messages were acknowledged so far."""
+        return sum(len(sender.taken) for sender in self.senders)
 
     @contextmanager
     def blowing(self) -> Iterator[None]:
         """Both sides talk while the block runs."""
-        tasks = [threading.Thread(target=self._hospital), threading.Thread(target=self._people)]
+        tasks = [*self.senders, threading.Thread(target=self._people)]
         for task in tasks:
             task.start()
         try:
@@ -103,28 +140,12 @@ class Storm:
             for task in tasks:
                 task.join(30)
 
-    def _hospital(self) -> None:
-        while not self._over.wait(0.02):
-            if len(list(self.site.spool.glob("*.hl7"))) < _AHEAD:
-                self._say(self.chance.choice((*_EVENTS, "R01", "R01")), self.chance.choice(ADMITTED))
-
-    def _say(self, event: str, patient: str) -> None:
-        subject = f"{patient} result" if event == "R01" else patient
-        revision, identity = self._next(subject), f"S{len(self.said):06}"
-        make = (
-            result(patient, identity, revision)
-            if event == "R01"
-            else admission(event, patient, identity, revision)
-        )
-        self.said[identity] = (subject, revision)
-        drop(self.site, identity, make.encode())
-
     def _people(self) -> None:
         context = tls.client_context(self.site.folder, "analyst")
         with httpx2.Client(verify=context, base_url=f"{self.site.sandbox_url}/admin", timeout=20) as client:
             while not self._over.wait(0.03):
                 if client.get("/stats").json()["notices"]["waiting"] < _AHEAD:
-                    self._change(client, self.people.choice((*MOVING, *REGISTERED)))
+                    self._change(client, self.chance.choice((*MOVING, *REGISTERED)))
 
     def _change(self, client: httpx2.Client, patient: str) -> None:
         if patient in REGISTERED:
