@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.hl7v2 import batch
-from connector.hl7v2.batch import holds_many, read
+from connector.hl7v2.envelope import answer, holds_many, read
 from tests.hl7v2.texts import messages
 
 A = "MSH|^~\\&|A\rPID|1\r"
@@ -128,3 +128,32 @@ def test_nothing_that_is_not_blank_vanishes(raw: bytes) -> None:
     content = b"BHS|^~\\&\r" + raw.replace(b"\xff\xfe", b"")
     kept = b"".join(one for part in read(content).batches for one in part.messages)
     assert set(kept) <= set(raw)
+
+
+def test_a_file_is_answered_with_a_file_of_batches_of_acknowledgments() -> None:
+    two = "BHS|^~\\&|G|H|I|J|2024||||B2\r"
+    content = read(f"{FHS}{BHS}{A}{B}BTS|2\r{two}BTS|0\rFTS|2\r".encode())
+    said = [[b"MSH|^~\\&|1\rMSA|AA|1\r", b"MSH|^~\\&|2\rMSA|AE|2\r"], []]
+    assert answer(content, said, control_id="X", at="2026").decode() == (
+        "FHS|^~\\&|||F||2026||||X|F1\r"
+        "BHS|^~\\&|||G||2026||||X|B1\rMSH|^~\\&|1\rMSA|AA|1\rMSH|^~\\&|2\rMSA|AE|2\rBTS|2\r"
+        "BHS|^~\\&|I|J|G|H|2026||||X-2|B2\rBTS|0\r"
+        "FTS|2\r"
+    )
+
+
+def test_what_came_without_an_envelope_is_answered_without_one() -> None:
+    assert answer(read((A + B).encode()), [[b"a", b"b"]], control_id="X", at="2026") == b"ab"
+
+
+def test_the_answer_to_a_batch_is_a_batch_whose_counts_are_right() -> None:
+    content = read(f"{FHS}{BHS}{A}{B}BTS|2\rFTS|1\r".encode())
+    again = read(answer(content, [[A.encode()]], control_id="X", at="2026"))
+    assert again.faults == ()
+    assert again.batches[0].messages == (A.encode(),)
+
+
+def test_a_wide_batch_is_answered_in_utf_16() -> None:
+    content = read((BHS + A + "BTS|1\r").encode("utf-16"))
+    again = answer(content, [[A.encode("utf-16")]], control_id="X", at="2026").decode("utf-16")
+    assert again == f"BHS|^~\\&|||G||2026||||X|B1\r{A}BTS|1\r"
