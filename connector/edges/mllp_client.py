@@ -1,42 +1,71 @@
-"""The sending side of MLLP over mutual TLS: one connection, one message at a time, in order."""
+"""The sending side of MLLP over mutual TLS: connections with one message outstanding on each."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from connector.edges.acceptor import peer_of
+from connector.edges.mllp_connection import Confirm, MllpConnection, OnStray
 from connector.edges.tls import Peer
 from connector.errors import (
-    AnswerNotUnderstood,
+    AnswerForAnother,
+    ConnectorError,
+    NoAnswer,
     PartnerRefusedUs,
     PartnerUnreachable,
 )
-from connector.mllp import Acknowledgment, Exchange, Frame, Framer, Mode, Stray, frame, read_msa
+from connector.mllp import Acknowledgment, Exchange, Mode, Stray, StrayAnswer, frame, read_msa
 from connector.mllp.exchange import ReadAnswer
 
-OnStray = Callable[[Stray], None]
-
-_READ = 65536
+_GOODBYE: Final = 2.0  # seconds for the partner to close its side too
+_PASSING: Final = frozenset(
+    {
+        "APPLICATION_DATA_AFTER_CLOSE_NOTIFY",
+        "DECRYPTION_FAILED_OR_BAD_RECORD_MAC",
+        "SSLV3_ALERT_BAD_RECORD_MAC",
+        "TLSV1_ALERT_INTERNAL_ERROR",
+        "TLSV1_ALERT_USER_CANCELLED",
+        "UNEXPECTED_EOF_WHILE_READING",
+    }
+)
+"""OpenSSL's reasons of a connection that broke; all others say that the two ends will never agree."""
 
 
 @dataclass(frozen=True, slots=True)
 class MllpTimeouts:
-    """Seconds: for connecting with its handshake, for writing a message, for each answer."""
+    """Seconds: for connecting with its handshake, for writing a message, for its answer, and for the
+    application answer after a commit answer."""
 
     connect: float = 10.0
     write: float = 30.0
     answer: float = 30.0
+    application: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """What becomes of a connection after a message.
+
+    ``keep``: it stays for the next one; ``idle``: seconds without a message after which it is closed, 0:
+    never; ``probe``: seconds without traffic after which TCP asks whether the partner is there, 0: never.
+    """
+
+    keep: bool = True
+    idle: float = 0.0
+    probe: float = 60.0
 
 
 class MllpClient:
-    """Sends messages to one partner and waits for their acknowledgments.
+    """Sends messages to one partner over one connection and waits for their acknowledgments.
 
-    Keeps its connection and makes a new one where that is gone. ``server_name``: the name the partner's
-    certificate must carry (default: ``host``). ``limit``: bytes of an answer. ``read``: takes (code,
-    control id) out of an answer. ``on_stray``: told of answers that settle nothing.
+    Keeps its connection as ``keeping`` says and makes a new one where that is gone; it never tries a message
+    twice by itself. ``server_name``: the name the partner's certificate must carry (default: ``host``).
+    ``limit``: bytes of an answer. ``read``: takes (code, control id) out of an answer. ``on_stray``: told of
+    answers that settle nothing. ``confirm``: answers an application acknowledgment that asks for it.
     Usable as an async context manager.
     """
 
@@ -48,21 +77,22 @@ class MllpClient:
         server_name: str = "",
         timeouts: MllpTimeouts | None = None,
         *,
+        keeping: Keeping = Keeping(),
         limit: int = 1024 * 1024,
         read: ReadAnswer = read_msa,
         on_stray: OnStray | None = None,
+        confirm: Confirm | None = None,
     ) -> None:
-        self._host = host
-        self._port = port
-        self._context = context
+        self._host, self._port, self._context = host, port, context
         self._server_name = server_name or host
-        self._timeouts = timeouts or MllpTimeouts()
-        self._limit = limit
+        self._timeouts, self._keeping, self._limit = timeouts or MllpTimeouts(), keeping, limit
         self._exchange = Exchange(read)
-        self._on_stray: OnStray = on_stray or (lambda reason: None)
+        self._tell: OnStray = on_stray or (lambda answer: None)
+        self._confirm: Confirm = confirm or (lambda payload: None)
         self._turn = asyncio.Lock()
-        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
-        self._framer = Framer(limit)
+        self._connection: MllpConnection | None = None
+        self._idle: asyncio.TimerHandle | None = None
+        self._unknown = 0  # answers to nothing that was ever sent, during this message
 
     async def __aenter__(self) -> MllpClient:
         return self
@@ -73,7 +103,8 @@ class MllpClient:
     @property
     def peer(self) -> Peer | None:
         """Who is at the other end, while connected."""
-        return peer_of(self._streams[1].transport) if self._streams else None
+        here = self._connection
+        return peer_of(here.transport) if here is not None and here.usable else None
 
     def reload(self, context: ssl.SSLContext) -> None:
         """Use this context from the next connection on."""
@@ -82,112 +113,122 @@ class MllpClient:
     async def send(self, payload: bytes, control_id: str, mode: Mode = Mode.ORIGINAL) -> Acknowledgment:
         """Send one message and return its final acknowledgment, positive or not.
 
-        ``control_id``: MSH-10 of ``payload``, which the answer must echo. Raises FrameError (nothing was
-        sent: the payload cannot be framed), PartnerUnreachable (no connection, or it broke or stayed silent
-        before the answer: the partner may have taken the message, so send it again under the same control
-        id), PartnerRefusedUs (TLS), AnswerNotUnderstood (an answer that is no acknowledgment of it).
-        After an error the connection is closed, so that no late answer meets the next message.
+        ``control_id``: MSH-10 of ``payload``, which the answer must echo; an answer that echoes another is
+        told to ``on_stray`` and waited past. Raises FrameError (nothing was sent: the payload cannot be
+        framed), PartnerUnreachable (no connection, or it broke), NoAnswer (silence), AnswerForAnother (only
+        answers to what was never sent), AnswerNotUnderstood (what came is no acknowledgment) and
+        PartnerRefusedUs (TLS). After an error the partner may have taken the message, so it is sent again
+        under the same control id; the connection is closed by then, so that no late answer meets another
+        message and no rest of this one is sent.
         """
         block = frame(payload)
         async with self._turn:
+            self._awake()
             try:
-                return await self._deliver(block, control_id, mode)
+                answer = await self._deliver(block, control_id, mode)
             except BaseException:
                 self._exchange.give_up(control_id)
                 self._abort()
                 raise
+            self._rest()
+            return answer
 
     async def close(self) -> None:
         """Close the connection, if there is one."""
         async with self._turn:
-            if self._streams is None:
-                return
-            writer = self._streams[1]
-            self._streams = None
-            writer.close()
-            try:
-                await asyncio.wait_for(writer.wait_closed(), self._timeouts.write)
-            except OSError:
-                writer.transport.abort()  # the partner was faster, or does not say goodbye
+            self._awake()
+            if self._connection is not None:
+                self._connection.close()
+                await self._parted(self._connection)
+                self._connection = None
 
     async def _deliver(self, block: bytes, control_id: str, mode: Mode) -> Acknowledgment:
         try:
-            reader, writer = await self._connected()
+            async with asyncio.timeout(self._timeouts.connect):
+                connection = await self._connected()
             self._exchange.sent(control_id, mode)
-            writer.write(block)
+            self._unknown = 0
             async with asyncio.timeout(self._timeouts.write):
-                await writer.drain()
-            return await self._final(reader)
+                await connection.write(block)
+            return await self._final(connection)
         except TimeoutError:
-            raise PartnerUnreachable("the partner did not answer in time") from None
+            raise PartnerUnreachable("the partner did not connect or read in time") from None
         except ssl.SSLError as error:
-            raise PartnerRefusedUs(f"tls: {_tls_reason(error)}", fix="compare both trust anchors") from None
+            raise _of_tls(error) from None
         except OSError as error:
             raise PartnerUnreachable(f"the connection failed: {type(error).__name__}") from None
 
-    async def _connected(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        if self._streams is not None and self._usable(*self._streams):
-            return self._streams
-        self._abort()
-        self._framer = Framer(self._limit)
-        async with asyncio.timeout(self._timeouts.connect):
-            self._streams = await asyncio.open_connection(
-                self._host,
-                self._port,
-                ssl=self._context,
-                server_hostname=self._server_name,
-                ssl_handshake_timeout=self._timeouts.connect,
-                ssl_shutdown_timeout=2.0,
-            )
-        return self._streams
+    async def _connected(self) -> MllpConnection:
+        before = self._connection
+        if before is not None:
+            if before.usable:
+                return before
+            await self._parted(before)  # never two at once: some partners take one only
+        _, self._connection = await asyncio.get_running_loop().create_connection(
+            lambda: MllpConnection(self._exchange, self._limit, self._stray, self._confirm),
+            self._host,
+            self._port,
+            ssl=self._context,
+            server_hostname=self._server_name,
+            ssl_handshake_timeout=self._timeouts.connect,
+            ssl_shutdown_timeout=_GOODBYE,
+        )
+        self._connection.keep_alive(self._keeping.probe)
+        return self._connection
 
-    def _usable(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        return not (reader.at_eof() or reader.exception() or writer.is_closing())
-
-    async def _final(self, reader: asyncio.StreamReader) -> Acknowledgment:
+    async def _final(self, connection: MllpConnection) -> Acknowledgment:
+        seconds = self._timeouts.answer
         while True:
-            async with asyncio.timeout(self._timeouts.answer):
-                answer = await self._next_answer(reader)
+            try:
+                async with asyncio.timeout(seconds):
+                    answer = await connection.answer()
+            except TimeoutError:
+                raise self._silent() from None
             if answer.final:
                 return answer
+            seconds = self._timeouts.application
 
-    async def _next_answer(self, reader: asyncio.StreamReader) -> Acknowledgment:
-        while True:
-            for event in self._framer.events():
-                if isinstance(event, Frame):
-                    answer = self._match(event.payload)
-                    if answer is not None:
-                        return answer
-                elif not getattr(event, "blank", False):
-                    raise AnswerNotUnderstood("the partner does not answer in MLLP frames")
-            received = await reader.read(_READ)
-            if not received:
-                raise ConnectionResetError
-            self._framer.receive(received)
+    def _silent(self) -> ConnectorError:
+        if self._unknown:
+            return AnswerForAnother("the partner acknowledged other messages only", location="MSA-2")
+        return NoAnswer("the partner did not answer in time")
 
-    def _match(self, payload: bytes) -> Acknowledgment | None:
-        answer = self._exchange.received(payload)
-        if isinstance(answer, Acknowledgment):
-            return answer
-        self._on_stray(answer.reason)
-        if answer.reason in (Stray.UNREADABLE, Stray.UNKNOWN):
-            raise AnswerNotUnderstood(_WHY[answer.reason], location=_WHERE[answer.reason])
-        return None
+    def _stray(self, answer: StrayAnswer) -> None:
+        self._unknown += answer.reason is Stray.UNKNOWN
+        self._tell(answer)
+
+    def _rest(self) -> None:
+        """The message is settled: close the connection now, later or not at all."""
+        if self._connection is None:
+            return
+        if not self._keeping.keep:
+            self._connection.close()
+        elif self._keeping.idle:
+            loop = asyncio.get_running_loop()
+            self._idle = loop.call_later(self._keeping.idle, self._connection.close)
+
+    def _awake(self) -> None:
+        if self._idle is not None:
+            self._idle.cancel()
+            self._idle = None
+
+    async def _parted(self, connection: MllpConnection) -> None:
+        """Wait until a connection that ends is closed on our side; what lingers is cut."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_GOODBYE):
+                await connection.gone.wait()
+                return
+        connection.abort()
 
     def _abort(self) -> None:
-        if self._streams is not None:
-            self._streams[1].transport.abort()
-            self._streams = None
+        if self._connection is not None:
+            self._connection.abort()
 
 
-_WHY = {
-    Stray.UNREADABLE: "the answer is no acknowledgment",
-    Stray.UNKNOWN: "the answer is for a message that was not sent",
-}
-_WHERE = {Stray.UNREADABLE: "MSA-1", Stray.UNKNOWN: "MSA-2"}
-
-
-def _tls_reason(error: ssl.SSLError) -> str:
+def _of_tls(error: ssl.SSLError) -> ConnectorError:
+    reason = getattr(error, "reason", None) or ""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return error.verify_message
-    return getattr(error, "reason", None) or "protocol error"
+        return PartnerRefusedUs(f"tls: {error.verify_message}", fix="compare both trust anchors")
+    if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError) or reason in _PASSING:
+        return PartnerUnreachable(f"the connection failed: {reason or type(error).__name__}")
+    return PartnerRefusedUs(f"tls: {reason or 'protocol error'}", fix="compare both trust anchors")

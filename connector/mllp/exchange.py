@@ -34,6 +34,7 @@ class Stray(StrEnum):
     UNKNOWN = "unknown"  # nothing was sent under that control id
     DUPLICATE = "duplicate"  # answered before
     LATE = "late"  # given up before
+    AFTERWARDS = "afterwards"  # the application answer to what its commit answer had settled
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +54,13 @@ class Acknowledgment:
 
 @dataclass(frozen=True, slots=True)
 class StrayAnswer:
-    """An answer that settles nothing; ``control_id`` as far as it could be read."""
+    """An answer that settles nothing.
+
+    ``code``: of table 0008, "" where it has none; ``control_id`` as far as it could be read.
+    """
 
     reason: Stray
+    code: str
     control_id: str
     payload: bytes
 
@@ -100,23 +105,32 @@ class Exchange:
             self._remember(control_id, Stray.LATE)
 
     def received(self, payload: bytes) -> Acknowledgment | StrayAnswer:
-        """What this frame answers."""
+        """What this frame answers. An answer is never credited to a message other than the one it names."""
         code, control_id = self._read(payload)
         if not control_id or code not in COMMIT_CODES | APPLICATION_CODES:
-            return StrayAnswer(Stray.UNREADABLE, control_id, payload)
+            return StrayAnswer(Stray.UNREADABLE, "", control_id, payload)
         if control_id not in self._waiting:
-            return StrayAnswer(self._past.get(control_id, Stray.UNKNOWN), control_id, payload)
+            return StrayAnswer(self._reason(code, control_id), code, control_id, payload)
         return self._answer(code, control_id, payload)
+
+    def _reason(self, code: str, control_id: str) -> Stray:
+        reason = self._past.get(control_id, Stray.UNKNOWN)
+        if reason is Stray.AFTERWARDS:
+            if code in COMMIT_CODES:
+                return Stray.DUPLICATE
+            self._past[control_id] = Stray.DUPLICATE
+        return reason
 
     def _answer(self, code: str, control_id: str, payload: bytes) -> Acknowledgment | StrayAnswer:
         mode, committed = self._waiting[control_id]
         if committed and code in COMMIT_CODES:
-            return StrayAnswer(Stray.DUPLICATE, control_id, payload)
+            return StrayAnswer(Stray.DUPLICATE, code, control_id, payload)
         if mode is Mode.APPLICATION and code == "CA":
             self._waiting[control_id] = (mode, True)
             return Acknowledgment(code, control_id, payload, final=False)
         del self._waiting[control_id]
-        self._remember(control_id, Stray.DUPLICATE)
+        more = mode is Mode.COMMIT and code == "CA"
+        self._remember(control_id, Stray.AFTERWARDS if more else Stray.DUPLICATE)
         return Acknowledgment(code, control_id, payload)
 
     def _remember(self, control_id: str, reason: Stray) -> None:

@@ -54,28 +54,59 @@ def test_a_second_commit_answer_is_a_duplicate_and_the_message_still_waits() -> 
     exchange = Exchange()
     exchange.sent("1", Mode.APPLICATION)
     exchange.received(ack("CA", "1"))
-    assert exchange.received(ack("CA", "1")) == StrayAnswer(Stray.DUPLICATE, "1", ack("CA", "1"))
+    assert exchange.received(ack("CA", "1")) == StrayAnswer(Stray.DUPLICATE, "CA", "1", ack("CA", "1"))
     assert exchange.waiting == ("1",)
+
+
+def test_with_commit_answers_only_the_application_answer_comes_afterwards_and_once() -> None:
+    exchange = Exchange()
+    exchange.sent("1", Mode.COMMIT)
+    exchange.received(ack("CA", "1"))
+    reasons = [exchange.received(ack(code, "1")) for code in ("CA", "AE", "AE")]
+    assert [one.reason for one in reasons if isinstance(one, StrayAnswer)] == [
+        Stray.DUPLICATE,
+        Stray.AFTERWARDS,
+        Stray.DUPLICATE,
+    ]
+
+
+@pytest.mark.parametrize("code", ["CE", "CR", "AE"])
+def test_after_a_commit_answer_that_refuses_nothing_more_is_expected(code: str) -> None:
+    exchange = Exchange()
+    exchange.sent("1", Mode.COMMIT)
+    exchange.received(ack(code, "1"))
+    answer = exchange.received(ack("AA", "1"))
+    assert isinstance(answer, StrayAnswer)
+    assert answer.reason is Stray.DUPLICATE
+
+
+def test_an_answer_is_not_credited_to_the_message_that_waits_unless_it_names_it() -> None:
+    exchange = Exchange()
+    exchange.sent("1")
+    exchange.give_up("1")
+    exchange.sent("2")
+    assert exchange.received(ack("AA", "1")) == StrayAnswer(Stray.LATE, "AA", "1", ack("AA", "1"))
+    assert exchange.waiting == ("2",)
 
 
 def test_a_second_answer_is_a_duplicate() -> None:
     exchange = Exchange()
     exchange.sent("1")
     exchange.received(ack("AA", "1"))
-    assert exchange.received(ack("AA", "1")) == StrayAnswer(Stray.DUPLICATE, "1", ack("AA", "1"))
+    assert exchange.received(ack("AA", "1")) == StrayAnswer(Stray.DUPLICATE, "AA", "1", ack("AA", "1"))
 
 
 def test_an_answer_after_giving_up_is_late() -> None:
     exchange = Exchange()
     exchange.sent("1")
     exchange.give_up("1")
-    assert exchange.received(ack("AA", "1")) == StrayAnswer(Stray.LATE, "1", ack("AA", "1"))
+    assert exchange.received(ack("AA", "1")) == StrayAnswer(Stray.LATE, "AA", "1", ack("AA", "1"))
 
 
 def test_giving_up_what_does_not_wait_changes_nothing() -> None:
     exchange = Exchange()
     exchange.give_up("1")
-    assert exchange.received(ack("AA", "1")) == StrayAnswer(Stray.UNKNOWN, "1", ack("AA", "1"))
+    assert exchange.received(ack("AA", "1")) == StrayAnswer(Stray.UNKNOWN, "AA", "1", ack("AA", "1"))
 
 
 def test_a_message_sent_again_waits_again() -> None:
