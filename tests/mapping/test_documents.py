@@ -144,7 +144,70 @@ def test_data_of_an_unknown_type_has_one_all_the_same() -> None:
 def test_data_that_is_none_is_listed() -> None:
     text = mdm(TXA, "OBX|1|ED|87^PDF^L||^application^pdf^Base64^<here>")
     assert {"OBX-2", "OBX-5"} <= {*MADE.to_fhir(text).lost}
-    assert document(text)["content"] == [{"attachment": {"title": "PDF"}}]
+    assert document(text)["content"] == [
+        {"attachment": {"title": "PDF"}, "extension": [coded({"code": "87", "display": "PDF"}, "urn:id:L")]}
+    ]
+
+
+def coded(coding: Json, system: str) -> Json:
+    url = "http://hl7.org/fhir/4.0/StructureDefinition/extension-Observation.code"
+    return {"url": url, "valueCodeableConcept": {"coding": [coding | {"system": system}]}}
+
+
+def back(text: str) -> list[str]:
+    """The OBX of a document that goes back without a prior message."""
+    written = MADE.to_v2(MADE.to_fhir(text).bundle).message
+    return [line for line in written.split("\r") if line.startswith("OBX")]
+
+
+def test_a_part_of_a_document_has_its_code_its_status_and_its_time() -> None:
+    text = mdm(TXA, "OBX|1|FT|86^Values^L^44249-1^Panel^LN||Some text||||||F|||20260501021111+0200")
+    (content,) = document(text)["content"]
+    codes = [
+        {"code": "86", "display": "Values", "system": "urn:id:L"},
+        {"code": "44249-1", "display": "Panel", "system": "http://loinc.org"},
+    ]
+    assert content["extension"] == [
+        {
+            "url": "http://hl7.org/fhir/4.0/StructureDefinition/extension-Observation.code",
+            "valueCodeableConcept": {"coding": codes},
+        },
+        {
+            "url": "http://hl7.org/fhir/4.0/StructureDefinition/extension-Observation.status",
+            "valueCode": "final",
+        },
+    ]
+    assert content["attachment"]["title"] == "Values"
+    assert content["attachment"]["creation"] == "2026-05-01T02:11:11+02:00"
+    assert not [at for at in MADE.to_fhir(text).lost if at.startswith("OBX")]
+    assert back(text) == ["OBX|1|FT|86^Values^L^44249-1^Panel^LN||Some text||||||F|||20260501021111+0200"]
+
+
+def test_a_part_that_is_only_called_something_has_no_code() -> None:
+    text = mdm(TXA, "OBX|1|TX|^Critical values||Some text")
+    (content,) = document(text)["content"]
+    assert "extension" not in content
+    assert back(text) == ["OBX|1|TX|^Critical values||Some text"]
+
+
+def test_a_new_title_touches_no_other_part_of_the_code() -> None:
+    text = mdm(TXA, "OBX|1|TX|86^Values^L||Some text")
+    made = MADE.to_fhir(text)
+    of_type(made.bundle, "DocumentReference")[0]["content"][0]["attachment"]["title"] = "Results"
+    assert "OBX|1|TX|86^Results^L||Some text" in MADE.to_v2(made.bundle, text).message.split("\r")
+
+
+def test_an_order_that_says_how_far_it_is_has_a_report_beside_the_document() -> None:
+    order = "OBR|1|O1^EHR||11502-2^Report^LN|||20260501070000+0200|20260501073000+0200" + "|" * 17 + "F"
+    made = lawful(MADE, mdm("ORC|RE|O1^EHR", order, TXA, TEXT))
+    request, report = of_type(made, "ServiceRequest")[0], of_type(made, "DiagnosticReport")[0]
+    assert report["basedOn"] == [{"reference": f"ServiceRequest/{request['id']}"}]
+    assert report["status"] == "final"
+    assert report["effectivePeriod"] == {
+        "start": "2026-05-01T07:00:00+02:00",
+        "end": "2026-05-01T07:30:00+02:00",
+    }
+    assert order.replace("|O1^EHR|", "||") in MADE.to_v2(made).message.split("\r")
 
 
 def test_a_remark_is_a_content_without_a_value_type() -> None:

@@ -44,15 +44,11 @@ def _document(rows: tuple[Any, ...]) -> Unit:
 
 
 def _asked(unit: Unit) -> Unit:
-    """The order a document answers: the document is its report."""
-    found: list[Any] = []
-    for one in unit.maps:
-        if isinstance(one, ResourceMap) and one.kind == "ServiceRequest":
-            one = replace(one, collected=(("document", 0, "context.related"),))
-        elif isinstance(one, ResourceMap) and one.kind == "DiagnosticReport":
-            one = replace(one, rows=(), needs=("never",))
-        found.append(one)
-    return replace(unit, maps=tuple(found), under=(*unit.under, "document"))
+    """The order a document answers; where it says how far it is and when, there is a report of it too."""
+    first, *others = unit.maps
+    assert isinstance(first, ResourceMap)  # noqa: S101 - an order's first resource is what is asked for
+    request = replace(first, collected=(("document", 0, "context.related"),))
+    return replace(unit, maps=(request, *others), under=(*unit.under, "document"))
 
 
 _ORDER = _asked(REQUEST)

@@ -1,24 +1,29 @@
 """OBX and NTE of a document <-> its content (guide: OBX[DocumentReference], NTE[DocumentReference]).
 
 Text stands in FHIR as base64. A content keeps the value type as its format, by which the way back knows
-formatted text from plain text; a remark has none.
+formatted text from plain text; a remark has none. What a part of a document is called, is its title; its
+code and its status, which an attachment has no elements for, are extensions of the content.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+from dataclasses import dataclass
 from typing import Final
 
 from ...hl7v2.tree import Segment
 from ..across import sent
 from ..datatypes.attachments import is_pointer, said_data, said_pointer, written_data, written_pointer
+from ..datatypes.coded import Concept
 from ..datatypes.kept import ALTERNATE
-from ..fields import One, write_field
-from ..lens import Item
+from ..datatypes.primitives import Code, date_time
+from ..fields import DELETE, One, write_field
+from ..lens import EVERY, Bound, Item, Unsaid
 from ..partner import V2, Partner
-from ..places import Json, same
+from ..places import Comps, Json, comp, same
 from ..scope import Scope
+from .rows import extension_value, value
 
 _TYPES: Final = V2 + "0125"
 _FORMATTED, _PLAIN, _BINARY = "text/hl7v2", "text/plain", "application/octet-stream"
@@ -131,7 +136,51 @@ def _kind(content: Json) -> str:
     return "ED"
 
 
-OBX_CONTENT = (Body(), One("OBX-3", "", (Item("2", "attachment.title"),)))
+_CODE: Final = "http://hl7.org/fhir/4.0/StructureDefinition/extension-Observation.code"
+_STATUS: Final = "http://hl7.org/fhir/4.0/StructureDefinition/extension-Observation.status"
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """OBX-3 <-> ``attachment.title``, and where it is more than a text, its code as an extension."""
+
+    def compile(self, partner: Partner) -> Bound:
+        title = Item("2", "attachment.title").compile(partner)
+        code = Concept().compile(partner)
+        take = title.leaves[1].take
+        assert code.whole is not None  # noqa: S101 - a concept looks at the whole
+        look = code.whole
+
+        def get(comps: Comps, node: Json, scope: Scope) -> Unsaid | None:
+            text = scope.unescape(comp(comps, 1).split(scope.subcomponent)[0])
+            if text and text != DELETE:
+                take(text, node)
+            concept: Json = {}
+            unsaid = look(comps, concept, scope)
+            if concept.keys() & {"coding", "extension"}:
+                node.setdefault("extension", []).append({"url": _CODE, "valueCodeableConcept": concept})
+            return unsaid
+
+        def put(target: Json, base: Json, comps: Comps, scope: Scope) -> None:
+            code.put(_code(target), _code(base), comps, scope)
+            title.put(target, base, comps, scope)
+
+        marks = (("extension", {"url": _CODE}),)
+        elements = frozenset({"attachment.title", "extension"})
+        return Bound(put, whole=get, reads=EVERY, elements=elements, marks=marks)
+
+
+def _code(content: Json) -> Json:
+    extensions = (one for one in content.get("extension") or () if isinstance(one, dict))
+    return next((one.get("valueCodeableConcept") or {} for one in extensions if one.get("url") == _CODE), {})
+
+
+OBX_CONTENT = (
+    Body(),
+    One("OBX-3", "", (Called(),)),
+    extension_value("OBX-11", _STATUS, "valueCode", Code("HL70085")),
+    value("OBX-14", "attachment.creation", date_time),
+)
 
 
 class Remark:
