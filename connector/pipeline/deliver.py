@@ -12,23 +12,14 @@ from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from connector.errors import (
-    AnswerNotUnderstood,
-    ConnectorError,
-    PartnerBusy,
-    PartnerRefusedMessage,
-    Retry,
-)
+from connector.errors import ConnectorError, DeliveryError, Retry
 from connector.fhir import json as fjson
 from connector.pipeline.entries import Trail, reason
-from connector.pipeline.ports import Acknowledgment, Clock, FhirSender, V2Sender
+from connector.pipeline.ports import Clock, FhirSender, V2Sender
+from connector.pipeline.replies import USUAL, Replies, decide
 from connector.store import Direction, JournalEntry, OutboxItem, Store
 
 AHEAD: Final = 8  # how many of a lane are read at once
-
-_TAKEN: Final = frozenset({"AA", "CA"})
-_REJECTED: Final = frozenset({"AR", "CR"})
-_PASSING: Final = frozenset({"206", "207"})  # ERR-3, table 0357: record locked, internal error
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +51,21 @@ class Told:
 
 
 class ToV2:
-    """Sends by MLLP and reads the acknowledgment."""
+    """Sends by MLLP; the partner's reply table says what an answer or a failure does."""
 
-    def __init__(self, sender: V2Sender) -> None:
-        self._sender = sender
+    def __init__(self, sender: V2Sender, replies: Replies = USUAL) -> None:
+        self._sender, self._replies = sender, replies
 
     async def send(self, item: OutboxItem) -> Told:
-        """Raises ``DeliveryError`` for every answer but AA and CA."""
-        answer = await self._sender.send(item.payload, str(item.meta.get("control_id", "")))
-        if answer.code not in _TAKEN:
-            raise refusal(answer)
+        """Raises ``DeliveryError``, with the way the table gives it, for whatever does not say "taken"."""
+        again = item.unsure or item.attempts > 0
+        try:
+            answer = await self._sender.send(item.payload, str(item.meta.get("control_id", "")))
+        except DeliveryError as failure:
+            raise decide(failure, self._replies) or failure from None
+        refused = decide(answer, self._replies, again=again)
+        if refused is not None:
+            raise refused
         return Told({"acknowledgment": answer.code}, {})
 
 
@@ -83,27 +79,6 @@ class ToFhir:
         """Raises ``DeliveryError``."""
         versions = await self._sender.send(fjson.loads(item.payload))
         return Told({"resources": len(versions)}, versions)
-
-
-def refusal(answer: Acknowledgment) -> ConnectorError:
-    """A negative acknowledgment as an error: the partner may take it later, or never will.
-
-    AE and CE are final, since the same message would meet the same fault, unless ERR-3 says that the
-    partner was busy or unwell.
-    """
-    conditions = {condition_of(error) for error in answer.errors}
-    if answer.code in ("AE", "CE") and conditions & _PASSING:
-        return PartnerBusy("the partner cannot take the message now")
-    if answer.code in ("AE", "CE") or answer.code in _REJECTED:
-        return PartnerRefusedMessage(
-            "the partner does not take the message", fix="see the partner's log; replay it when it is mended"
-        )
-    return AnswerNotUnderstood("the partner's answer has no acknowledgment code of table 0008")
-
-
-def condition_of(error: Any) -> str:
-    """ERR-3.1 of what an acknowledgment lists."""
-    return str(getattr(error, "condition", getattr(error, "code", error)))
 
 
 class Delivering:

@@ -78,6 +78,10 @@ class Replies:
         return WAYS.get(self.rows.get(code, ""))
 
 
+USUAL: Final = Replies()
+"""The table of a profile that says nothing."""
+
+
 def decide(
     answer: Acknowledgment | ConnectorError, table: Replies, *, again: bool = False
 ) -> ConnectorError | None:
