@@ -70,7 +70,7 @@ class StoreStatus:
         """See ``Status``."""
         found = await self._store.counts()
         by_direction = {}
-        for direction in Direction:
+        for direction in (Direction.TO_FHIR, Direction.TO_V2):
             links = [counts for (_, way), counts in found.items() if way is direction]
             by_direction[str(direction)] = Counted(
                 received=sum(one.received for one in links),

@@ -16,15 +16,17 @@ from connector.store.commits import Unit
 from connector.store.keys import KeyProvider
 from connector.store.records import (
     Accepted,
+    Acknowledgment,
     Direction,
     InboxItem,
     InboxKey,
     Listed,
+    Owed,
     Received,
     State,
 )
 from connector.store.statement import Statement, fresh, instant, micros
-from connector.store.tables import DEAD, WAITING, Inbox, Quarantine, table
+from connector.store.tables import DEAD, OWED, WAITING, Inbox, Quarantine, table
 
 _INBOX: Final = table(Inbox)
 _C: Final = _INBOX.c
@@ -57,7 +59,18 @@ _MARK: Final = Statement(
 _DONE: Final = Statement(
     update(_INBOX)
     .where(_C.id == bindparam("row"))
-    .values(state=bindparam("state"), reason="", lost=bindparam("lost"))
+    .values(state=bindparam("state"), reason="", done_at=bindparam("at"), lost=bindparam("lost"))
+)
+_SETTLE: Final = Statement(
+    update(_INBOX)
+    .where(_C.id == bindparam("row"))
+    .values(state=bindparam("state"), reason=bindparam("reason"), done_at=bindparam("at"))
+)
+_OWED: Final = Statement(
+    select(*_ROW, _C.payload, _C.meta).where(*_LANE, text(OWED)).order_by(_C.id).limit(bindparam("limit"))
+)
+_ANSWERED: Final = Statement(
+    update(_INBOX).where(_C.id == bindparam("row")).values(acknowledgment=bindparam("said"))
 )
 _QUARANTINE: Final = Statement(fresh(table(Quarantine)))
 
@@ -93,7 +106,7 @@ class InboxRows:
         if once and found[1]:
             raise DuplicateControlId("another message came under this control id", location="MSH-10")
         uid = received.uid or new_uid()
-        row = self._insert(unit, received, answer, uid, control, content)
+        row = self.insert(unit, received, answer, uid, control, content)
         unit.count(received.link, received.direction, received=1, waiting_translation=1)
         return Accepted(row, False, answer, uid, bool(found[1]))
 
@@ -111,11 +124,19 @@ class InboxRows:
     def _again(self, unit: Unit, received: Received, row: int) -> Accepted:
         first = _ONE.run(unit.connection, id=row).mappings().one()
         unit.count(received.link, received.direction, duplicates=1)
-        return Accepted(row, True, self._record(first).open("answer", first["answer"]), first["uid"])
+        return Accepted(row, True, self.record(first).open("answer", first["answer"]), first["uid"])
 
-    def _insert(
-        self, unit: Unit, received: Received, answer: bytes, uid: str, control: bytes, content: bytes
+    def insert(
+        self,
+        unit: Unit,
+        received: Received,
+        answer: bytes,
+        uid: str,
+        control: bytes,
+        content: bytes,
+        version_of: int | None = None,
     ) -> int:
+        """A row that waits for its translation; its number."""
         record = self._cipher.new("inbox", _known_by(uid, content), received.link)
         done = _INSERT.run(
             unit.connection,
@@ -125,8 +146,11 @@ class InboxRows:
             control=control,
             content=content,
             state="waiting",
+            acknowledgment="pending" if received.owed else "not owed",
             reason="",
             received_at=micros(received.received_at),
+            done_at=None,
+            version_of=version_of,
             data_key=record.wrapped,
             payload=record.seal("payload", received.payload),
             answer=record.seal("answer", answer),
@@ -141,7 +165,7 @@ class InboxRows:
         return [self._item(row) for row in rows]
 
     def _item(self, row: RowMapping) -> InboxItem:
-        record = self._record(row)
+        record = self.record(row)
         return InboxItem(
             id=row["id"],
             uid=row["uid"],
@@ -155,19 +179,20 @@ class InboxRows:
         found = _PAYLOAD.run(connection, id=row).mappings().first()
         if found is None:
             raise missing("inbox")
-        return self._record(found).open("payload", found["payload"])
+        return self.record(found).open("payload", found["payload"])
 
     def listed(self, connection: Connection, limit: int) -> list[Listed]:
         """The latest messages of all links, the oldest of them first."""
-        return [self._listed(row) for row in _RECENT.run(connection, limit=limit).mappings().all()][::-1]
+        return [self.shown(row) for row in _RECENT.run(connection, limit=limit).mappings().all()][::-1]
 
     def dead(self, connection: Connection, link: str, direction: Direction, limit: int) -> list[Listed]:
         """The dead letters of a lane, the oldest first."""
         rows = _DEAD.run(connection, link=link, direction=str(direction), limit=limit).mappings().all()
-        return [self._listed(row) for row in rows]
+        return [self.shown(row) for row in rows]
 
-    def _listed(self, row: RowMapping) -> Listed:
-        record = self._record(row)
+    def shown(self, row: RowMapping) -> Listed:
+        """What people may see of a row."""
+        record = self.record(row)
         lost = record.open("lost", row["lost"]) if row["lost"] is not None else b"[]"
         return Listed(
             id=row["id"],
@@ -187,8 +212,9 @@ class InboxRows:
 
     def done(self, unit: Unit, row: RowMapping, state: State, lost: Sequence[str]) -> None:
         """It is translated; keep the locations that the other side cannot say."""
-        sealed = self._record(row).seal("lost", msgspec.json.encode(list(lost))) if lost else None
-        _DONE.run(unit.connection, row=row["id"], state=str(state), lost=sealed)
+        sealed = self.record(row).seal("lost", msgspec.json.encode(list(lost))) if lost else None
+        at = row["received_at"] if state is State.DELIVERED else None
+        _DONE.run(unit.connection, row=row["id"], state=str(state), lost=sealed, at=at)
         _count(unit, row, state)
 
     def mark(self, unit: Unit, row: int, state: State, reason: str, *, of: Sequence[State]) -> RowMapping:
@@ -198,12 +224,39 @@ class InboxRows:
         _count(unit, found, state)
         return found
 
-    def settle(self, unit: Unit, row: int, state: State, reason: str) -> None:
+    def settle(self, unit: Unit, row: int, state: State, reason: str, at: dt.datetime | None) -> None:
         """Follow what became of the messages made of it; one that waits for its translation stays so."""
         found = self._in(unit, row, tuple(State))
-        if found["state"] not in (State.WAITING, state):
-            _MARK.run(unit.connection, row=row, state=str(state), reason=reason)
+        if found["state"] not in (State.WAITING, State.REPLACED, state):
+            done = None if state is not State.DELIVERED else micros(at) if at else found["received_at"]
+            _SETTLE.run(unit.connection, row=row, state=str(state), reason=reason, at=done)
             _count(unit, found, state)
+
+    def owed(self, connection: Connection, link: str, direction: Direction, limit: int) -> list[Owed]:
+        """What is settled and not answered yet, the oldest first."""
+        rows = _OWED.run(connection, link=link, direction=str(direction), limit=limit).mappings().all()
+        return [self._owed(row) for row in rows]
+
+    def _owed(self, row: RowMapping) -> Owed:
+        record = self.record(row)
+        return Owed(
+            id=row["id"],
+            uid=row["uid"],
+            direction=Direction(row["direction"]),
+            payload=record.open("payload", row["payload"]),
+            meta=unpacked(record.open("meta", row["meta"])),
+            received_at=instant(row["received_at"]),
+            state=State(row["state"]),
+            reason=row["reason"],
+        )
+
+    def answered(self, unit: Unit, row: int, said: Acknowledgment) -> RowMapping:
+        """What the sender was told at last. Raises ``ConnectorError`` where nothing is owed."""
+        found = self._in(unit, row, (State.DELIVERED, State.DEAD))
+        if found["acknowledgment"] != Acknowledgment.PENDING:
+            raise missing("inbox")
+        _ANSWERED.run(unit.connection, row=row, said=str(said))
+        return found
 
     def _in(self, unit: Unit, row: int, states: Sequence[State]) -> RowMapping:
         found = _ONE.run(unit.connection, id=row).mappings().first()
@@ -230,7 +283,8 @@ class InboxRows:
         unit.count(link, Direction.TO_FHIR, quarantined=1)
         return int(done.lastrowid)
 
-    def _record(self, row: RowMapping) -> Record:
+    def record(self, row: RowMapping) -> Record:
+        """The ciphertexts of a row."""
         return self._cipher.of("inbox", _known_by(row["uid"], row["content"]), row["link"], row["data_key"])
 
 

@@ -3,111 +3,155 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import takewhile
 from typing import Final
 
-from sqlalchemy import Connection, RowMapping, bindparam, literal_column, select, text, update
+from sqlalchemy import Connection, RowMapping, bindparam, case, func, select, text, update
 
 from connector.store.cipher import Cipher, Record
 from connector.store.commits import Unit
 from connector.store.inbox import InboxRows, missing, new_uid, packed, unpacked
-from connector.store.records import Direction, OutboxItem, Outgoing, State
+from connector.store.keys import KeyProvider
+from connector.store.lanes import LaneRows, link_lane
+from connector.store.records import Acknowledgment, Delivery, Direction, OutboxItem, Outgoing, State
 from connector.store.statement import Statement, fresh, micros
-from connector.store.tables import DEAD, OPEN, Outbox, table
+from connector.store.tables import OPEN, PARKED, Outbox, OutboxLane, table
 
 _OUTBOX: Final = table(Outbox)
 _C: Final = _OUTBOX.c
-_BARE: Final = (_C.id, _C.uid, _C.inbox_id, _C.link, _C.direction, _C.state, _C.attempts)
-_ROW: Final = (*_BARE, _C.next_attempt_at, _C.data_key, _C.payload, _C.meta)
-_LANE: Final = (_C.link == bindparam("link"), _C.direction == bindparam("direction"))
+_LATER: Final = ("intended_at", "delivered_at", "version_of", "data_key", "payload", "meta")
+_BARE: Final = tuple(one for one in _C if one.name not in _LATER)
+_ROW: Final = (*_BARE, _C.data_key, _C.payload, _C.meta)
+_WAY: Final = (_C.link == bindparam("link"), _C.direction == bindparam("direction"))
+_IN_LANE: Final = table(OutboxLane)
 
 _INSERT: Final = Statement(fresh(_OUTBOX))
-_HEAD: Final = Statement(select(*_ROW).where(*_LANE, text(OPEN)).order_by(_C.id).limit(1))
-_QUEUE: Final = Statement(select(*_ROW).where(*_LANE, text(OPEN)).order_by(_C.id).limit(bindparam("limit")))
-_DEAD: Final = Statement(select(*_ROW).where(*_LANE, text(DEAD)).order_by(_C.id).limit(bindparam("limit")))
+_QUEUE: Final = Statement(
+    select(*_ROW)
+    .select_from(_IN_LANE)
+    .join(_OUTBOX, _C.id == _IN_LANE.c.outbox_id)
+    .where(_IN_LANE.c.lane == bindparam("lane"))
+    .order_by(_IN_LANE.c.outbox_id)
+    .limit(bindparam("limit"))
+)
+_WHOLE: Final = Statement(select(*_ROW).where(_C.id == bindparam("id")))
+_DEAD: Final = Statement(select(*_ROW).where(*_WAY, text(PARKED)).order_by(_C.id).limit(bindparam("limit")))
 _ONE: Final = Statement(select(*_BARE).where(_C.id == bindparam("id")))
+_OF_INBOX: Final = (_C.inbox_id == bindparam("inbox_id"), _C.direction != Direction.ANSWER.value)
 _STATES: Final = Statement(
-    select(literal_column(f"sum({OPEN})"), literal_column(f"sum({DEAD})"))
+    select(func.sum(case((text(OPEN), 1), else_=0)), func.sum(case((text(PARKED), 1), else_=0)))
     .select_from(_OUTBOX)
-    .where(_C.inbox_id == bindparam("inbox_id"))
+    .where(*_OF_INBOX)
 )
 _ROW_IS: Final = update(_OUTBOX).where(_C.id == bindparam("row"))
 _INTEND: Final = Statement(
-    _ROW_IS.values(state="intended", attempts=bindparam("attempt"), intended_at=bindparam("at"))
+    _ROW_IS.values(delivery="sending", attempts=bindparam("attempt"), intended_at=bindparam("at"))
 )
 _WAIT: Final = Statement(
-    _ROW_IS.values(state="waiting", next_attempt_at=bindparam("at"), reason=bindparam("why"))
+    _ROW_IS.values(delivery="queued", next_attempt_at=bindparam("at"), reason=bindparam("why"))
 )
-_DELIVER: Final = Statement(_ROW_IS.values(state="delivered", delivered_at=bindparam("at"), reason=""))
-_BURY: Final = Statement(_ROW_IS.values(state="dead", reason=bindparam("why")))
+_DELIVER: Final = Statement(
+    _ROW_IS.values(
+        delivery="delivered", acknowledgment=bindparam("said"), delivered_at=bindparam("at"), reason=""
+    )
+)
+_NOT_TAKEN: Final = Statement(
+    _ROW_IS.values(delivery=bindparam("now"), acknowledgment=bindparam("said"), reason=bindparam("why"))
+)
 _REPLACE: Final = Statement(
-    update(_OUTBOX).where(_C.inbox_id == bindparam("of"), text(DEAD)).values(state="replaced")
+    update(_OUTBOX)
+    .where(_C.inbox_id == bindparam("of"), _C.direction == bindparam("direction"), text(PARKED))
+    .values(delivery="replaced")
 )
+_ACKNOWLEDGE: Final = Statement(_ROW_IS.values(acknowledgment=bindparam("said")))
 
-IS_OPEN: Final = (State.WAITING, State.INTENDED)
+IS_OPEN: Final = (Delivery.QUEUED, Delivery.SENDING)
 TALLIES: Final = {
-    State.WAITING: "queued",
-    State.INTENDED: "queued",
-    State.DELIVERED: "sent",
-    State.DEAD: "parked",
+    Delivery.QUEUED: "queued",
+    Delivery.SENDING: "queued",
+    Delivery.REFUSED: "stopped",
+    Delivery.DELIVERED: "sent",
+    Delivery.DEAD: "parked",
 }
 
 
 class OutboxRows:
     """The outbox: every method works on a connection of its caller."""
 
-    def __init__(self, cipher: Cipher, inbox: InboxRows) -> None:
+    def __init__(self, cipher: Cipher, keys: KeyProvider, inbox: InboxRows) -> None:
         self._cipher, self._inbox = cipher, inbox
+        self.lanes = LaneRows(keys)
 
-    def add(self, unit: Unit, inbox: RowMapping, outgoing: Sequence[Outgoing]) -> None:
-        """Put what was made of a received message at the end of its lane."""
-        link, direction = inbox["link"], inbox["direction"]
+    def add(
+        self, unit: Unit, inbox: RowMapping, outgoing: Sequence[Outgoing], direction: Direction | None = None
+    ) -> None:
+        """Put what was made of a received message at the end of its lanes.
+
+        ``direction``: where it is not that of the message, as for an answer to it.
+        """
+        link, way = inbox["link"], str(direction or inbox["direction"])
         for one in outgoing:
-            uid = new_uid()
-            record = self._cipher.new("outbox", _known_by(uid, direction), link)
-            _INSERT.run(
+            uid, lanes = new_uid(), self.lanes.indexes(link, way, one.lanes)
+            record = self._cipher.new("outbox", known_by(uid, way), link)
+            done = _INSERT.run(
                 unit.connection,
                 uid=uid,
                 inbox_id=inbox["id"],
                 link=link,
-                direction=direction,
-                state="waiting",
+                direction=way,
+                delivery="queued",
+                acknowledgment="pending",
                 reason="",
                 attempts=0,
                 next_attempt_at=0,
                 intended_at=None,
                 delivered_at=None,
+                version_of=None,
+                lanes=lanes,
                 data_key=record.wrapped,
                 payload=record.seal("payload", one.payload),
                 meta=record.seal("meta", packed(one.meta)),
             )
-        unit.count(link, direction, queued=len(outgoing))
+            self.lanes.enter(unit.connection, int(done.lastrowid), link, way, lanes)
+        unit.count(link, way, queued=len(outgoing))
 
-    def due(
-        self, connection: Connection, link: str, direction: Direction, now: dt.datetime
-    ) -> OutboxItem | None:
-        """The head of the lane, if its time has come; nothing overtakes it."""
-        row = _HEAD.run(connection, link=link, direction=str(direction)).mappings().first()
-        if row is None or row["next_attempt_at"] > micros(now):
-            return None
-        return self._item(row)
+    def heads(
+        self,
+        connection: Connection,
+        link: str,
+        direction: Direction,
+        now: dt.datetime,
+        limit: int,
+        besides: Collection[int],
+    ) -> list[OutboxItem]:
+        """What may go out now and is in nobody's hand, the oldest first."""
+        found = self.lanes.heads(connection, link, direction, now, limit + len(besides))
+        rows = [row for row in found if row not in besides][:limit]
+        return [self._item(_WHOLE.run(connection, id=row).mappings().one()) for row in rows]
 
     def queue(
         self, connection: Connection, link: str, direction: Direction, now: dt.datetime, limit: int
     ) -> list[OutboxItem]:
-        """The head of the lane and what comes behind it, up to the first whose time has not come."""
-        found = _QUEUE.run(connection, link=link, direction=str(direction), limit=limit).mappings().all()
-        due = takewhile(lambda row: row["next_attempt_at"] <= micros(now), found)
-        return [self._item(row) for row in due]
+        """The head of the link's lane and what comes behind it, up to the first that may not go out."""
+        lane = link_lane(link, str(direction))
+        found = _QUEUE.run(connection, lane=lane, limit=limit).mappings().all()
+        return [self._item(row) for row in takewhile(lambda row: _due(row, now), found)]
 
     def dead(self, connection: Connection, link: str, direction: Direction, limit: int) -> list[OutboxItem]:
-        """The dead letters of the lane, the oldest first."""
+        """The dead letters of a link and direction, the oldest first."""
         rows = _DEAD.run(connection, link=link, direction=str(direction), limit=limit).mappings().all()
         return [self._item(row) for row in rows]
 
+    def payload(self, connection: Connection, row: int) -> bytes:
+        """The message as it goes out. Raises ``ConnectorError`` if there is no such row."""
+        found = _WHOLE.run(connection, id=row).mappings().first()
+        if found is None:
+            raise missing("outbox")
+        return self.record(found).open("payload", found["payload"])
+
     def _item(self, row: RowMapping) -> OutboxItem:
-        record = self._record(row)
+        record = self.record(row)
         return OutboxItem(
             id=row["id"],
             uid=row["uid"],
@@ -115,42 +159,71 @@ class OutboxRows:
             payload=record.open("payload", row["payload"]),
             meta=unpacked(record.open("meta", row["meta"])),
             attempts=row["attempts"],
-            unsure=row["state"] == State.INTENDED,
+            unsure=row["delivery"] == Delivery.SENDING,
         )
 
     def intend(self, unit: Unit, row: int, attempt: int, at: dt.datetime) -> None:
         """It is about to be sent."""
-        self._moved(unit, row, State.INTENDED, IS_OPEN)
+        self._moved(unit, row, Delivery.SENDING, IS_OPEN)
         _INTEND.run(unit.connection, row=row, attempt=attempt, at=micros(at))
 
     def retry(self, unit: Unit, row: int, at: dt.datetime, reason: str) -> None:
-        """It did not work; the lane waits until ``at``."""
-        self._moved(unit, row, State.WAITING, IS_OPEN)
+        """It did not work; its lanes wait until ``at``."""
+        self._moved(unit, row, Delivery.QUEUED, IS_OPEN)
         _WAIT.run(unit.connection, row=row, at=micros(at), why=reason)
+        self.lanes.stand(unit.connection, row)
 
-    def deliver(self, unit: Unit, row: int, at: dt.datetime) -> None:
+    def deliver(self, unit: Unit, row: int, at: dt.datetime, said: Acknowledgment) -> None:
         """The partner has taken it."""
-        found = self._moved(unit, row, State.DELIVERED, IS_OPEN)
-        _DELIVER.run(unit.connection, row=row, at=micros(at))
-        self._settle(unit, found["inbox_id"])
+        found = self._moved(unit, row, Delivery.DELIVERED, IS_OPEN)
+        _DELIVER.run(unit.connection, row=row, at=micros(at), said=str(said))
+        self.lanes.leave(unit.connection, row, found["lanes"])
+        self._settle(unit, found, at)
 
-    def bury(self, unit: Unit, row: int, reason: str) -> None:
-        """The partner will never take it: it leaves the lane."""
-        found = self._moved(unit, row, State.DEAD, IS_OPEN)
-        _BURY.run(unit.connection, row=row, why=reason)
-        self._settle(unit, found["inbox_id"], reason)
+    def bury(self, unit: Unit, row: int, reason: str, said: Acknowledgment) -> None:
+        """The partner will never take it: it leaves its lanes."""
+        found = self._moved(unit, row, Delivery.DEAD, IS_OPEN)
+        self._not_taken(unit, row, Delivery.DEAD, reason, said)
+        self.lanes.leave(unit.connection, row, found["lanes"])
+        self._settle(unit, found, None, reason)
+
+    def refuse(self, unit: Unit, row: int, reason: str, said: Acknowledgment) -> None:
+        """The partner does not take it: its lanes stop."""
+        self._moved(unit, row, Delivery.REFUSED, IS_OPEN)
+        self._not_taken(unit, row, Delivery.REFUSED, reason, said)
+        self.lanes.stand(unit.connection, row)
+
+    def skip(self, unit: Unit, row: int) -> None:
+        """A person lets the lanes go on without it."""
+        found = self._moved(unit, row, Delivery.DEAD, (Delivery.REFUSED,))
+        self._not_taken(unit, row, Delivery.DEAD, found["reason"], Acknowledgment(found["acknowledgment"]))
+        self.lanes.leave(unit.connection, row, found["lanes"])
+        self._settle(unit, found, None, found["reason"])
+
+    def _not_taken(self, unit: Unit, row: int, now: Delivery, reason: str, said: Acknowledgment) -> None:
+        _NOT_TAKEN.run(unit.connection, row=row, now=str(now), said=str(said), why=reason)
 
     def replay(self, unit: Unit, row: int) -> None:
-        """Back into the lane, at the place it had: before everything that came after it."""
-        found = self._moved(unit, row, State.WAITING, (State.DEAD, State.DELIVERED))
+        """Back into its lanes, at the place it had: before everything that came after it."""
+        found = self._moved(unit, row, Delivery.QUEUED, (Delivery.DEAD, Delivery.DELIVERED, Delivery.REFUSED))
         _WAIT.run(unit.connection, row=row, at=0, why="")
-        self._settle(unit, found["inbox_id"])
+        if found["delivery"] == Delivery.REFUSED:
+            self.lanes.stand(unit.connection, row)
+        else:
+            self.lanes.enter(unit.connection, row, found["link"], found["direction"], found["lanes"])
+        self._settle(unit, found, None)
 
-    def _moved(self, unit: Unit, row: int, state: State, of: Sequence[State]) -> RowMapping:
-        found = _ONE.run(unit.connection, id=row).mappings().first()
-        if found is None or found["state"] not in of:
+    def acknowledged(self, unit: Unit, row: int, said: Acknowledgment) -> None:
+        """What the partner's application said of a message that it had taken."""
+        if _ONE.run(unit.connection, id=row).first() is None:
             raise missing("outbox")
-        before, after = TALLIES[State(found["state"])], TALLIES[state]
+        _ACKNOWLEDGE.run(unit.connection, row=row, said=str(said))
+
+    def _moved(self, unit: Unit, row: int, state: Delivery, of: Sequence[Delivery]) -> RowMapping:
+        found = _ONE.run(unit.connection, id=row).mappings().first()
+        if found is None or found["delivery"] not in of:
+            raise missing("outbox")
+        before, after = TALLIES[Delivery(found["delivery"])], TALLIES[state]
         if before != after:
             unit.count(found["link"], found["direction"], **{before: -1, after: 1})
         return found
@@ -162,18 +235,25 @@ class OutboxRows:
 
     def replace(self, unit: Unit, row: RowMapping) -> None:
         """The message is translated again: what was refused of its first translation counts no more."""
-        gone = _REPLACE.run(unit.connection, of=row["id"]).rowcount
+        gone = _REPLACE.run(unit.connection, of=row["id"], direction=row["direction"]).rowcount
         unit.count(row["link"], row["direction"], parked=-gone)
 
-    def _settle(self, unit: Unit, inbox_id: int, reason: str = "") -> None:
-        state = self.state_of(unit, inbox_id)
-        self._inbox.settle(unit, inbox_id, state, reason if state is State.DEAD else "")
+    def _settle(self, unit: Unit, found: RowMapping, at: dt.datetime | None, reason: str = "") -> None:
+        if found["direction"] == Direction.ANSWER:
+            return
+        state = self.state_of(unit, found["inbox_id"])
+        self._inbox.settle(unit, found["inbox_id"], state, reason if state is State.DEAD else "", at)
 
-    def _record(self, row: RowMapping) -> Record:
-        known_by = _known_by(row["uid"], row["direction"])
-        return self._cipher.of("outbox", known_by, row["link"], row["data_key"])
+    def record(self, row: RowMapping) -> Record:
+        """The ciphertexts of a row."""
+        bound = known_by(row["uid"], row["direction"])
+        return self._cipher.of("outbox", bound, row["link"], row["data_key"])
 
 
-def _known_by(uid: str, direction: str) -> str:
-    """The direction is bound as well: a ciphertext cannot be put into the other lane of its partner."""
+def _due(row: RowMapping, now: dt.datetime) -> bool:
+    return bool(row["delivery"] != Delivery.REFUSED and row["next_attempt_at"] <= micros(now))
+
+
+def known_by(uid: str, direction: str) -> str:
+    """What ciphertexts are bound to; the direction as well: none can be put into the other of its partner."""
     return f"{uid}:{direction}"

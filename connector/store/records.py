@@ -16,17 +16,37 @@ class Direction(StrEnum):
 
     TO_FHIR = "to_fhir"
     TO_V2 = "to_v2"
+    ANSWER = "answer"  # our application acknowledgments, to who sent v2
 
 
 class State(StrEnum):
-    """Where a row of inbox or outbox stands."""
+    """Where a received message stands."""
 
-    WAITING = "waiting"  # inbox: to be translated; outbox: to be sent
-    TRANSLATED = "translated"  # inbox: at least one of its messages is not delivered yet
-    INTENDED = "intended"  # outbox: was being sent, what came of it is not known
-    DELIVERED = "delivered"  # inbox: all that was made of it is delivered (also if that was nothing)
-    REPLACED = "replaced"  # outbox: was dead, and its message was translated again
-    DEAD = "dead"  # inbox: could not be translated, or one of its messages is dead
+    WAITING = "waiting"  # to be translated
+    TRANSLATED = "translated"  # at least one of its messages is not delivered yet
+    DELIVERED = "delivered"  # all that was made of it is delivered (also if that was nothing)
+    DEAD = "dead"  # could not be translated, or one of its messages is dead
+    REPLACED = "replaced"  # a person put a corrected copy in its place
+
+
+class Delivery(StrEnum):
+    """Where a message that is to be delivered stands."""
+
+    QUEUED = "queued"
+    SENDING = "sending"  # what came of the last attempt is not known
+    DELIVERED = "delivered"
+    REFUSED = "refused"  # the partner does not take it, and its lanes stop until a person decides
+    DEAD = "dead"  # the partner does not take it, and its lanes went on
+    REPLACED = "replaced"  # was dead: translated again, or a corrected copy stands in its place
+
+
+class Acknowledgment(StrEnum):
+    """What was said of a message: by the partner of what we send, by us of what we took."""
+
+    PENDING = "pending"
+    POSITIVE = "positive"
+    NEGATIVE = "negative"
+    NOT_OWED = "not owed"
 
 
 class AuditPort(Protocol):
@@ -66,6 +86,7 @@ class Received:
     meta: Mapping[str, Any]  # small JSON
     received_at: dt.datetime
     uid: str = ""  # the correlation id of its audit entries, unique; "": the store makes one
+    owed: bool = False  # an application acknowledgment is owed once it is settled
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +113,15 @@ class InboxItem:
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A message made by a translation."""
+    """A message made by a translation.
+
+    ``lanes``: the names of the lanes it stands in, such as ``Patient/abc``; (): the one of its link and
+    direction. It goes out when it is the first in all of them.
+    """
 
     payload: bytes
     meta: Mapping[str, Any] = field(default_factory=dict)
+    lanes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +168,110 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
+class Owed:
+    """A message that is settled, and whose sender still waits for the application acknowledgment.
+
+    ``state``: ``DELIVERED`` or ``DEAD``; ``reason``: the error of a dead one.
+    """
+
+    id: int
+    uid: str
+    direction: Direction
+    payload: bytes
+    meta: dict[str, Any]
+    received_at: dt.datetime
+    state: State
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """One message of the outbox for people who watch; nothing of its content."""
+
+    id: int
+    uid: str
+    inbox_id: int
+    link: str
+    direction: Direction
+    delivery: Delivery
+    acknowledgment: Acknowledgment
+    reason: str
+    attempts: int
+    next_attempt_at: dt.datetime | None  # None: at once
+    received_at: dt.datetime  # of the message it was made of
+    delivered_at: dt.datetime | None
+    version_of: int | None
+    lanes: tuple[str, ...]  # as in ``LaneState``
+    meta: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class LaneState:
+    """One lane in which something stands.
+
+    ``lane``: twelve hexadecimal digits that stand for its name, which the store does not know; "link" for
+    the one of the link and direction. ``blocked``: "stopped" (its head was refused), "behind" (its head waits
+    in another lane), or "". ``reason``: the last error of its head.
+    """
+
+    link: str
+    direction: Direction
+    lane: str
+    head: int  # the row of the outbox
+    depth: int
+    oldest: dt.datetime  # when what the head was made of was received
+    delivery: Delivery  # of the head
+    due_at: dt.datetime | None  # None: at once
+    blocked: str
+    reason: str
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which messages: ``state`` of received ones, or ``delivery`` of made ones, and what else is named.
+
+    ``since`` and ``until`` are about when it was received, ``until`` not included; ``kind``: ``ADT^A01``;
+    ``after``: the row behind which to go on.
+    """
+
+    link: str
+    direction: Direction
+    state: State | None = None
+    delivery: Delivery | None = None
+    reason: str = ""
+    kind: str = ""
+    since: dt.datetime | None = None
+    until: dt.datetime | None = None
+    after: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Paused:
+    """A person lets nothing go out. ``direction``: None for all of the link."""
+
+    link: str
+    direction: Direction | None
+    by: str
+    reason: str
+    at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Clash:
+    """What lost where both sides changed the same element of a resource."""
+
+    link: str
+    resource: str  # ``Patient/abc``
+    path: str  # of the element; never a value
+    value: bytes  # what lost, as JSON
+    winner: str
+    state: str  # "lost", or "held" for a person
+    at: dt.datetime
+    id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Counts:
     """One link and direction. Each received message is in exactly one of the four states that follow it."""
 
@@ -156,6 +286,7 @@ class Counts:
     queued: int = 0  # outgoing messages that wait
     sent: int = 0  # outgoing messages that were delivered
     parked: int = 0  # outgoing messages that are dead letters
+    stopped: int = 0  # outgoing messages that were refused and stop their lanes
 
     @property
     def reconciled(self) -> bool:

@@ -15,8 +15,11 @@ METADATA: Final = MetaData()
 
 # as they stand in the partial indexes: SQLite uses one only for the very same words
 WAITING: Final = "state = 'waiting'"
-OPEN: Final = "state IN ('waiting', 'intended')"
 DEAD: Final = "state = 'dead'"
+OWED: Final = "acknowledgment = 'pending' AND state IN ('delivered', 'dead')"
+DONE: Final = "state IN ('delivered', 'replaced')"
+OPEN: Final = "delivery IN ('queued', 'sending', 'refused')"
+PARKED: Final = "delivery = 'dead'"
 
 
 class Row(SQLModel):
@@ -49,6 +52,8 @@ class Inbox(Row, table=True):
         Index("inbox_once", "control", "content", unique=True),
         Index("inbox_waiting", "link", "direction", "id", sqlite_where=text(WAITING)),
         Index("inbox_dead", "link", "direction", "id", sqlite_where=text(DEAD)),
+        Index("inbox_owed", "link", "direction", "id", sqlite_where=text(OWED)),
+        Index("inbox_done", "link", "direction", "done_at", sqlite_where=text(DONE)),
         {"sqlite_autoincrement": True},
     )
     id: int | None = _id()
@@ -58,8 +63,11 @@ class Inbox(Row, table=True):
     control: bytes = _sealed("control")  # blind index: partner, sender, control id
     content: bytes = _sealed("content")  # blind index: the same and the content's digest
     state: str = _text("state")
+    acknowledgment: str = _text("acknowledgment")  # the application acknowledgment that the sender is owed
     reason: str = _text("reason")
     received_at: int = _number("received_at")
+    done_at: int | None = _number("done_at", nullable=True)  # when all of it was delivered
+    version_of: int | None = _number("version_of", nullable=True)  # the row that a person corrected
     data_key: bytes = _sealed("data_key")
     meta: bytes = _sealed("meta")
     answer: bytes = _sealed("answer")
@@ -68,12 +76,12 @@ class Inbox(Row, table=True):
 
 
 class Outbox(Row, table=True):
-    """Every message that is to be delivered; a lane is one link and direction, in the order of ``id``."""
+    """Every message that is to be delivered, in the order of ``id`` in each of its lanes."""
 
     __tablename__ = "outbox"
     __table_args__ = (
         Index("outbox_open", "link", "direction", "id", sqlite_where=text(OPEN)),
-        Index("outbox_dead", "link", "direction", "id", sqlite_where=text(DEAD)),
+        Index("outbox_dead", "link", "direction", "id", sqlite_where=text(PARKED)),
         Index("outbox_of_inbox", "inbox_id"),
         {"sqlite_autoincrement": True},
     )
@@ -82,15 +90,88 @@ class Outbox(Row, table=True):
     inbox_id: int = Field(sa_column=Column("inbox_id", Integer, ForeignKey("inbox.id"), nullable=False))
     link: str = _text("link")
     direction: str = _text("direction")
-    state: str = _text("state")
+    delivery: str = _text("delivery")
+    acknowledgment: str = _text("acknowledgment")  # what the partner said of it
     reason: str = _text("reason")
     attempts: int = _number("attempts")
     next_attempt_at: int = _number("next_attempt_at")
     intended_at: int | None = _number("intended_at", nullable=True)
     delivered_at: int | None = _number("delivered_at", nullable=True)
+    version_of: int | None = _number("version_of", nullable=True)  # what a person put in its place
+    lanes: bytes = _sealed("lanes")  # the blind indexes of its lanes, one behind the other
     data_key: bytes = _sealed("data_key")
     meta: bytes = _sealed("meta")
     payload: bytes = _sealed("payload")
+
+
+class OutboxLane(Row, table=True):
+    """Who stands in a lane: open rows of the outbox only. The smallest ``outbox_id`` is its head."""
+
+    __tablename__ = "outbox_lane"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+    lane: bytes = Field(sa_column=Column("lane", LargeBinary, primary_key=True))
+    outbox_id: int = Field(sa_column=Column("outbox_id", Integer, primary_key=True))
+
+
+class Lane(Row, table=True):
+    """Each lane in which something stands, as its head makes it: when it is due, and what blocks it."""
+
+    __tablename__ = "lane"
+    __table_args__ = (
+        Index("lane_due", "link", "direction", "blocked", "due_at", "head"),
+        {"sqlite_with_rowid": False},
+    )
+    lane: bytes = Field(sa_column=Column("lane", LargeBinary, primary_key=True))  # blind index
+    link: str = _text("link")
+    direction: str = _text("direction")
+    head: int = _number("head")
+    depth: int = _number("depth")
+    due_at: int = _number("due_at")  # 0: at once
+    blocked: str = _text("blocked")  # "", "stopped", or "behind" something in another lane of its head
+    reason: str = _text("reason")
+    attempts: int = _number("attempts")
+
+
+class Pause(Row, table=True):
+    """A person lets nothing more go out. ``direction``: "" for every one of the link."""
+
+    __tablename__ = "pause"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+    link: str = Field(sa_column=Column("link", Text, primary_key=True))
+    direction: str = Field(sa_column=Column("direction", Text, primary_key=True))
+    by: str = _text("by")
+    reason: str = _text("reason")
+    at: int = _number("at")
+
+
+class Sequence(Row, table=True):
+    """The sequence number (MSH-13) that comes next. ``sender``: a blind index."""
+
+    __tablename__ = "sequence"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+    link: str = Field(sa_column=Column("link", Text, primary_key=True))
+    sender: bytes = Field(sa_column=Column("sender", LargeBinary, primary_key=True))
+    expected: int = _number("expected")
+
+
+class Conflict(Row, table=True):
+    """What lost where both sides changed the same thing. ``resource``: a blind index."""
+
+    __tablename__ = "conflict"
+    __table_args__ = (
+        Index("conflict_by_state", "link", "state", "id"),
+        {"sqlite_autoincrement": True},
+    )
+    id: int | None = _id()
+    uid: str = _text("uid", unique=True)
+    link: str = _text("link")
+    resource: bytes = _sealed("resource")
+    path: str = _text("path")
+    winner: str = _text("winner")
+    state: str = _text("state")
+    at: int = _number("at")
+    data_key: bytes = _sealed("data_key")
+    value: bytes = _sealed("value")
 
 
 class Quarantine(Row, table=True):

@@ -20,7 +20,7 @@ from connector.errors import (
 )
 from connector.pipeline.deliver import Pauses
 from connector.pipeline.replay import Replay
-from connector.store import State
+from connector.store import Delivery
 from tests.store.site import rows
 
 from .room import START, TO_FHIR, TO_V2, Room, adt, patient, room
@@ -115,15 +115,15 @@ async def test_a_held_lane_is_tried_again_after_a_restart(tmp_path: Path) -> Non
 
 
 ANSWERS: list[tuple[Any, str]] = [
-    ("AA", State.DELIVERED),
-    ("CA", State.DELIVERED),
-    (("AE", "206"), State.WAITING),
-    (("AE", "207"), State.WAITING),
-    (("CE", "207"), State.WAITING),
-    (("AE", "101"), State.DEAD),
-    ("AE", State.DEAD),
-    (("AR", "207"), State.DEAD),
-    ("CR", State.DEAD),
+    ("AA", Delivery.DELIVERED),
+    ("CA", Delivery.DELIVERED),
+    (("AE", "206"), Delivery.QUEUED),
+    (("AE", "207"), Delivery.QUEUED),
+    (("CE", "207"), Delivery.QUEUED),
+    (("AE", "101"), Delivery.DEAD),
+    ("AE", Delivery.DEAD),
+    (("AR", "207"), Delivery.DEAD),
+    ("CR", Delivery.DEAD),
 ]
 
 
@@ -135,7 +135,7 @@ async def test_an_acknowledgment_decides_what_becomes_of_a_message(
         await here.put(patient())
         here.hospital.answers.append(answer)
         await here.work(TO_V2)
-        assert rows(tmp_path, "SELECT state FROM outbox") == [(state,)]
+        assert rows(tmp_path, "SELECT delivery FROM outbox") == [(state,)]
         assert len(here.hospital.got) == 1
 
 
@@ -156,11 +156,11 @@ async def test_what_was_being_sent_when_the_power_failed_is_sent_again(tmp_path:
         here.hospital.answers.append(RuntimeError("the power fails"))
         with pytest.raises(RuntimeError):
             await here.work(TO_V2)
-        assert rows(tmp_path, "SELECT state, attempts FROM outbox") == [("intended", 1)]
+        assert rows(tmp_path, "SELECT delivery, attempts FROM outbox") == [("sending", 1)]
     async with room(tmp_path) as here:
         await here.work(TO_V2)
         assert len(here.hospital.got) == 1
-        assert rows(tmp_path, "SELECT state, attempts FROM outbox") == [("delivered", 2)]
+        assert rows(tmp_path, "SELECT delivery, attempts FROM outbox") == [("delivered", 2)]
 
 
 async def test_a_dead_letter_that_is_replayed_goes_before_what_came_after_it(tmp_path: Path) -> None:

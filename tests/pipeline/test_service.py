@@ -295,7 +295,7 @@ async def test_a_partner_that_never_answers_does_not_keep_the_service_from_endin
     silent.close()
     (stopped,) = audited(site, "service:stopped")
     assert stopped["object"]["drained"] is False
-    assert rows(site.folder, "SELECT state FROM outbox") == [("intended",)]
+    assert rows(site.folder, "SELECT delivery FROM outbox") == [("sending",)]
 
 
 async def _silence(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

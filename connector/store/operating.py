@@ -1,0 +1,163 @@
+"""The store's door for people and their commands: look, put back, correct, pause, forget."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from connector.store import pauses, pruning, tallies
+from connector.store.clashes import ClashRows
+from connector.store.commits import Unit
+from connector.store.door import Door, Drafts
+from connector.store.records import (
+    Clash,
+    Counts,
+    Direction,
+    Filter,
+    LaneState,
+    Listed,
+    Made,
+    OutboxItem,
+    Paused,
+    State,
+)
+from connector.store.searching import Search
+from connector.store.versions import VersionRows
+
+
+class Operating(Door):
+    """What operators see and do."""
+
+    async def replay_delivery(self, outbox_id: int, entries: Drafts) -> None:
+        """Send a dead or delivered message again; it goes before everything younger in its lane."""
+        await self._step(entries, lambda unit: self._outbox.replay(unit, outbox_id))
+
+    async def replay_translation(self, inbox_id: int, entries: Drafts) -> None:
+        """Translate a message again: one that was untranslatable, or all of whose messages are out of
+        their lane."""
+        await self._step(entries, lambda unit: self._translate_again(unit, inbox_id))
+
+    def _translate_again(self, unit: Unit, inbox_id: int) -> None:
+        row = self._inbox.mark(unit, inbox_id, State.WAITING, "", of=(State.DEAD, State.DELIVERED))
+        self._outbox.replace(unit, row)
+
+    async def dead_letters(
+        self, link: str, direction: Direction, limit: int = 100
+    ) -> tuple[list[Listed], list[OutboxItem]]:
+        """The dead of a lane, the oldest first: received messages, and made ones that were refused."""
+        return await self._read(
+            lambda connection: (
+                self._inbox.dead(connection, link, direction, limit),
+                self._outbox.dead(connection, link, direction, limit),
+            )
+        )
+
+    async def recent(self, limit: int) -> list[Listed]:
+        """The latest messages of all links, the oldest of them first."""
+        return await self._read(lambda connection: self._inbox.listed(connection, limit))
+
+    async def payload(self, inbox_id: int) -> bytes:
+        """A message as it came. Whoever shows it to a person audits that."""
+        return await self._read(lambda connection: self._inbox.payload(connection, inbox_id))
+
+    async def counts(self) -> dict[tuple[str, Direction], Counts]:
+        """What was received and what became of it, by link and direction."""
+        return await self._read(tallies.read)
+
+    async def lanes(
+        self, link: str | None = None, direction: Direction | None = None, limit: int = 100
+    ) -> list[LaneState]:
+        """Lanes with something in them, of each link and direction at most ``limit``: those that stopped
+        first, then those that wait for another, then those that go, the longest pause first."""
+        ways = [
+            way
+            for way in await self._read(tallies.read)
+            if link in (None, way[0]) and direction in (None, way[1])
+        ]
+        return await self._read(
+            lambda connection: [
+                one for way in sorted(ways) for one in self._outbox.lanes.listed(connection, *way, limit)
+            ]
+        )
+
+    async def find(self, by: Filter, limit: int = 100) -> list[Listed]:
+        """Received messages that a filter names, the oldest first; ``by.after`` goes on behind a row."""
+        search = Search(self._inbox, self._outbox)
+        return await self._read(lambda connection: search.received(connection, by, limit))
+
+    async def find_made(self, by: Filter, limit: int = 100) -> list[Made]:
+        """Messages of the outbox that a filter names, as ``find``."""
+        search = Search(self._inbox, self._outbox)
+        return await self._read(lambda connection: search.made(connection, by, limit))
+
+    async def made(self, outbox_id: int) -> Made | None:
+        """One message of the outbox, for a person to look at."""
+        search = Search(self._inbox, self._outbox)
+        return await self._read(lambda connection: search.one(connection, outbox_id))
+
+    async def made_payload(self, outbox_id: int) -> bytes:
+        """A message as it goes out. Whoever shows it to a person audits that."""
+        return await self._read(lambda connection: self._outbox.payload(connection, outbox_id))
+
+    # --- corrected copies -----------------------------------------------------------------------------
+
+    async def revise(self, inbox_id: int, payload: bytes, at: dt.datetime, entries: Drafts) -> int:
+        """A corrected copy of a dead received message, to be translated; the number of the copy's row.
+
+        The original stays, ``REPLACED``. Raises ``ConnectorError`` where it is not dead.
+        """
+        rows = VersionRows(self._cipher, self._keys, self._inbox, self._outbox)
+        return await self._step(entries, lambda unit: rows.message(unit, inbox_id, payload, at))
+
+    async def revise_delivery(
+        self, outbox_id: int, payload: bytes, entries: Drafts, meta: dict[str, Any] | None = None
+    ) -> int:
+        """A corrected copy of a made message that is refused or dead, in its place; it goes out again.
+
+        The original stays under the number that this gives. ``meta``: None for the original's.
+        """
+        rows = VersionRows(self._cipher, self._keys, self._inbox, self._outbox)
+        return await self._step(entries, lambda unit: rows.delivery(unit, outbox_id, payload, meta))
+
+    # --- pauses ---------------------------------------------------------------------------------------
+
+    async def pause(self, paused: Paused, entries: Drafts) -> None:
+        """Let nothing more go out of a link, or of one direction."""
+        await self._step(entries, lambda unit: pauses.put(unit, paused))
+
+    async def resume(self, link: str, direction: Direction | None, entries: Drafts) -> bool:
+        """Take a pause away; whether there was this very one."""
+        return await self._step(entries, lambda unit: pauses.take(unit, link, direction))
+
+    async def pauses(self) -> list[Paused]:
+        """All that are set."""
+        return await self._read(pauses.read)
+
+    # --- retention ------------------------------------------------------------------------------------
+
+    async def prune(
+        self, link: str, direction: Direction, before: dt.datetime, limit: int, entries: Drafts
+    ) -> int:
+        """Forget what was done ``before`` and is owed no answer, at most ``limit`` messages; how many.
+
+        Never what waits, is held, or failed. The entries are recorded only if there were any.
+        """
+
+        def work(unit: Unit) -> int:
+            gone = pruning.prune(unit, link, direction, before, limit)
+            unit.record(entries if gone else ())
+            return gone
+
+        return await self._write(work)
+
+    # --- what both sides changed ----------------------------------------------------------------------
+
+    async def clashes(self, link: str, state: str, after: int = 0, limit: int = 100) -> list[Clash]:
+        """What lost ("lost") or waits for a person ("held"), the oldest first."""
+        rows = ClashRows(self._cipher, self._keys)
+        return await self._read(lambda connection: rows.listed(connection, link, state, after, limit))
+
+    async def settle_clash(self, row: int, state: str, entries: Drafts) -> None:
+        """Say what became of one."""
+        rows = ClashRows(self._cipher, self._keys)
+        await self._step(entries, lambda unit: rows.mark(unit, row, state))

@@ -1,0 +1,105 @@
+"""Corrected copies: a person mends a dead letter, and what it was stays beside what it became."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any, Final
+
+from sqlalchemy import RowMapping, bindparam, select, update
+
+from connector.store.cipher import BlindIndex, Cipher
+from connector.store.commits import Unit
+from connector.store.inbox import InboxRows, missing, new_uid, packed, unpacked
+from connector.store.keys import KeyProvider
+from connector.store.outbox import OutboxRows, known_by
+from connector.store.records import Delivery, Direction, InboxKey, Received, State
+from connector.store.statement import Statement, fresh, micros
+from connector.store.tables import Inbox, Outbox, table
+
+_INBOX: Final = table(Inbox)
+_OUTBOX: Final = table(Outbox)
+_TAKEN: Final = Statement(select(*_INBOX.c).where(_INBOX.c.id == bindparam("row")))
+_RETIRE: Final = Statement(
+    update(_INBOX)
+    .where(_INBOX.c.id == bindparam("row"))
+    .values(state="replaced", acknowledgment="not owed", done_at=bindparam("at"))
+)
+_MADE: Final = Statement(select(*_OUTBOX.c).where(_OUTBOX.c.id == bindparam("row")))
+_KEEP: Final = Statement(fresh(_OUTBOX))
+_CORRECT: Final = Statement(
+    update(_OUTBOX)
+    .where(_OUTBOX.c.id == bindparam("row"))
+    .values(data_key=bindparam("key"), meta=bindparam("new_meta"), payload=bindparam("new_payload"))
+)
+_NO_KEY: Final = InboxKey("", "", "", "", "")  # of a copy: nobody sends it again
+
+
+class VersionRows:
+    """Copies in inbox and outbox: every method works on a connection of its caller."""
+
+    def __init__(self, cipher: Cipher, keys: KeyProvider, inbox: InboxRows, outbox: OutboxRows) -> None:
+        self._cipher, self._inbox, self._outbox = cipher, inbox, outbox
+        self._content = BlindIndex(keys, "inbox.content")
+
+    def message(self, unit: Unit, row: int, payload: bytes, at: dt.datetime) -> int:
+        """A corrected copy of a received message that is dead, to be translated; the number of its row.
+
+        What was made of the original counts no more. A sender that repeats the original still gets the
+        first answer. Raises ``ConnectorError`` where it is not dead.
+        """
+        found = _TAKEN.run(unit.connection, row=row).mappings().first()
+        if found is None or found["state"] != State.DEAD:
+            raise missing("inbox")
+        self._outbox.replace(unit, found)
+        _RETIRE.run(unit.connection, row=row, at=micros(at))
+        uid, record = new_uid(), self._inbox.record(found)
+        meta = unpacked(record.open("meta", found["meta"]))
+        received = Received(
+            link=found["link"],
+            direction=Direction(found["direction"]),
+            key=_NO_KEY,
+            payload=payload,
+            meta=meta | ({"correlation": uid} if "correlation" in meta else {}),
+            received_at=at,
+            owed=found["acknowledgment"] == "pending",
+        )
+        answer, content = record.open("answer", found["answer"]), self._content.of("version", uid)
+        copy = self._inbox.insert(unit, received, answer, uid, found["control"], content, version_of=row)
+        unit.count(found["link"], found["direction"], dead=-1, waiting_translation=1)
+        return copy
+
+    def delivery(self, unit: Unit, row: int, payload: bytes, meta: dict[str, Any] | None) -> int:
+        """A corrected copy in the place of a made message that was refused or is dead; it goes out again.
+
+        It keeps its number, and so its place in its lanes; the original gets a new row, whose number this
+        gives. ``meta``: None for that of the original. Raises ``ConnectorError`` in another state.
+        """
+        found = _MADE.run(unit.connection, row=row).mappings().first()
+        if found is None or found["delivery"] not in (Delivery.DEAD, Delivery.REFUSED):
+            raise missing("outbox")
+        record = self._outbox.record(found)
+        before = unpacked(record.open("meta", found["meta"]))
+        kept = self._kept(unit, found, record.open("payload", found["payload"]), before)
+        new = self._cipher.new("outbox", known_by(found["uid"], found["direction"]), found["link"])
+        _CORRECT.run(
+            unit.connection,
+            row=row,
+            key=new.wrapped,
+            new_meta=new.seal("meta", packed(before if meta is None else meta)),
+            new_payload=new.seal("payload", payload),
+        )
+        self._outbox.replay(unit, row)
+        return kept
+
+    def _kept(self, unit: Unit, found: RowMapping, payload: bytes, meta: dict[str, Any]) -> int:
+        uid = new_uid()
+        record = self._cipher.new("outbox", known_by(uid, found["direction"]), found["link"])
+        values = {name: found[name] for name in found if name != "id"} | {
+            "uid": uid,
+            "delivery": Delivery.REPLACED.value,
+            "version_of": found["id"],
+            "data_key": record.wrapped,
+            "meta": record.seal("meta", packed(meta)),
+            "payload": record.seal("payload", payload),
+        }
+        return int(_KEEP.run(unit.connection, **values).lastrowid)
