@@ -34,12 +34,14 @@ class Taking(Door):
         entries: Drafts,
         *,
         if_duplicate: Drafts | None = None,
+        if_reused: Drafts = (),
         refuse_reused: bool = False,
         sequence: tuple[str, int] | None = None,
     ) -> Accepted:
         """Take a message, with the answer that a repeated one will get again.
 
         A duplicate (same key) leaves only its audit entries: ``if_duplicate``, or ``entries`` if None.
+        ``if_reused``: entries besides, where the control id came before with another content.
         ``refuse_reused``: a control id that came before with another content raises
         ``DuplicateControlId`` and leaves nothing; otherwise ``Accepted.control_id_reused`` tells.
         ``sequence``: a sender, and the sequence number that comes next from it (MSH-13), kept with the
@@ -50,6 +52,7 @@ class Taking(Door):
             accepted = self._inbox.accept(unit, received, answer, once=refuse_reused)
             again = accepted.duplicate and if_duplicate is not None
             unit.record((if_duplicate or ()) if again else entries)
+            unit.record(if_reused if accepted.control_id_reused else ())
             if sequence is not None and not accepted.duplicate:
                 SequenceRows(self._keys).expect(unit, received.link, *sequence)
             return accepted
