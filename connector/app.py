@@ -118,6 +118,7 @@ class Refused:
     """Audits refused handshakes: one by one up to ``REFUSALS`` a second, beyond that their number."""
 
     def __init__(self, store: Store, where: str) -> None:
+        lane=profile.delivery.lane,
         self._store, self._where = store, where
         self._second, self._count = 0, 0
 

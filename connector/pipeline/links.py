@@ -14,6 +14,7 @@ NO_BASE: Final = "https://connector.invalid/fhir"  # where the profile names no 
 OnUnreadable = Literal["close", "nack"]
 Answers = Literal["by-message", "original", "enhanced"]
 
+Lane = Literal["link", "patient"]
 
 @dataclass(frozen=True, slots=True)
 class Accepts:
@@ -62,6 +63,7 @@ class Links:
         self._by_client = _unique(((one, link) for link in self.all for one in link.clients), "client id")
         self._by_peer = _unique(((peer, link) for link in self.all for peer in link.peers), "certificate")
 
+    lane: Lane = "link"  # what keeps its order: the link's messages, or those of each patient
     def named(self, name: str) -> Link:
         """The link of this name; ``KeyError`` if there is none."""
         return self._by_name[name]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, Final
@@ -31,6 +31,7 @@ from connector.store import Direction, InboxItem, JournalEntry, Outgoing, Store
 _log: Final = structlog.get_logger(__name__)
 
 BATCH: Final = 64
+NOBODY: Final = "nobody"  # the lane of messages about no patient, where each patient has one
 _CONTROL_ID: Final = 20  # MSH-10 has 20 characters in v2.1 to v2.6
 
 Json = dict[str, Any]
@@ -100,17 +101,18 @@ class Translating:
     async def _to_fhir(self, item: InboxItem, correlation: str) -> Worked:
         text = charset.decode(item.payload, profile_charset=self.link.charset).text
         message = Message.parse(text)
-        bundle, lost = await self._merged(message)
+        bundle, lost, there = await self._merged(message)
         if self.link.models:
             await judged(bundle)
         resources = picture.by_key(bundle)
         meta = {"correlation": correlation, "kind": item.meta.get("kind", ""), "resources": len(resources)}
-        outgoing = [Outgoing(fjson.dumps(bundle), meta)] if resources else []
+        lanes = lanes_of(self.link, resources, there)
+        outgoing = [Outgoing(fjson.dumps(bundle), meta, lanes)] if resources else []
         journal = picture.remembered(self.link.name, resources, text, message.message_code)
         return Worked(outgoing, lost, journal)
 
-    async def _merged(self, message: Message) -> tuple[Json, list[str]]:
-        """The bundle over what the FHIR side has, under the names that resources have there."""
+    async def _merged(self, message: Message) -> tuple[Json, list[str], dict[str, str]]:
+        """The bundle over what the FHIR side has, under the names that resources have there, and these."""
         made, link = self.link.translator.to_fhir(message), self.link.name
         said = picture.by_key(made.bundle)
         before, there = await picture.known_under_both_names(self._store, link, said)
@@ -119,7 +121,7 @@ class Translating:
             before |= names.renamed(await picture.known(self._store, link, here), here)
         if before:
             made = self.link.translator.to_fhir(message, prior=list(before.values()))
-        return picture.with_names(made.bundle, there), made.lost
+        return picture.with_names(made.bundle, there), made.lost, there
 
     async def _to_v2(self, item: InboxItem, correlation: str) -> Worked:
         content = fjson.loads(item.payload)
@@ -144,9 +146,10 @@ class Translating:
             if not one.event:
                 continue
             identity = control_id(correlation, number)
-            message, lost, journal = await self._message(one, item, identity)
+            message, lost, journal, lanes = await self._message(one, item, identity)
             meta = {"correlation": correlation, "kind": one.event, "control_id": identity}
-            worked.outgoing.append(Outgoing(charset.encode(message, charset_of(message, self.link)), meta))
+            payload = charset.encode(message, charset_of(message, self.link))
+            worked.outgoing.append(Outgoing(payload, meta, lanes))
             worked.lost.extend(lost)
             worked.journal.extend(journal)
         worked.journal.extend(self._rest(worked.journal, asked))
@@ -154,7 +157,7 @@ class Translating:
 
     async def _message(
         self, planned: changes.Planned, item: InboxItem, identity: str
-    ) -> tuple[str, list[str], list[JournalEntry]]:
+    ) -> tuple[str, list[str], list[JournalEntry], tuple[str, ...]]:
         link = self.link
         prior = await picture.prior_message(self._store, link.name, planned)
         resources = await picture.around(self._store, link, planned, prior)
@@ -166,7 +169,9 @@ class Translating:
             picture.by_key(link.translator.to_fhir(made.message).bundle), picture.by_key(bundle)
         )
         journal = picture.remembered(link.name, resources, made.message, planned.family)
-        return made.message, made.lost, [*journal, *names.entries(link.name, learned)]
+        spoken = {change.key: change.resource or {} for change in planned.changes} | resources
+        rows = [*journal, *names.entries(link.name, learned)]
+        return made.message, made.lost, rows, lanes_of(link, spoken, {})
 
     def _rest(self, journal: Sequence[JournalEntry], asked: Sequence[changes.Change]) -> list[JournalEntry]:
         """What was changed without standing in a message: remembered, or forgotten after a delete."""
@@ -204,6 +209,20 @@ def control_id(correlation: str, number: int) -> str:
     """MSH-10 of the ``number``-th message made of one submission: the same again after a crash."""
     digest = hashlib.sha256(f"{correlation}/{number}".encode()).digest()
     return base64.b32encode(digest).decode("ascii")[:_CONTROL_ID]
+
+
+def lanes_of(link: Link, resources: Mapping[str, Json], there: Mapping[str, str]) -> tuple[str, ...]:
+    """In which lanes a message stands that speaks of these resources; (): in the one of its link.
+
+    ``there``: which of our keys have another name at the FHIR side. What was queued before that name was
+    known stands under ours, so a message stands under both.
+    """
+    if link.lane == "link":
+        return ()
+    keys = {*resources, *(key for one in resources.values() for key in changes.referred(one))}
+    here = {name: key for key, name in there.items()}
+    patients = {key for key in keys if key.startswith("Patient/")}
+    return tuple(sorted(patients | {here[key] for key in patients if key in here})) or (NOBODY,)
 
 
 def charset_of(message: str, link: Link) -> str:

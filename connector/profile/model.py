@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, PrivateAttr, model_validator
 
 from connector.mapping.messages.changes import Rule, rules
+from connector.profile.delivery import DeliveryRules
 from connector.profile.endpoint import Fhir
 from connector.profile.events import Events
 from connector.profile.hospital import V2
@@ -97,6 +98,8 @@ class Profile(Section):
     """Limits."""
     retry: RetryPauses = Field(default_factory=RetryPauses)
     """Pauses between attempts."""
+    delivery: DeliveryRules = Field(default_factory=DeliveryRules)
+    """Lanes, how many at once, and what a refusal does."""
 
     _path: Path = PrivateAttr(default=Path())
     _sha256: str = PrivateAttr(default="")
