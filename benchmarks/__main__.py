@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from benchmarks import accepting, keeping, results, translate
+from benchmarks import accepting, delivering, keeping, results, translate
 from benchmarks.report import Row, show
 
 Part = Callable[..., list[Row]]
@@ -18,6 +18,7 @@ PARTS: Final[dict[str, Part]] = {
     "store": keeping.run,
     "accept": accepting.accept,
     "memory": accepting.memory,
+    "deliver": delivering.run,
 }
 
 

@@ -47,10 +47,10 @@ async def _accepted(seconds: float, fhir_side: bool) -> list[Row]:
     if fhir_side:
         gone = (counts.delivered - before) / full["seconds"]
         rows.append(Row("accept", f"delivered meanwhile, {where}", f"{gone:,.0f} /s"))
-    return rows + _wrong("accept", calm["refused"] + full["refused"], counts.dead)
+    return rows + wrong("accept", calm["refused"] + full["refused"], counts.dead)
 
 
-def _wrong(part: str, refused: int, dead: int) -> list[Row]:
+def wrong(part: str, refused: int, dead: int) -> list[Row]:
     """What should never be there: with it the other figures say little."""
     found = {"not acknowledged": refused, "dead letters": dead}
     return [Row(part, what, f"{number:,}", "", "0", False) for what, number in found.items() if number]
@@ -68,7 +68,7 @@ async def _held(count: int, patience: float) -> list[Row]:
         start, _ = service.memory()
         sent = await service.send(first=0, count=count)
         now, _ = service.memory()
-        seconds, counts = await _drained(service, patience)
+        seconds, counts = await drained(service, patience)
         after, peak = service.memory()
     waits = counts.waiting_translation + counts.waiting_delivery
     gone = f"{waits:,} still wait" if waits else f"all done {seconds:.0f} s later"
@@ -77,11 +77,11 @@ async def _held(count: int, patience: float) -> list[Row]:
         Row("memory", "resident, just started", f"{start:.0f} MiB"),
         Row("memory", f"resident, {count:,} messages acknowledged", f"{now:.0f} MiB", "", most, now < MEMORY),
         Row("memory", f"resident, {gone}", f"{after:.0f} MiB", f"peak {peak:.0f} MiB", most, peak < MEMORY),
-        *_wrong("memory", sent["refused"], counts.dead),
+        *wrong("memory", sent["refused"], counts.dead),
     ]
 
 
-async def _drained(service: Running, patience: float) -> tuple[float, Counts]:
+async def drained(service: Running, patience: float) -> tuple[float, Counts]:
     """Wait until everything is delivered, at most so long; how long it took and what the store says."""
     start = perf_counter()
     while True:

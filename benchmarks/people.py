@@ -25,9 +25,13 @@ _ALLERGIES: Final = ("7980^Penicillin G^RXNORM", "1191^Aspirin^RXNORM", "2670^Co
 _AUTHORITY: Final = "STV&2.999.1.1&ISO"
 
 
-def admission(number: int) -> str:
-    """The ADT^A01 of patient ``number``: nine segments, 1.2 KB; its control id is ``B`` and the number."""
+def admission(number: int, patient: int | None = None) -> str:
+    """An ADT^A01: nine segments, 1.2 KB; its control id is ``B`` and the number, which is in the street too.
+
+    ``patient``: whom it is about; without one, the patient of the same number.
+    """
     r = random.Random(number)
+    patient = number if patient is None else patient
     family, given = r.choice(_FAMILIES), r.choice(_GIVEN)
     attending, referring, consulting = (_doctor(r.randrange(STAFF)) for _ in range(3))
     day = f"{r.randrange(1935, 2020)}{r.randrange(1, 13):02}{r.randrange(1, 29):02}"
@@ -36,13 +40,13 @@ def admission(number: int) -> str:
     lines = (
         rf"MSH|^~\&|STVADT|STV|CONNECTOR|DEMO|{at}||ADT^A01^ADT_A01|B{number}|P|2.5.1||||||UNICODE UTF-8",
         f"EVN|A01|{at}|||{attending}",
-        f"PID|1||{1_000_000 + number}^^^{_AUTHORITY}^MR||{family}^{given}^{r.choice(_GIVEN)}^^^^L||{day}|"
+        f"PID|1||{1_000_000 + patient}^^^{_AUTHORITY}^MR||{family}^{given}^{r.choice(_GIVEN)}^^^^L||{day}|"
         f"{r.choice('MF')}|||{address}||^PRN^PH^^49^555^{number:07}~^NET^Internet^p{number}@patients.example|"
         f"^WPN^PH^^49^555^9{number:06}|de^German^ISO639|{r.choice('SMD')}||||||||||||||N",
         f"NK1|1|{family}^{r.choice(_GIVEN)}|SPO^Spouse^HL70063|{address}|^PRN^PH^^49^555^{number:07}||"
         "C^Emergency Contact^HL70131",
         f"PV1|1|I|{_place(r)}||||{attending}|{referring}|{consulting}|MED||||7|||{attending}|IN|"
-        f"V{number}^^^{_AUTHORITY}^VN{'|' * 25}{at}",
+        f"V{patient}^^^{_AUTHORITY}^VN{'|' * 25}{at}",
         f"AL1|1|DA^Drug allergy^HL70127|{r.choice(_ALLERGIES)}|SV^Severe^HL70128|Hives|20100101",
         f"DG1|1||{r.choice(_DIAGNOSES)}^I10||{at}|A",
         f"OBX|1|NM|8867-4^Heart rate^LN||{r.randrange(50, 120)}|/min^^UCUM|60-100||||F|||{at}",
@@ -52,9 +56,9 @@ def admission(number: int) -> str:
     return "".join(f"{line}\r" for line in lines)
 
 
-def admissions(count: int, first: int = 0) -> Iterator[str]:
-    """The messages of patients ``first`` and up."""
-    return map(admission, range(first, first + count))
+def admissions(count: int, first: int = 0, patients: int = 0) -> Iterator[str]:
+    """The messages ``first`` and up: of so many patients in turn, or each of another one."""
+    return (admission(one, one % patients if patients else one) for one in range(first, first + count))
 
 
 def _doctor(number: int) -> str:

@@ -1,7 +1,7 @@
 """A hospital that sends, as a process of its own: ``python -m benchmarks.sender SITE --count N``.
 
-Sixteen connections with mutual TLS, one message in flight on each, every one another patient. Prints one JSON
-object: how many were acknowledged, how long that took, and how long an acknowledgment took.
+Sixteen connections with mutual TLS, one message in flight on each; those of one patient go over one of them.
+Prints one JSON object: how many were acknowledged, how long that took, and how long an acknowledgment took.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ class Plan(NamedTuple):
     rate: float
     seconds: float  # 0: until all are sent
     connections: int
+    patients: int  # 0: every message is about another one
 
 
 class Sender:
@@ -40,7 +41,8 @@ class Sender:
     def __init__(self, site: Site, plan: Plan) -> None:
         self._port, self._plan = site.ports.mllp, plan
         self._context: ssl.SSLContext = tls.client_context(site.folder, "hospital")
-        self._frames = [b"\x0b" + one.encode() + _END for one in people.admissions(plan.total, plan.first)]
+        messages = people.admissions(plan.total, plan.first, plan.patients)
+        self._frames = [b"\x0b" + one.encode() + _END for one in messages]
         self._start = 0.0
         self._taken: list[float] = []
         self._refused = 0
@@ -48,9 +50,10 @@ class Sender:
     async def run(self) -> dict[str, Any]:
         """Send; what was seen."""
         streams = [await self._connected() for _ in range(self._plan.connections)]
-        frames = iter(enumerate(self._frames))
         self._start = perf_counter()
-        await asyncio.gather(*(self._send(*stream, frames) for stream in streams))
+        await asyncio.gather(
+            *(self._send(*stream, frames) for stream, frames in zip(streams, self._shares()))
+        )
         spent = perf_counter() - self._start
         for _, writer in streams:
             writer.transport.abort()
@@ -62,6 +65,16 @@ class Sender:
             "p99": percentile(self._taken, 0.99) * 1e3,
             "max": max(self._taken) * 1e3,
         }
+
+    def _shares(self) -> list[Iterator[tuple[int, bytes]]]:
+        """What each connection sends: whatever comes next; where patients come again, that of its own."""
+        frames, width = list(enumerate(self._frames)), self._plan.connections
+        if not self._plan.patients:
+            return [iter(frames)] * width
+        shares: list[list[tuple[int, bytes]]] = [[] for _ in range(width)]
+        for number, frame in frames:
+            shares[(self._plan.first + number) % self._plan.patients % width].append((number, frame))
+        return [iter(share) for share in shares]
 
     async def _connected(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         return await asyncio.open_connection("localhost", self._port, ssl=self._context)
@@ -95,6 +108,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=0.0)
     parser.add_argument("--seconds", type=float, default=0.0)
     parser.add_argument("--connections", type=int, default=16)
+    parser.add_argument("--patients", type=int, default=0)
     given = vars(parser.parse_args())
     sender = Sender(Site.open(given.pop("site")), Plan(**given))
     sys.stdout.write(json.dumps(asyncio.run(sender.run())) + "\n")

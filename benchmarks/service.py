@@ -63,13 +63,16 @@ class Running:
 
 
 @contextlib.asynccontextmanager
-async def running(*, fhir_side: bool) -> AsyncIterator[Running]:
-    """A fresh site and its service, on two cores; ``fhir_side``: with the sandbox, on the other cores."""
+async def running(*, fhir_side: bool, together: bool = False) -> AsyncIterator[Running]:
+    """A fresh site and its service, on two cores.
+
+    ``fhir_side``: with the sandbox, on the other cores, or, ``together``, on the same.
+    """
     with tempfile.TemporaryDirectory(prefix="connector-bench-") as folder, _cores() as (ours, others):
         site = make_site(Path(folder) / "site", _ports())
         with Processes(site) as processes:
             if fhir_side:
-                os.sched_setaffinity(0, others)
+                os.sched_setaffinity(0, ours if together else others)
                 await processes.sandbox()
             os.sched_setaffinity(0, ours)
             try:
