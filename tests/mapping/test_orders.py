@@ -107,6 +107,58 @@ def test_one_reason_of_two_orders_stands_behind_each() -> None:
     assert MADE.to_v2(bundle).message.count("DG1|") == 2
 
 
+def written(bundle: Json, name: str) -> list[str]:
+    """The segments of a name in a message that goes back without a prior."""
+    return [line for line in MADE.to_v2(bundle).message.split("\r") if line.startswith(name + "|")]
+
+
+def test_how_certain_a_reason_is_and_how_it_ranks_stand_with_it() -> None:
+    reason = "DG1|1||R00.2^Palpitations^I10C|||W|||||||||2"
+    bundle = order("ORC|NW|P1", "OBR|1|P1||A^^L", reason)
+    condition = only(bundle, "Condition")
+    assert condition["category"] == [{"coding": [{"code": "W", "system": V2 + "0052"}]}]
+    rank = "http://hl7.org/fhir/4.0/StructureDefinition/extension-Encounter.diagnosis.rank"
+    assert condition["extension"] == [{"valuePositiveInt": 2, "url": rank}]
+    assert written(bundle, "DG1") == [reason]
+
+
+CLINICAL = "http://hl7.org/fhir/4.0/StructureDefinition/extension-DiagnosticReport.effective"
+
+
+@pytest.mark.parametrize(
+    ("times", "said"),
+    [
+        ("20240102070000+0100", {"valueDateTime": "2024-01-02T07:00:00+01:00"}),
+        (
+            "20240102070000+0100|20240102073000+0100",
+            {"valuePeriod": {"start": "2024-01-02T07:00:00+01:00", "end": "2024-01-02T07:30:00+01:00"}},
+        ),
+    ],
+)
+def test_the_clinical_time_of_an_order_without_a_report_stands_with_it(times: str, said: Json) -> None:
+    bundle = order("ORC|NW|P1", f"OBR|1|P1||A^^L|||{times}")
+    assert {"url": CLINICAL, **said} in only(bundle, "ServiceRequest")["extension"]
+    assert written(bundle, "OBR") == [f"OBR|1|||A^^L|||{times}"]
+
+
+@pytest.mark.parametrize("other", [{"f25": "F"}, {"f15": "BLD"}])
+def test_the_clinical_time_of_a_report_or_a_specimen_is_theirs(other: dict[str, str]) -> None:
+    bundle = order("ORC|NW|P1", seg("OBR", f1="1", f2="P1", f4="A^^L", f7="20240102070000+0100", **other))
+    urls = [one["url"] for one in only(bundle, "ServiceRequest").get("extension", ())]
+    assert CLINICAL not in urls
+    theirs = of_type(bundle, "DiagnosticReport") or [one["collection"] for one in of_type(bundle, "Specimen")]
+    assert "2024-01-02T07:00:00+01:00" in theirs[0].values()
+    assert written(bundle, "OBR")[0].split("|")[7] == "20240102070000+0100"
+
+
+def test_a_new_clinical_time_touches_nothing_else() -> None:
+    text = message(PID, "ORC|NW|P1", "OBR|1|P1||A^^L|||20240102070000+0100", event="OML^O21^OML_O21")
+    bundle = MADE.to_fhir(text).bundle
+    (time,) = (one for one in only(bundle, "ServiceRequest")["extension"] if one["url"] == CLINICAL)
+    time["valueDateTime"] = "2024-01-03T07:00:00+01:00"
+    assert MADE.to_v2(bundle, text).message == text.replace("20240102070000+0100", "20240103070000+0100")
+
+
 # --- state ------------------------------------------------------------------------------------------------
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ..segments import dg1
 from ..units import ResourceMap
 from .message_map import MessageMap
 from .order_units import (
@@ -21,7 +22,9 @@ from .units import DIAGNOSIS, UNITS
 _OWN = ("order", "observation", "diagnosis", "procedure", "event")
 _SINGLE = ("patient", "visit")  # what PRIOR_RESULT says of both is how they were known before
 _SHARED = tuple(replace(unit, single=unit.name in _SINGLE) for unit in UNITS if unit.name not in _OWN)
-_CONDITION: ResourceMap = next(each for each in DIAGNOSIS.maps if isinstance(each, ResourceMap))
+_CONDITION: ResourceMap = replace(
+    next(each for each in DIAGNOSIS.maps if isinstance(each, ResourceMap)), rows=dg1.DG1_REASON
+)
 _REASON = replace(
     DIAGNOSIS,
     maps=(replace(_CONDITION, collected=(("order", 0, "reasonReference"),)),),

@@ -52,6 +52,18 @@ DG1_DIAGNOSIS = (
     value("DG1-15", "rank", positive),
 )
 
+_RANK = "http://hl7.org/fhir/4.0/StructureDefinition/extension-Encounter.diagnosis.rank"
+
+DG1_REASON = (
+    *DG1_CONDITION,
+    narrower("DG1-6", "category", "HL70052"),
+    extension_value("DG1-15", _RANK, "valuePositiveInt", positive),
+)
+"""Why something is asked for: no visit is there to say how certain a diagnosis is and how it ranks.
+
+Guide: DG1[Condition] rows DG1-6 and DG1-15, a category or an extension.
+"""
+
 DG1_EPISODE_DIAGNOSIS = (
     concept("DG1-6", "role", "HL70052"),
     value("DG1-15", "rank", positive),

@@ -13,6 +13,7 @@ from ..fields import Field, One
 from ..lens import At
 from ..places import Json
 from ..units import Around
+from .clinical_time import ClinicalTime
 from .orc import ALTERNATE_NUMBER, CALL_BACK, SECONDARY
 from .ordering import Ordered, RequesterPerson
 from .rows import PARTICIPATION, SD, UNKNOWN, Constant, concept, concepts, refers_to, type_of, value
@@ -76,7 +77,7 @@ _COMMON = (
 OBR_SERVICEREQUEST = _COMMON
 """What a report answers."""
 
-OBR_ORDER = (*_COMMON, concepts("OBR-24", "category", "HL70074"))
+OBR_ORDER = (*_COMMON, concepts("OBR-24", "category", "HL70074"), ClinicalTime())
 """An order: the section that is to do it is the order's category, for there is no report yet."""
 
 OBR_REQUESTER = (One("OBR-16", "", (Ordered(),), secondary=True),)
