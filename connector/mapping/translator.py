@@ -53,12 +53,16 @@ class Envelope:
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """How new messages are written: the profile's ``[v2.to]``."""
+    """How new messages are written: the profile's ``[v2.to]``.
+
+    ``acknowledgments``: MSH-15 and MSH-16, also of messages over a prior one, which asked for its own.
+    """
 
     version: str = "2.5.1"
     processing_id: str = "P"
     charset: str = "UNICODE UTF-8"
     facilities: tuple[str, str, str, str] = ("", "", "", "")
+    acknowledgments: tuple[str, str] = ("", "")
 
 
 class Translator:
@@ -242,6 +246,9 @@ class Translator:
         if envelope.control_id or not msh.field(10):
             msh.set(10, envelope.control_id or resource_id(str(message))[:20])
         msh.set(11, msh.field(11) or out.processing_id)
+        if envelope.control_id:  # a prior message's number, continuation and wishes were its sender's
+            for number, text in enumerate(("", "", *out.acknowledgments), 13):
+                msh.set(number, text)
         if event.startswith("ADT") and message.first("EVN") is None:
             message.segments.insert(message.segments.index(msh) + 1, Segment("EVN", d, msh.end or "\r"))
         evn = message.first("EVN")

@@ -64,7 +64,8 @@ def outgoing_of(profile: Profile) -> Outgoing:
     if to is None:
         return Outgoing(charset=profile.v2.charset or Outgoing().charset)
     facilities = to.application, to.facility, to.receiving_application, to.receiving_facility
-    return Outgoing(to.version, to.processing_id, to.charset, facilities)
+    asked = to.acknowledgments.accept, to.acknowledgments.application
+    return Outgoing(to.version, to.processing_id, to.charset, facilities, asked)
 
 
 def verbs_of(profile: Profile) -> Verbs:

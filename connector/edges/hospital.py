@@ -1,0 +1,134 @@
+"""The hospital as deliveries see it: v2 messages go out over MLLP, and its answers are read as a whole."""
+
+from __future__ import annotations
+
+import ssl
+from collections import Counter
+from typing import Final, Self
+
+import structlog
+
+from connector.edges.mllp_client import Keeping, MllpClient, MllpTimeouts
+from connector.edges.mllp_pool import MllpPool
+from connector.errors import AnswerNotUnderstood, ConnectorError
+from connector.hl7v2.ack import Ack, ack
+from connector.hl7v2.tree import Message
+from connector.mllp import Mode, Stray, StrayAnswer
+from connector.mllp.exchange import POSITIVE_CODES
+from connector.pipeline import replies
+from connector.pipeline.entries import dtm
+from connector.pipeline.ports import Clock, Ids
+from connector.pipeline.replies import Replies
+from connector.profile.receiver import V2Receiver
+
+_log: Final = structlog.get_logger(__name__)
+
+_AT_SUCCESS: Final = frozenset({"AL", "SU"})  # MSH-15, table 0155: when a commit acknowledgment is wanted
+
+
+class HospitalSide:
+    """Sends v2 messages and reads the whole answer, with the errors it names.
+
+    ``mode``: which answers our messages ask for. Answers that settle nothing are counted in ``strays``.
+    """
+
+    def __init__(self, client: MllpClient | MllpPool, mode: Mode = Mode.ORIGINAL) -> None:
+        self._client, self._mode = client, mode
+
+    @classmethod
+    def of(
+        cls, link: str, to: V2Receiver, context: ssl.SSLContext, clock: Clock, ids: Ids
+    ) -> tuple[Self, Discarded]:
+        """The side that a profile's ``[v2.to]`` speaks of, and the count of the answers it discards."""
+        discarded, confirming = Discarded(link), Confirming(clock, ids)
+        clients = [
+            MllpClient(
+                to.host,
+                to.port,
+                context,
+                to.server_name,
+                timeouts_of(to),
+                keeping=Keeping(to.keep, to.idle_seconds, to.keep_alive_seconds),
+                limit=to.acknowledgment_bytes,
+                on_stray=discarded,
+                confirm=confirming if to.acknowledgments.application else None,
+            )
+            for _ in range(to.connections)
+        ]
+        return cls(MllpPool(clients), mode_of(to)), discarded
+
+    async def send(self, payload: bytes, control_id: str) -> Ack:
+        """The acknowledgment, whatever its code. Raises ``DeliveryError``."""
+        answer = await self._client.send(payload, control_id, self._mode)
+        try:
+            return replies.read(answer.payload.decode("utf-8", "replace"))
+        except ConnectorError as error:
+            raise AnswerNotUnderstood("the answer is no acknowledgment", location=error.location) from None
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+
+class Discarded:
+    """Counts the answers that settle nothing, and tells the operational log of the 1st, 2nd, 4th, 8th ...
+
+    A partner that answers everything twice must not fill the disk.
+    """
+
+    def __init__(self, link: str) -> None:
+        self._link = link
+        self.strays: Counter[Stray] = Counter()
+
+    def __call__(self, answer: StrayAnswer) -> None:
+        """One more; nothing of it is kept."""
+        self.strays[answer.reason] += 1
+        count, code = self.strays[answer.reason], answer.code
+        if answer.reason is Stray.AFTERWARDS and code not in POSITIVE_CODES:
+            _log.warning("a committed message was refused later", link=self._link, code=code, count=count)
+        elif answer.reason is not Stray.AFTERWARDS and not count & (count - 1):
+            _log.warning(
+                "answer discarded", link=self._link, state=answer.reason.value, code=code, count=count
+            )
+
+
+class Confirming:
+    """Answers an application acknowledgment that comes as a message of its own with a commit acknowledgment,
+    where its MSH-15 asks for one (v2.5.1 2.9.3). It says that the answer arrived: were we to crash before we
+    have noted that, the message would go out again and be answered again.
+    """
+
+    def __init__(self, clock: Clock, ids: Ids) -> None:
+        self._clock, self._ids = clock, ids
+
+    def __call__(self, payload: bytes) -> bytes | None:
+        """The commit acknowledgment, byte for byte in the control id; None where none is wanted."""
+        try:
+            received = Message.parse(payload.decode("latin-1"))
+        except ConnectorError:
+            return None
+        if received.msh.value(15).strip() not in _AT_SUCCESS:
+            return None
+        text = ack(received, "CA", control_id=self._ids()[:20], at=dtm(self._clock()))
+        return text.encode("latin-1", "replace")
+
+
+def replies_of(to: V2Receiver) -> Replies:
+    """The reply table of a profile."""
+    return Replies(to.replies, to.duplicates == "delivered")
+
+
+def mode_of(to: V2Receiver) -> Mode:
+    """Which answer ends a delivery."""
+    asked = to.acknowledgments
+    if not asked.accept:
+        return Mode.ORIGINAL
+    return Mode.APPLICATION if asked.delivered == "application" else Mode.COMMIT
+
+
+def timeouts_of(to: V2Receiver) -> MllpTimeouts:
+    """How long to wait. Where none of the commit tells of success, the first answer is the application's."""
+    asked = to.acknowledgments
+    only = mode_of(to) is Mode.APPLICATION and asked.accept not in _AT_SUCCESS
+    first = asked.application_seconds if only else to.acknowledgment_seconds
+    return MllpTimeouts(to.connect_seconds, to.write_seconds, first, asked.application_seconds)
