@@ -1,4 +1,4 @@
-"""A message that goes out asks for the acknowledgments of its receiver's profile, whatever its prior asked."""
+"""What goes out asks for the acknowledgments of its receiver's profile, whatever its prior message asked."""
 
 from __future__ import annotations
 
