@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ssl
 from collections import Counter
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final, Self
 
 import structlog
@@ -29,17 +31,20 @@ _AT_SUCCESS: Final = frozenset({"AL", "SU"})  # MSH-15, table 0155: when a commi
 class HospitalSide:
     """Sends v2 messages and reads the whole answer, with the errors it names.
 
-    ``mode``: which answers our messages ask for. Answers that settle nothing are counted in ``strays``.
+    ``mode``: which answers our messages ask for; ``strays``: how many answers settled nothing, by why.
     """
 
-    def __init__(self, client: MllpClient | MllpPool, mode: Mode = Mode.ORIGINAL) -> None:
-        self._client, self._mode = client, mode
+    def __init__(
+        self,
+        client: MllpClient | MllpPool,
+        mode: Mode = Mode.ORIGINAL,
+        strays: Mapping[Stray, int] = MappingProxyType({}),
+    ) -> None:
+        self._client, self._mode, self.strays = client, mode, strays
 
     @classmethod
-    def of(
-        cls, link: str, to: V2Receiver, context: ssl.SSLContext, clock: Clock, ids: Ids
-    ) -> tuple[Self, Discarded]:
-        """The side that a profile's ``[v2.to]`` speaks of, and the count of the answers it discards."""
+    def of(cls, link: str, to: V2Receiver, context: ssl.SSLContext, clock: Clock, ids: Ids) -> Self:
+        """The side that a profile's ``[v2.to]`` speaks of."""
         discarded, confirming = Discarded(link), Confirming(clock, ids)
         clients = [
             MllpClient(
@@ -55,7 +60,7 @@ class HospitalSide:
             )
             for _ in range(to.connections)
         ]
-        return cls(MllpPool(clients), mode_of(to)), discarded
+        return cls(MllpPool(clients), mode_of(to), discarded.strays)
 
     async def send(self, payload: bytes, control_id: str) -> Ack:
         """The acknowledgment, whatever its code. Raises ``DeliveryError``."""
