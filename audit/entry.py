@@ -23,8 +23,13 @@ class Tag(StrEnum):
     # a message came in
     MESSAGE_V2_RECEIVED = "message:v2:received"
     MESSAGE_V2_DUPLICATE = "message:v2:duplicate"  # the same again: answered as before, not taken twice
+    MESSAGE_V2_REUSED = "message:v2:reused"  # taken, under a control id that came before with other content
     MESSAGE_V2_REFUSED = "message:v2:refused"
     MESSAGE_V2_QUARANTINED = "message:v2:quarantined"  # unreadable; kept aside
+    MESSAGE_V2_BATCHED = "message:v2:batched"  # a file or batch was gone through; object counts the outcomes
+    MESSAGE_V2_RESTARTED = "message:v2:restarted"  # MSH-13 is 0: the sender asks where its stream stands
+    MESSAGE_V2_RESYNCHRONISED = "message:v2:resynchronised"  # MSH-13 is -1: its next number is the first
+    MESSAGE_V2_ANSWERED = "message:v2:answered"  # its application acknowledgment is made; see delivery:v2
     MESSAGE_FHIR_RECEIVED = "message:fhir:received"
     MESSAGE_FHIR_DUPLICATE = "message:fhir:duplicate"
     MESSAGE_FHIR_REFUSED = "message:fhir:refused"

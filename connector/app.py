@@ -21,18 +21,18 @@ from connector import log, settings
 from connector.edges import tls
 from connector.edges.acceptor import listen
 from connector.edges.fhir_client import FhirClient
+from connector.edges.hospital import HospitalSide, replies_of
 from connector.edges.http_api import Limits, create_app
 from connector.edges.http_server import HttpServer
 from connector.edges.judge import Judge
-from connector.edges.mllp_client import MllpClient, MllpTimeouts
 from connector.edges.mllp_server import MllpLimits, MllpServer
 from connector.edges.oauth import Issuer, TokenGuard
-from connector.edges.partners import Caller, Callers, HospitalSide, Intake
+from connector.edges.partners import Caller, Callers, Intake
 from connector.edges.token_source import TokenSource
 from connector.errors import ConfigurationError, ConnectorError
 from connector.pipeline.deliver import Delivering, Pauses, ToFhir, ToV2
 from connector.pipeline.entries import instant
-from connector.pipeline.links import NO_BASE, Accepts, Link, Links
+from connector.pipeline.links import NO_BASE, Accepts, Link, Links, Quota
 from connector.pipeline.ports import Entry
 from connector.pipeline.receive import V2Receiver
 from connector.pipeline.submit import FhirReceiver
@@ -104,10 +104,21 @@ def link_of(profile: Profile) -> Link:
         models=profile.fhir.conformance == "models",
         on_unreadable=profile.v2.unreadable,
         answers=profile.v2.acknowledgment,
+        reused=profile.v2.reused_control_id,
+        numbers=profile.v2.sequence_numbers,
+        batch_answers=profile.v2.batch_acknowledgment,
+        asks=sender.answers.accept if sender else "NE",
         frame_bytes=profile.limits.frame_bytes,
         body_bytes=profile.limits.body_bytes,
         segments=profile.limits.segments,
         waiting=profile.limits.waiting,
+        quota=Quota(
+            profile.limits.connections,
+            profile.limits.in_hand,
+            profile.limits.messages_per_second,
+            profile.limits.burst,
+        ),
+        lane=profile.delivery.lane,
         base=profile.fhir.base or NO_BASE,
         sends_charset=receiver.charset if receiver else "UNICODE UTF-8",
         facts={"sha256": profile.sha256},
@@ -118,7 +129,6 @@ class Refused:
     """Audits refused handshakes: one by one up to ``REFUSALS`` a second, beyond that their number."""
 
     def __init__(self, store: Store, where: str) -> None:
-        lane=profile.delivery.lane,
         self._store, self._where = store, where
         self._second, self._count = 0, 0
 
@@ -152,7 +162,7 @@ class Service:
         self._supervisor = Supervisor(lanes)
         judge = Judge() if any(link.strict for link in self._links.all) else None
         arrived = self._supervisor.arrived
-        self._v2 = V2Receiver(self._links, store, now, fresh, judge, arrived)
+        self._v2 = V2Receiver(self._links, store, now, fresh, judge, arrived, seconds=time.monotonic)
         self._fhir = FhirReceiver(self._links, store, now, fresh, arrived)
         if judge is not None:
             self._closing.append(judge.close)
@@ -208,10 +218,9 @@ class Service:
         if partner is None:
             raise ConfigurationError("FHIR comes in, but there is nowhere to deliver it", fix="add [v2.to]")
         context = tls.client_context(tls_files(self._settings.tls))
-        seconds = MllpTimeouts(connect=partner.connect_seconds, answer=partner.acknowledgment_seconds)
-        side = HospitalSide(MllpClient(partner.host, partner.port, context, partner.server_name, seconds))
+        side = HospitalSide.of(profile.name, partner, context, now, fresh)
         self._closing.append(side.close)
-        return ToV2(side)
+        return ToV2(side, replies_of(partner))
 
     def _mllp_server(self) -> MllpServer:
         chosen = self._settings.mllp
@@ -230,6 +239,7 @@ class Service:
             self._v2.receive,
             fault=self._v2.fault,
             too_long=self._v2.too_long,
+            admit=self._v2.admit,
             limits=limits,
             on_refused=Refused(self._store, "mllp"),
         )

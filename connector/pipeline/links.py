@@ -7,14 +7,17 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from connector.errors import ConfigurationError
+from connector.hl7v2.modes import Answers
 from connector.mapping.messages.changes import Rule
+from connector.pipeline import sequences
 from connector.pipeline.ports import Peer, Translator
 
 NO_BASE: Final = "https://connector.invalid/fhir"  # where the profile names no FHIR endpoint
 OnUnreadable = Literal["close", "nack"]
-Answers = Literal["by-message", "original", "enhanced"]
-
 Lane = Literal["link", "patient"]
+Reused = Literal["take", "refuse"]
+BatchAnswers = Literal["all", "errors"]
+
 
 @dataclass(frozen=True, slots=True)
 class Accepts:
@@ -25,6 +28,16 @@ class Accepts:
     processing_ids: frozenset[str] = frozenset()  # MSH-11.1
     applications: frozenset[str] = frozenset()  # MSH-3.1
     facilities: frozenset[str] = frozenset()  # MSH-4.1
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """How much of the listener one partner may take; ``rate`` 0: as fast as it goes."""
+
+    connections: int = 100
+    in_hand: int = 64  # frames that are worked on at once, over all of its connections
+    rate: float = 0.0  # messages a second
+    burst: int = 100  # messages that may come at once after a pause
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +55,16 @@ class Link:
     models: bool = False  # fhir.resources judges FHIR, what comes in and what goes out
     on_unreadable: OnUnreadable = "nack"
     answers: Answers = "by-message"  # acknowledgments: original mode, enhanced mode, or as MSH-15/16 ask
+    reused: Reused = "take"  # another content under a control id that came before
+    numbers: sequences.Rule = "ignored"  # MSH-13
+    batch_answers: BatchAnswers = "all"  # which messages of a batch the answering batch speaks of
+    asks: Literal["AL", "NE"] = "NE"  # MSH-15 of our application acknowledgments
     frame_bytes: int = 16 * 1024 * 1024  # of one v2 message
     body_bytes: int = 16 * 1024 * 1024  # of one FHIR request
     segments: int = 20_000  # of one v2 message
     waiting: int = 100_000  # messages that may wait before new ones are turned away
+    lane: Lane = "link"  # what keeps its order: the link's messages, or those of each patient
+    quota: Quota = Quota()  # what the partner may take of the listener
     base: str = NO_BASE  # of fullUrl
     sends_charset: str = "UNICODE UTF-8"  # of v2 messages that have no prior and so no MSH-18
     facts: Mapping[str, str] = field(default_factory=dict)  # for the audit trail: the profile's sha256
@@ -63,7 +82,6 @@ class Links:
         self._by_client = _unique(((one, link) for link in self.all for one in link.clients), "client id")
         self._by_peer = _unique(((peer, link) for link in self.all for peer in link.peers), "certificate")
 
-    lane: Lane = "link"  # what keeps its order: the link's messages, or those of each patient
     def named(self, name: str) -> Link:
         """The link of this name; ``KeyError`` if there is none."""
         return self._by_name[name]

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field
 
 from connector.profile.receiver import Charset, V2Receiver
-from connector.profile.section import (
-    Fingerprint,
-    ProcessingId,
-    Section,
-    V2Message,
-    V2Name,
-    V2Version,
-    Word,
-    fault,
-)
+from connector.profile.section import ProcessingId, Section, V2Message, V2Version, fault
+from connector.profile.sender import V2Sender
 
 
 def _zone(name: str) -> str:
@@ -27,26 +19,6 @@ def _zone(name: str) -> str:
 
 
 TimeZone = Annotated[str, AfterValidator(_zone)]
-
-
-class V2Sender(Section):
-    """Who may speak for this partner over MLLP. A certificate or a subject is required."""
-
-    certificates: tuple[Fingerprint, ...] = ()
-    """The certificates that may connect, as `sha256:` and 64 hex digits
-    (`openssl x509 -noout -fingerprint -sha256`, lowercase and without colons)."""
-    subjects: tuple[Word, ...] = ()
-    """The subjects (RFC 4514) of certificates that may connect, where the partner renews them often."""
-    applications: tuple[V2Name, ...] = ()
-    """The accepted sending applications (MSH-3.1); empty: any."""
-    facilities: tuple[V2Name, ...] = ()
-    """The accepted sending facilities (MSH-4.1); empty: any."""
-
-    @model_validator(mode="after")
-    def _somebody(self) -> Self:
-        if not (self.certificates or self.subjects):
-            raise fault("nobody may speak for this partner", fix="name a fingerprint under certificates")
-        return self
 
 
 class V2(Section):
@@ -73,6 +45,14 @@ class V2(Section):
     acknowledgment: Literal["by-message", "original", "enhanced"] = "by-message"
     """What we answer: AA/AE/AR (`original`), CA/CE/CR (`enhanced`), or as MSH-15 and MSH-16 ask
     (`by-message`)."""
+    reused_control_id: Literal["take", "refuse"] = "take"
+    """What happens to another content under a control id (MSH-10) that this sender used before: it is taken
+    as a message of its own, or refused (AE, 205); audited both ways."""
+    sequence_numbers: Literal["ignored", "where sent", "required"] = "ignored"
+    """Whether MSH-13 is held against the number that comes next (HL7 v2.5.1 section 2.10.1), for each sender
+    (MSH-3 and MSH-4) where it sends one, or from every message."""
+    batch_acknowledgment: Literal["all", "errors"] = "all"
+    """Of which messages the answer to a batch speaks: of all, or of those that were not taken."""
     sender: Annotated[V2Sender | None, Field(alias="from")] = None
     """Who may speak for this partner; without this table no v2 messages are taken."""
     receiver: Annotated[V2Receiver | None, Field(alias="to")] = None

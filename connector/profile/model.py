@@ -22,6 +22,7 @@ from connector.profile.section import (
     Count,
     Found,
     Name,
+    Rate,
     Seconds,
     Section,
     Text,
@@ -57,6 +58,14 @@ class Limits(Section):
     """The most segments in one v2 message."""
     waiting: Count = 100_000
     """How many messages may wait for translation or delivery before new ones are turned away."""
+    connections: Count = 100
+    """How many connections over MLLP the partner may have open; more are closed and audited."""
+    in_hand: Count = 64
+    """How many frames of the partner are worked on at once; over that its connections are not read on."""
+    messages_per_second: Rate = 0.0
+    """How many v2 messages a second are read from the partner; `0`: as many as come."""
+    burst: Count = 100
+    """How many may come at once after a pause, where messages a second are limited."""
 
 
 class RetryPauses(Section):

@@ -148,6 +148,7 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[float, Field(gt=0, le=86400)]
 Bytes = Annotated[int, Field(ge=1024, le=1024 * 1024 * 1024)]
 Count = Annotated[int, Field(ge=1, le=10_000_000)]
+Rate = Annotated[float, Field(ge=0, le=1_000_000)]
 Fingerprint = Annotated[
     str, Form(r"sha256:[0-9a-f]{64}", "sha256: and the 64 lowercase hex digits of the certificate's digest")
 ]

@@ -7,6 +7,7 @@ from typing import Final
 from sqlalchemy import Connection, bindparam, select
 from sqlalchemy.dialects.sqlite import insert
 
+from connector.errors import SequenceNumberUnexpected
 from connector.store.cipher import BlindIndex
 from connector.store.commits import Unit
 from connector.store.keys import KeyProvider
@@ -34,6 +35,21 @@ class SequenceRows:
         """The next one of this sender has this number."""
         index = self._sender.of(link, sender)
         _EXPECT.run(unit.connection, link=link, sender=index, expected=number)
+
+    def take(self, unit: Unit, link: str, sender: str, number: int) -> None:
+        """This number comes in, and the one behind it is next.
+
+        Raises ``SequenceNumberUnexpected`` for another than the one that is known to come next.
+        """
+        known = self.expected(unit.connection, link, sender)
+        if known is not None and known > 0 and known != number:
+            raise SequenceNumberUnexpected(
+                "a message is missing" if number > known else "this number came before",
+                fix="send the one whose number is in MSA-4",
+                location="MSH-13",
+                expected=known,
+            )
+        self.expect(unit, link, sender, number + 1)
 
     def expected(self, connection: Connection, link: str, sender: str) -> int | None:
         """The number of the next one; None: this sender is not known."""

@@ -44,8 +44,8 @@ class Taking(Door):
         ``if_reused``: entries besides, where the control id came before with another content.
         ``refuse_reused``: a control id that came before with another content raises
         ``DuplicateControlId`` and leaves nothing; otherwise ``Accepted.control_id_reused`` tells.
-        ``sequence``: a sender, and the sequence number that comes next from it (MSH-13), kept with the
-        message.
+        ``sequence``: a sender, and the sequence number of this message (MSH-13); another than the one that
+        comes next raises ``SequenceNumberUnexpected`` and leaves nothing.
         """
 
         def work(unit: Unit) -> Accepted:
@@ -54,7 +54,7 @@ class Taking(Door):
             unit.record((if_duplicate or ()) if again else entries)
             unit.record(if_reused if accepted.control_id_reused else ())
             if sequence is not None and not accepted.duplicate:
-                SequenceRows(self._keys).expect(unit, received.link, *sequence)
+                SequenceRows(self._keys).take(unit, received.link, *sequence)
             return accepted
 
         return await self._write(work)
@@ -150,7 +150,7 @@ class Taking(Door):
     # --- sequence numbers -----------------------------------------------------------------------------
 
     async def expected(self, link: str, sender: str) -> int | None:
-        """The sequence number (MSH-13) that comes next; None: this sender is not known."""
+        """The sequence number (MSH-13) that comes next; -1: any; None: this sender is not known."""
         rows = SequenceRows(self._keys)
         return await self._read(lambda connection: rows.expected(connection, link, sender))
 

@@ -11,7 +11,7 @@ from connector.errors import FrameError, FrameTooLarge, MessageError, TableValue
 from connector.hl7v2.ack import read_ack
 from connector.hl7v2.tree import Message
 from connector.pipeline.links import Accepts, Links
-from connector.pipeline.receive import V2Receiver, wanted_code
+from connector.pipeline.receive import V2Receiver
 from connector.store import Store
 from tests.pipeline.site import TO_FHIR, Clock, Cycle, ids, link, message, peer
 from tests.store.site import open_store
@@ -243,34 +243,6 @@ async def test_while_the_service_stops_messages_are_turned_away(cycle: Cycle) ->
 # --- acknowledgments --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("answers", "code", "accept", "application", "expected"),
-    [
-        ("by-message", "AA", "", "", "AA"),
-        ("by-message", "AE", "", "", "AE"),
-        ("by-message", "AA", "AL", "NE", "CA"),
-        ("by-message", "AE", "AL", "AL", "CE"),
-        ("by-message", "AR", "ER", "NE", "CR"),
-        ("by-message", "AA", "ER", "NE", ""),
-        ("by-message", "AA", "SU", "NE", "CA"),
-        ("by-message", "AR", "SU", "NE", ""),
-        ("by-message", "AA", "NE", "NE", ""),
-        ("by-message", "AA", "NE", "AL", "AA"),
-        ("by-message", "AA", "", "AL", "AA"),
-        ("by-message", "AE", "NE", "ER", "AE"),
-        ("by-message", "AA", "??", "", "CA"),
-        ("original", "AA", "AL", "NE", "AA"),
-        ("enhanced", "AA", "", "", "CA"),
-        ("enhanced", "AR", "", "", "CR"),
-        ("enhanced", "AA", "NE", "NE", ""),
-    ],
-)
-def test_the_code_follows_msh_15_and_msh_16(
-    answers: str, code: str, accept: str, application: str, expected: str
-) -> None:
-    assert wanted_code(answers, code, accept, application) == expected
-
-
 async def test_a_sender_that_wants_no_answer_gets_none_and_its_message_is_taken(cycle: Cycle) -> None:
     assert await cycle.receive(message(msh={15: "NE", 16: "NE"})) == ""
     assert (await cycle.counts(TO_FHIR)).received == 1
@@ -278,6 +250,55 @@ async def test_a_sender_that_wants_no_answer_gets_none_and_its_message_is_taken(
 
 async def test_in_enhanced_mode_the_commit_is_acknowledged(cycle: Cycle) -> None:
     assert read_ack(str(await cycle.receive(message(msh={15: "AL", 16: "NE"})))).code == "CA"
+
+
+async def test_a_refusal_reaches_a_sender_that_only_listens_for_application_acknowledgments(
+    cycle: Cycle,
+) -> None:
+    ack = read_ack(str(await cycle.receive(message(kind="ADT^A40", msh={15: "NE", 16: "AL"}))))
+    assert ack.code == "AR"
+
+
+@pytest.mark.parametrize("kind", ["ACK", "ACK^A28^ACK", "MCF"])
+async def test_an_acknowledgment_is_never_acknowledged(cycle: Cycle, kind: str) -> None:
+    for code in ("AA", "CR", ""):
+        assert await cycle.receive(message(kind=kind, more=[f"MSA|{code}|X"], msh={15: "AL", 16: "AL"})) == ""
+    entries = cycle.entries()
+    assert [(one["tag"], one["reason"]) for one in entries] == [
+        ("message:v2:refused", "AnswerNotUnderstood")
+    ] * 3
+    assert await cycle.store.pending("demo", TO_FHIR, 1) == []
+
+
+async def test_an_acknowledgment_in_bytes_that_are_no_text_gets_no_answer_either(cycle: Cycle) -> None:
+    raw = message(kind="ACK", msh={18: "UNICODE UTF-8"}).encode() + b"MSA|AA|\xff\r"
+    assert await cycle.v2.receive(raw, peer()) == b""
+
+
+async def test_an_acknowledgment_that_is_too_long_gets_no_answer_either(cycle: Cycle) -> None:
+    head = message(kind="ACK").encode()
+    assert await cycle.v2.too_long(head, peer(), FrameTooLarge("too large")) == b""
+
+
+# --- a control id that came before -------------------------------------------------------------------
+
+
+async def test_another_content_under_a_known_control_id_is_taken_and_put_on_record(cycle: Cycle) -> None:
+    await cycle.receive(message("M1"))
+    assert read_ack(str(await cycle.receive(message("M1", phone="5550102")))).code == "AA"
+    assert cycle.tags() == ["message:v2:received", "message:v2:received", "message:v2:reused"]
+
+
+async def test_a_profile_may_refuse_another_content_under_a_known_control_id(
+    store: Store, tmp_path: Path
+) -> None:
+    cycle = Cycle(store, tmp_path, reused="refuse")
+    first = await cycle.receive(message("M1"))
+    ack = read_ack(str(await cycle.receive(message("M1", phone="5550102"))))
+    assert (ack.code, ack.errors[0].condition, ack.errors[0].location) == ("AE", "205", "MSH-10")
+    assert cycle.entries()[-1]["reason"] == "DuplicateControlId"
+    assert await cycle.receive(message("M1")) == first
+    assert (await cycle.counts(TO_FHIR)).received == 1
 
 
 # --- strict conformance ------------------------------------------------------------------------------

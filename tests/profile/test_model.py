@@ -153,6 +153,21 @@ def test_the_namespace_may_differ_from_the_name() -> None:
 
 
 def test_the_keys_of_every_table_can_be_asked_for() -> None:
-    assert known_keys(Profile, ("v2", "from")) == ["certificates", "subjects", "applications", "facilities"]
+    keys = ["certificates", "subjects", "applications", "facilities", "answers"]
+    assert known_keys(Profile, ("v2", "from")) == keys
     assert "url" in known_keys(Profile, ("mapping", "extension", 3))
     assert known_keys(Profile, ("mapping", "codes", "HL70001")) == []
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        'via = "separate"',
+        'via = "separate"\nport = 1',
+        'host = "his"\nport = 1',
+        'via = "same"\nhost = "his"',
+    ],
+)
+def test_answers_of_their_own_need_a_host_and_a_port_and_others_have_none(answers: str) -> None:
+    with pytest.raises(ProfileError, match="answers go over the same connection"):
+        parse(f"{SMALL}{TO_FHIR}[v2.from.answers]\n{answers}\n")
