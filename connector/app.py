@@ -100,6 +100,8 @@ def link_of(profile: Profile) -> Link:
         ),
         rules=profile.rules,
         charset=profile.v2.charset or None,
+        zone=profile.zone,
+        stale=profile.authority.stale,
         strict=profile.v2.conformance == "strict",
         models=profile.fhir.conformance == "models",
         on_unreadable=profile.v2.unreadable,

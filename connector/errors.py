@@ -118,6 +118,10 @@ class DuplicateControlId(MessageError):
     """Another message came under the same control id (MSH-10) before."""
 
 
+class StaleUpdate(MessageError):
+    """The message tells of something older than what was told last, and the profile refuses that."""
+
+
 class SequenceNumberUnexpected(MessageError):
     """MSH-13 is not the number that comes next: a message is missing, or it came before.
 
@@ -321,6 +325,7 @@ ANSWERS: dict[type[ConnectorError], Answer] = {
     UnsupportedVersion: Answer("AR", "203", "not-supported", 422, _NEVER),
     UnknownKeyIdentifier: Answer("AE", "204", "not-found", 404, _NEVER),
     DuplicateControlId: Answer("AE", "205", "duplicate", 409, _NEVER),
+    StaleUpdate: Answer("AE", "207", "conflict", 409, _NEVER),
     SequenceNumberUnexpected: Answer("AE", "207", "conflict", 409, _NEVER),
     BatchIncomplete: Answer("AE", "100", "structure", 422, _NEVER),
     FrameError: Answer("AR", "100", "structure", 400, _NEVER),

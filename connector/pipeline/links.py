@@ -51,6 +51,8 @@ class Link:
     accepts: Accepts = Accepts()
     rules: tuple[Rule, ...] = ()
     charset: str | None = None  # for v2 that names none in MSH-18
+    zone: dt.tzinfo | None = None  # of v2 times that are sent without an offset
+    stale: Literal["flag", "refuse"] = "flag"  # an update that is older than what is known
     strict: bool = False  # an independent implementation judges incoming v2
     models: bool = False  # fhir.resources judges FHIR, what comes in and what goes out
     on_unreadable: OnUnreadable = "nack"

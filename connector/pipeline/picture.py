@@ -6,6 +6,7 @@ are the FHIR side's (see ``names``).
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
@@ -155,8 +156,16 @@ def bundle_of(link: Link, resources: dict[str, Json]) -> Json:
     return bundles.transaction(link.base, (("PUT", resource) for resource in resources.values()))
 
 
-def remembered(link: str, resources: dict[str, Json], message: str, family: str) -> list[JournalEntry]:
-    """The journal's rows after ``message`` spoke of ``resources``.
+def spoken_of(resources: Iterable[str], family: str) -> list[str]:
+    """Those of the keys by which a later message of the family is looked up."""
+    keeps = _KEEPS_MESSAGE.get(family, _KEEPS_ANY)
+    return [key for key in resources if key.partition("/")[0] in keeps]
+
+
+def remembered(
+    link: str, resources: dict[str, Json], message: str, family: str, told: dt.datetime | None = None
+) -> list[JournalEntry]:
+    """The journal's rows after ``message`` spoke of ``resources``; ``told``: when it says it happened.
 
     The text is kept with the resources by which a later message of its family is looked up; not of a merge
     or another message about two patients, over which none about one of them is written.
@@ -170,6 +179,7 @@ def remembered(link: str, resources: dict[str, Json], message: str, family: str)
             content=fjson.dumps(resource),
             message=text if resource["resourceType"] in keeps else None,
             family=family if resource["resourceType"] in keeps else "",
+            told_at=told,
         )
         for key, resource in resources.items()
         if resource["resourceType"] not in _NEVER_CHANGED

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import datetime as dt
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any, Final
 
@@ -22,7 +23,7 @@ from connector.fhir import validate
 from connector.hl7v2 import charset
 from connector.hl7v2.tree import Message
 from connector.mapping.translator import Envelope
-from connector.pipeline import changes, names, picture
+from connector.pipeline import changes, names, picture, staleness
 from connector.pipeline.entries import Trail, dtm, reason
 from connector.pipeline.links import Link
 from connector.pipeline.ports import Clock
@@ -45,6 +46,7 @@ class Worked:
     lost: list[str]
     journal: list[JournalEntry]
     verb: str = "translated"
+    facts: Mapping[str, Any] = field(default_factory=dict)  # for the audit trail
 
 
 class Translating:
@@ -81,7 +83,11 @@ class Translating:
             await self._store.untranslatable(item.id, reason(error), [entry])
             return
         entry = self._trail.did(
-            f"{self._tag}:{worked.verb}", correlation, made=len(worked.outgoing), lost=worked.lost
+            f"{self._tag}:{worked.verb}",
+            correlation,
+            made=len(worked.outgoing),
+            lost=worked.lost,
+            **worked.facts,
         )
         await self._store.translated(item.id, worked.outgoing, worked.lost, worked.journal, [entry])
 
@@ -105,11 +111,19 @@ class Translating:
         if self.link.models:
             await judged(bundle)
         resources = picture.by_key(bundle)
+        told = staleness.told_at(message, self.link.zone)
+        stale = await self._stale(told, resources, message.message_code)
         meta = {"correlation": correlation, "kind": item.meta.get("kind", ""), "resources": len(resources)}
         lanes = lanes_of(self.link, resources, there)
         outgoing = [Outgoing(fjson.dumps(bundle), meta, lanes)] if resources else []
-        journal = picture.remembered(self.link.name, resources, text, message.message_code)
-        return Worked(outgoing, lost, journal)
+        journal = picture.remembered(self.link.name, resources, text, message.message_code, told)
+        return Worked(outgoing, lost, journal, facts={"stale": True} if stale else {})
+
+    async def _stale(self, told: dt.datetime | None, resources: Iterable[str], family: str) -> bool:
+        """Whether something later is known already. Raises ``StaleUpdate`` where the profile refuses that."""
+        spoken = picture.spoken_of(resources, family)
+        known = await self._store.told_at(self.link.name, spoken, family) if told and spoken else None
+        return staleness.check(told, known, refuse=self.link.stale == "refuse")
 
     async def _merged(self, message: Message) -> tuple[Json, list[str], dict[str, str]]:
         """The bundle over what the FHIR side has, under the names that resources have there, and these."""

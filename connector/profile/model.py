@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, PrivateAttr, model_validator
 
 from connector.mapping.messages.changes import Rule, rules
+from connector.profile.authority import Authorities
 from connector.profile.delivery import DeliveryRules
 from connector.profile.endpoint import Fhir
 from connector.profile.events import Events
@@ -103,6 +104,8 @@ class Profile(Section):
     events: Events = Field(default_factory=none)
     """Which v2 message a FHIR change becomes, over the defaults: `"Encounter.finished" = "ADT^A03"`; `""`:
     none, on purpose."""
+    authority: Authorities = Field(default_factory=Authorities)
+    """Who wins where both sides changed the same thing, and what becomes of updates that come too late."""
     limits: Limits = Field(default_factory=Limits)
     """Limits."""
     retry: RetryPauses = Field(default_factory=RetryPauses)

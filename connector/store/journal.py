@@ -7,10 +7,11 @@ given out for another.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, delete, exists, select
+from sqlalchemy import Connection, bindparam, case, delete, exists, select
 from sqlalchemy.dialects.sqlite import insert
 
 from connector.errors import Tampered
@@ -19,7 +20,7 @@ from connector.store.commits import Unit
 from connector.store.inbox import new_uid
 from connector.store.keys import KeyProvider
 from connector.store.records import JournalEntry
-from connector.store.statement import Statement, fresh
+from connector.store.statement import Statement, fresh, instant, micros
 from connector.store.tables import JournalMessage, JournalResource, JournalText, table
 
 _RESOURCE: Final = table(JournalResource)
@@ -60,9 +61,18 @@ _TEXT_OF: Final = Statement(
 )
 _KEEP: Final = Statement(fresh(_TEXT))
 _SPEAKS: Final = insert(_MESSAGE)
+_LATER: Final = case(
+    (_SPEAKS.excluded.told_at > _MESSAGE.c.told_at, _SPEAKS.excluded.told_at), else_=_MESSAGE.c.told_at
+)
 _SAY: Final = Statement(
     _SPEAKS.on_conflict_do_update(
-        index_elements=["resource", "family"], set_={"text_uid": _SPEAKS.excluded.text_uid}
+        index_elements=["resource", "family"],
+        set_={"text_uid": _SPEAKS.excluded.text_uid, "told_at": _LATER},
+    )
+)
+_TOLD: Final = Statement(
+    select(_MESSAGE.c.told_at).where(
+        _MESSAGE.c.resource == bindparam("resource"), _MESSAGE.c.family == bindparam("family")
     )
 )
 _DROP: Final = Statement(
@@ -83,17 +93,18 @@ class JournalRows:
 
     def write(self, unit: Unit, entries: Sequence[JournalEntry]) -> None:
         """Remember what the entries say, the later ones over the earlier."""
-        last: dict[tuple[bytes, str], tuple[str, bytes]] = {}
+        last: dict[tuple[bytes, str], tuple[str, bytes, int]] = {}
         for entry in entries:
             self._content(unit, entry, self._resource.of(entry.link, entry.resource))
             if entry.message is not None:
                 index = self._spoken.of(entry.link, entry.resource, entry.family)
-                last[index, entry.family] = entry.link, entry.message
-        spoken: dict[tuple[str, bytes], list[tuple[bytes, str]]] = {}
+                at = micros(entry.told_at) if entry.told_at else 0
+                last[index, entry.family] = entry.link, entry.message, at
+        spoken: dict[tuple[str, bytes, int], list[tuple[bytes, str]]] = {}
         for where, said in last.items():
             spoken.setdefault(said, []).append(where)
-        for (link, message), by in spoken.items():
-            self._message(unit, link, message, by)
+        for (link, message, at), by in spoken.items():
+            self._message(unit, link, message, by, at)
 
     def resources(self, connection: Connection, link: str, keys: Iterable[str]) -> dict[str, bytes]:
         """The contents that are known, by key."""
@@ -128,7 +139,21 @@ class JournalRows:
         sealed = record.seal("content", entry.content)
         _KNOW.run(unit.connection, resource=index, link=entry.link, data_key=record.wrapped, content=sealed)
 
-    def _message(self, unit: Unit, link: str, message: bytes, by: Sequence[tuple[bytes, str]]) -> None:
+    def told_at(
+        self, connection: Connection, link: str, keys: Iterable[str], family: str
+    ) -> dt.datetime | None:
+        """The latest time at which a message of the family said that something happened to one of them."""
+        found = [
+            int(row[0])
+            for key in keys
+            for row in _TOLD.run(connection, resource=self._spoken.of(link, key, family), family=family)
+        ]
+        latest = max(found, default=0)
+        return instant(latest) if latest else None
+
+    def _message(
+        self, unit: Unit, link: str, message: bytes, by: Sequence[tuple[bytes, str]], at: int
+    ) -> None:
         uid = new_uid()
         record = self._cipher.new("journal_text", uid, link)
         indexes = [index for index, _ in by]
@@ -140,13 +165,13 @@ class JournalRows:
             data_key=record.wrapped,
             message=record.seal("message", plain),
         )
-        before = {text for index, family in by for text in self._speak(unit, index, family, uid)}
+        before = {text for index, family in by for text in self._speak(unit, index, family, uid, at)}
         for text in before:
             _DROP.run(unit.connection, text=text)
 
-    def _speak(self, unit: Unit, index: bytes, family: str, uid: str) -> list[str]:
+    def _speak(self, unit: Unit, index: bytes, family: str, uid: str, at: int) -> list[str]:
         before = [str(row[0]) for row in _TEXT_OF.run(unit.connection, resource=index, family=family)]
-        _SAY.run(unit.connection, resource=index, family=family, text_uid=uid)
+        _SAY.run(unit.connection, resource=index, family=family, text_uid=uid, told_at=at)
         return before
 
 

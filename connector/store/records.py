@@ -150,6 +150,7 @@ class JournalEntry:
     content: bytes | None
     message: bytes | None
     family: str
+    told_at: dt.datetime | None = None  # when the message says that it happened
 
 
 @dataclass(frozen=True, slots=True)

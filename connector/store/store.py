@@ -7,6 +7,7 @@ the same transaction.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
@@ -71,6 +72,13 @@ class Store(Taking, Sending, Operating):
         """The contents that are known, by key."""
         asked = list(keys)
         return await self._read(lambda connection: self._journal.resources(connection, link, asked))
+
+    async def told_at(self, link: str, keys: Iterable[str], family: str) -> dt.datetime | None:
+        """The latest time at which a message of the family said that something happened to one of them."""
+        asked = list(keys)
+        return await self._reader.read(
+            lambda connection: self._journal.told_at(connection, link, asked, family)
+        )
 
     async def prior_message(self, link: str, resource: str, family: str) -> bytes | None:
         """The last v2 text of the family that spoke of the resource."""
