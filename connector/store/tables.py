@@ -217,7 +217,9 @@ class JournalMessage(Row, table=True):
     resource: bytes = Field(sa_column=Column("resource", LargeBinary, primary_key=True))
     family: str = Field(sa_column=Column("family", Text, primary_key=True))
     text_uid: str = Field(sa_column=Column("text_uid", Text, ForeignKey("journal_text.uid"), nullable=False))
-    told_at: int = _number("told_at")  # when the partner says it happened; 0: it does not say
+    told_at: int = Field(
+        default=0, sa_column=Column("told_at", Integer, nullable=False, server_default="0")
+    )  # when the partner says it happened; 0: it does not say
 
 
 class Tally(Row, table=True):
