@@ -1,4 +1,4 @@
-"""The partners as the cycle sees them: what sends v2, who may send FHIR, and what is told of a submission."""
+"""Who may send FHIR, and what is told of a submission."""
 
 from __future__ import annotations
 
@@ -7,37 +7,11 @@ from collections.abc import Mapping, Sequence
 
 from connector.edges import scopes
 from connector.edges.http_ports import Accepted, Peer, Submission
-from connector.edges.mllp_client import MllpClient
 from connector.edges.oauth import Principal, TokenGuard
-from connector.errors import (
-    AnswerNotUnderstood,
-    ConnectorError,
-    Forbidden,
-    Unauthenticated,
-)
-from connector.hl7v2.ack import Ack, read_ack
+from connector.errors import ConnectorError, Forbidden, Unauthenticated
 from connector.pipeline.submit import FhirReceiver
 from connector.pipeline.supervise import Supervisor
 from connector.profile.endpoint import FhirCaller
-
-
-class HospitalSide:
-    """Sends v2 messages and reads the whole answer, with the errors it names."""
-
-    def __init__(self, client: MllpClient) -> None:
-        self._client = client
-
-    async def send(self, payload: bytes, control_id: str) -> Ack:
-        """The acknowledgment, whatever its code. Raises ``DeliveryError``."""
-        answer = await self._client.send(payload, control_id)
-        try:
-            return read_ack(answer.payload.decode("utf-8", "replace"))
-        except ConnectorError as error:
-            raise AnswerNotUnderstood("the answer is no acknowledgment", location=error.location) from None
-
-    async def close(self) -> None:
-        """Close the connection."""
-        await self._client.close()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
