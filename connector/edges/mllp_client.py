@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -133,6 +134,20 @@ class MllpClient:
             self._rest()
             return answer
 
+    async def hand_over(self, payload: bytes) -> None:
+        """Send one message that asks for no answer; done once the connection has taken it. Raises as ``send``
+        does for what happens up to there."""
+        block = frame(payload)
+        async with self._turn:
+            self._awake()
+            try:
+                with _failures():
+                    await self._write(await self._ready(), block)
+            except BaseException:
+                self._abort()
+                raise
+            self._rest()
+
     async def close(self) -> None:
         """Close the connection, if there is one."""
         async with self._turn:
@@ -143,20 +158,20 @@ class MllpClient:
                 self._connection = None
 
     async def _deliver(self, block: bytes, control_id: str, mode: Mode) -> Acknowledgment:
-        try:
-            async with asyncio.timeout(self._timeouts.connect):
-                connection = await self._connected()
+        with _failures():
+            connection = await self._ready()
             self._exchange.sent(control_id, mode)
             self._unknown = 0
-            async with asyncio.timeout(self._timeouts.write):
-                await connection.write(block)
+            await self._write(connection, block)
             return await self._final(connection)
-        except TimeoutError:
-            raise PartnerUnreachable("the partner did not connect or read in time") from None
-        except ssl.SSLError as error:
-            raise _of_tls(error) from None
-        except OSError as error:
-            raise PartnerUnreachable(f"the connection failed: {type(error).__name__}") from None
+
+    async def _ready(self) -> MllpConnection:
+        async with asyncio.timeout(self._timeouts.connect):
+            return await self._connected()
+
+    async def _write(self, connection: MllpConnection, block: bytes) -> None:
+        async with asyncio.timeout(self._timeouts.write):
+            await connection.write(block)
 
     async def _connected(self) -> MllpConnection:
         before = self._connection
@@ -223,6 +238,19 @@ class MllpClient:
     def _abort(self) -> None:
         if self._connection is not None:
             self._connection.abort()
+
+
+@contextlib.contextmanager
+def _failures() -> Iterator[None]:
+    """What a connection raises, as errors of ours."""
+    try:
+        yield
+    except TimeoutError:
+        raise PartnerUnreachable("the partner did not connect or read in time") from None
+    except ssl.SSLError as error:
+        raise _of_tls(error) from None
+    except OSError as error:
+        raise PartnerUnreachable(f"the connection failed: {type(error).__name__}") from None
 
 
 def _of_tls(error: ssl.SSLError) -> ConnectorError:
