@@ -94,10 +94,10 @@ def decide(
     if isinstance(answer, ConnectorError):
         answer.way = table.of_failure(answer)
         return answer
+    if answer.code not in TAKEN | REFUSED:
+        return decide(AnswerNotUnderstood("the answer has no code of table 0008", location="MSA-1"), table)
     if answer.code in TAKEN or (table.duplicates and duplicate(answer, again=again)):
         return None
-    if answer.code not in REFUSED:
-        return decide(AnswerNotUnderstood("the answer has no code of table 0008", location="MSA-1"), table)
     return _refusal(table.of_code(answer.code, frozenset(condition_of(one) for one in answer.errors)))
 
 
