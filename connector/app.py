@@ -18,9 +18,8 @@ import structlog
 
 from audit import AuditLog
 from connector import log, settings
-from connector.edges import tls
+from connector.edges import fhir_side, tls
 from connector.edges.acceptor import listen
-from connector.edges.fhir_client import FhirClient
 from connector.edges.hospital import HospitalSide, replies_of
 from connector.edges.http_api import Limits, create_app
 from connector.edges.http_server import HttpServer
@@ -28,15 +27,17 @@ from connector.edges.judge import Judge
 from connector.edges.mllp_server import MllpLimits, MllpServer
 from connector.edges.oauth import Issuer, TokenGuard
 from connector.edges.partners import Caller, Callers, Intake
-from connector.edges.token_source import TokenSource
 from connector.errors import ConfigurationError, ConnectorError
-from connector.pipeline.deliver import Delivering, Pauses, ToFhir, ToV2
+from connector.pipeline.carrying import Sending
+from connector.pipeline.deliver import Delivering, Pauses, ToV2, Way
 from connector.pipeline.entries import instant
+from connector.pipeline.identity import Identity
 from connector.pipeline.links import NO_BASE, Accepts, Link, Links, Quota
 from connector.pipeline.ports import Entry
 from connector.pipeline.receive import V2Receiver
 from connector.pipeline.submit import FhirReceiver
 from connector.pipeline.supervise import Lane, Supervisor
+from connector.pipeline.to_fhir import ToFhir
 from connector.pipeline.translate import Translating
 from connector.profile import Profile
 from connector.profile.translator import Translator
@@ -122,6 +123,7 @@ def link_of(profile: Profile) -> Link:
         ),
         lane=profile.delivery.lane,
         base=profile.fhir.base or NO_BASE,
+        identity=Identity.of(profile),
         sends_charset=receiver.charset if receiver else "UNICODE UTF-8",
         facts={"sha256": profile.sha256},
     )
@@ -174,7 +176,7 @@ class Service:
     def _lanes(self, profile: Profile) -> list[Lane]:
         link = self._links.named(profile.name)
         pauses = Pauses(profile.retry.first_seconds, profile.retry.factor, profile.retry.most_seconds)
-        ways: dict[str, Callable[[Profile], ToFhir | ToV2]] = {
+        ways: dict[str, Callable[[Profile], Way]] = {
             "to_fhir": self._fhir_side,
             "to_v2": self._v2_side,
         }
@@ -187,33 +189,12 @@ class Service:
 
     def _fhir_side(self, profile: Profile) -> ToFhir:
         files = tls_files(self._settings.tls)
-        token, fhir = profile.fhir.token, profile.fhir
-        tokens = None
-        if token is not None:
-            context = tls.client_context(files)
-            tokens = TokenSource(
-                token.url,
-                token.client_id,
-                token.key,
-                token.scope,
-                token.audience,
-                context,
-                connect_seconds=fhir.connect_seconds,
-                answer_seconds=fhir.answer_seconds,
-            )
+        tokens = fhir_side.tokens_of(profile.fhir, tls.client_context(files)) if profile.fhir.token else None
+        if tokens is not None:
             self._closing.append(tokens.close)
-        client = FhirClient(
-            fhir.base,
-            tls.client_context(files),
-            tokens,
-            delivery=fhir.delivery,
-            omit=fhir.omit,
-            connect_seconds=fhir.connect_seconds,
-            answer_seconds=fhir.answer_seconds,
-            server_name=fhir.server_name,
-        )
+        client = fhir_side.client_of(profile.fhir, tls.client_context(files), tokens)
         self._closing.append(client.close)
-        return ToFhir(client)
+        return ToFhir(client, self._store, self._links.named(profile.name), Sending.of(profile.fhir))
 
     def _v2_side(self, profile: Profile) -> ToV2:
         partner = profile.v2.receiver

@@ -25,7 +25,8 @@ from authlib.integrations.httpx_client import AsyncOAuth2Client
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
-from connector.edges.http_exchange import BoundedTransport, refusal
+from connector.edges.http_exchange import WAITS, BoundedTransport, Waits
+from connector.edges.http_replies import refusal
 from connector.edges.jwks import SigningKey, private_key
 from connector.errors import (
     AnswerNotUnderstood,
@@ -75,18 +76,12 @@ class TokenSource:
         audience: str,
         context: ssl.SSLContext,
         *,
-        connect_seconds: float = 10.0,
-        answer_seconds: float = 30.0,
+        waits: Waits = WAITS,
     ) -> None:
         self._url, self._client_id, self._audience = url, client_id, audience or url
         self._key, self._kid = private_key(key_path)
         self._algorithm = _algorithm(self._key, key_path)
-        self._transport = BoundedTransport(
-            context,
-            connect_seconds=connect_seconds,
-            answer_seconds=answer_seconds,
-            answer_limit=ANSWER_LIMIT,
-        )
+        self._transport = BoundedTransport(context, waits=waits, answer_limit=ANSWER_LIMIT, connections=2)
         self._client = self._oauth_client(scope)
         self._turn = asyncio.Lock()
         self._token = ""

@@ -10,12 +10,11 @@ import asyncio
 import datetime as dt
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from connector.errors import ConnectorError, DeliveryError, Retry
-from connector.fhir import json as fjson
 from connector.pipeline.entries import Trail, reason
-from connector.pipeline.ports import Clock, FhirSender, V2Sender
+from connector.pipeline.ports import Clock, V2Sender
 from connector.pipeline.replies import USUAL, Replies, decide
 from connector.store import Direction, JournalEntry, OutboxItem, Store
 
@@ -69,16 +68,12 @@ class ToV2:
         return Told({"acknowledgment": answer.code}, {})
 
 
-class ToFhir:
-    """Sends the transaction."""
-
-    def __init__(self, sender: FhirSender) -> None:
-        self._sender = sender
+class Way(Protocol):
+    """Sends one message to a partner."""
 
     async def send(self, item: OutboxItem) -> Told:
-        """Raises ``DeliveryError``."""
-        versions = await self._sender.send(fjson.loads(item.payload))
-        return Told({"resources": len(versions)}, versions)
+        """What the partner said. Raises ``ConnectorError`` for whatever does not say "taken"."""
+        ...
 
 
 class Delivering:
@@ -90,7 +85,7 @@ class Delivering:
         direction: Direction,
         store: Store,
         clock: Clock,
-        way: ToV2 | ToFhir,
+        way: Way,
         pauses: Pauses = Pauses(),
     ) -> None:
         self.link, self.direction = link, direction

@@ -11,6 +11,7 @@ from connector.errors import ConfigurationError
 from connector.hl7v2.modes import Answers
 from connector.mapping.messages.changes import Rule
 from connector.pipeline import sequences
+from connector.pipeline.identity import BY_OUR_IDS, Identity
 from connector.pipeline.ports import Peer, Translator
 
 NO_BASE: Final = "https://connector.invalid/fhir"  # where the profile names no FHIR endpoint
@@ -69,6 +70,7 @@ class Link:
     lane: Lane = "link"  # what keeps its order: the link's messages, or those of each patient
     quota: Quota = Quota()  # what the partner may take of the listener
     base: str = NO_BASE  # of fullUrl
+    identity: Identity = BY_OUR_IDS  # how resources are known at the FHIR side
     sends_charset: str = "UNICODE UTF-8"  # of v2 messages that have no prior and so no MSH-18
     facts: Mapping[str, str] = field(default_factory=dict)  # for the audit trail: the profile's sha256
 

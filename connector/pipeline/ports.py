@@ -10,7 +10,7 @@ import datetime as dt
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from connector.errors import MessageError
+from connector.errors import DeliveryError, MessageError
 
 Clock = Callable[[], dt.datetime]
 Ids = Callable[[], str]
@@ -89,11 +89,28 @@ class V2Sender(Protocol):
         ...
 
 
-class FhirSender(Protocol):
-    """Delivers one transaction Bundle; raises ``DeliveryError``."""
+class Written(NamedTuple):
+    """What became of one entry of a bundle at the FHIR side."""
 
-    async def send(self, bundle: Json) -> Mapping[str, str]:
-        """``Type/id`` to the version that the FHIR side gave it."""
+    key: str = ""  # Type/id there; "" where the partner does not say it
+    version: str = ""  # the one it has now; "" where the partner does not say it
+    found: bool = False  # a create that found the resource there: nothing was written
+    error: DeliveryError | None = None  # why not, of a batch or of entries that go one by one
+
+
+class FhirSender(Protocol):
+    """The FHIR side's endpoint; every method raises ``DeliveryError``."""
+
+    async def send(self, bundle: Json) -> Sequence[Written]:
+        """What became of the entries, in their order; what comes behind the last of them was not sent."""
+        ...
+
+    async def read(self, key: str) -> Json | None:
+        """``Type/id`` as it stands there; None where it is not, or was deleted."""
+        ...
+
+    async def find(self, kind: str, query: str) -> Sequence[Json]:
+        """The resources of a type that a search (``identifier=...``, URL-encoded) finds."""
         ...
 
 

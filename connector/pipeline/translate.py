@@ -23,7 +23,7 @@ from connector.fhir import validate
 from connector.hl7v2 import charset
 from connector.hl7v2.tree import Message
 from connector.mapping.translator import Envelope
-from connector.pipeline import changes, names, picture, staleness
+from connector.pipeline import changes, names, picture, staleness, versions
 from connector.pipeline.entries import Trail, dtm, reason
 from connector.pipeline.links import Link
 from connector.pipeline.ports import Clock
@@ -107,13 +107,14 @@ class Translating:
     async def _to_fhir(self, item: InboxItem, correlation: str) -> Worked:
         text = charset.decode(item.payload, profile_charset=self.link.charset).text
         message = Message.parse(text)
-        bundle, lost, there = await self._merged(message)
+        bundle, lost, over, there = await self._merged(message)
         if self.link.models:
             await judged(bundle)
         resources = picture.by_key(bundle)
         told = staleness.told_at(message, self.link.zone)
         stale = await self._stale(told, resources, message.message_code)
         meta = {"correlation": correlation, "kind": item.meta.get("kind", ""), "resources": len(resources)}
+        meta |= {"over": over, **({"there": there} if there else {})}
         lanes = lanes_of(self.link, resources, there)
         outgoing = [Outgoing(fjson.dumps(bundle), meta, lanes)] if resources else []
         journal = picture.remembered(self.link.name, resources, text, message.message_code, told)
@@ -125,17 +126,23 @@ class Translating:
         known = await self._store.told_at(self.link.name, spoken, family) if told and spoken else None
         return staleness.check(told, known, refuse=self.link.stale == "refuse")
 
-    async def _merged(self, message: Message) -> tuple[Json, list[str], dict[str, str]]:
-        """The bundle over what the FHIR side has, under the names that resources have there, and these."""
+    async def _merged(self, message: Message) -> tuple[Json, list[str], dict[str, str], dict[str, str]]:
+        """The bundle over what the FHIR side has, under the names that resources have there.
+
+        And what was not said, what each resource was made over, and those names.
+        """
         made, link = self.link.translator.to_fhir(message), self.link.name
         said = picture.by_key(made.bundle)
         before, there = await picture.known_under_both_names(self._store, link, said)
+        over = versions.over({there.get(key, key): resource for key, resource in before.items()})
         if there:
             here = {name: key for key, name in there.items()}
-            before |= names.renamed(await picture.known(self._store, link, here), here)
+            known = await picture.known(self._store, link, here)
+            over |= versions.over(known)
+            before |= names.renamed(known, here)
         if before:
             made = self.link.translator.to_fhir(message, prior=list(before.values()))
-        return picture.with_names(made.bundle, there), made.lost, there
+        return picture.with_names(made.bundle, there), made.lost, over, there
 
     async def _to_v2(self, item: InboxItem, correlation: str) -> Worked:
         content = fjson.loads(item.payload)
@@ -167,6 +174,7 @@ class Translating:
             worked.lost.extend(lost)
             worked.journal.extend(journal)
         worked.journal.extend(self._rest(worked.journal, asked))
+        worked.journal.extend(versions.entries(self.link.name, {one.key: one.resource for one in asked}))
         return worked
 
     async def _message(
@@ -177,7 +185,8 @@ class Translating:
         resources = await picture.around(self._store, link, planned, prior)
         here = await names.ours(self._store, link.name, resources)
         envelope = Envelope(event=planned.event, control_id=identity, at=dtm(item.received_at))
-        bundle = picture.bundle_of(link, names.renamed(resources, here))
+        plain = {key: link.identity.without_own(one) for key, one in resources.items()}
+        bundle = picture.bundle_of(link, names.renamed(plain, here))
         made = link.translator.to_v2(bundle, prior, envelope=envelope)
         learned = names.learn(
             picture.by_key(link.translator.to_fhir(made.message).bundle), picture.by_key(bundle)

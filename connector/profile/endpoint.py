@@ -1,10 +1,10 @@
-"""The section ``[fhir]``: where the FHIR system is, how it gets resources, and who may send us some."""
+"""Access in ``[fhir]``: where we get tokens for the FHIR system, and who may send us resources."""
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal, Self, get_args
+from typing import Annotated, Final, Literal, get_args
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from connector.profile.section import (
     FilePath,
@@ -12,7 +12,6 @@ from connector.profile.section import (
     Form,
     Found,
     Scope,
-    Seconds,
     Section,
     Table,
     Text,
@@ -21,7 +20,6 @@ from connector.profile.section import (
     fault,
     faults,
 )
-from connector.profile.verbs import ResourceType
 
 Algorithm = Literal["ES256", "ES384", "PS256", "RS384"]
 ALGORITHMS: Final[tuple[Algorithm, ...]] = get_args(Algorithm)
@@ -82,39 +80,3 @@ class FhirCaller(Section):
         if idle:
             raise faults(Found("this client may do nothing", "give it a scope", (one,)) for one in idle)
         return clients
-
-
-class Fhir(Section):
-    """The FHIR R4 side."""
-
-    insecure_loopback: bool = False
-    """Allow `http` to this machine, for tests."""
-    base: OptionalUrl = ""
-    """The endpoint to which resources are delivered; `""`: none are."""
-    server_name: Annotated[str, Form(r"[A-Za-z0-9.:-]+", "a host name", True)] = ""
-    """The name in the endpoint's certificate; `""`: the host of `base`."""
-    delivery: Literal["transaction", "each"] = "transaction"
-    """One transaction Bundle a message, or each resource by itself for endpoints without transactions."""
-    conformance: Literal["fast", "models"] = "fast"
-    """How FHIR is judged, coming in: by compiled tables, or also by the models of fhir.resources."""
-    omit: tuple[ResourceType, ...] = ()
-    """Resource types that are not delivered: `Provenance`."""
-    connect_seconds: Seconds = 10.0
-    """How long to wait for a connection."""
-    answer_seconds: Seconds = 30.0
-    """How long to wait for an answer."""
-    token: FhirToken | None = None
-    """Where we get access tokens for `base`; without this table, requests go without one."""
-    caller: Annotated[FhirCaller | None, Field(alias="from")] = None
-    """Who may send us FHIR; without this table nobody may."""
-
-    @field_validator("base")
-    @classmethod
-    def _safe(cls, base: str, info: ValidationInfo) -> str:
-        return check_url(base, insecure_loopback=info.data.get("insecure_loopback", False)) if base else base
-
-    @model_validator(mode="after")
-    def _token_for_something(self) -> Self:
-        if self.token is not None and not self.base:
-            raise fault("a token is asked for, but there is no endpoint", fix="set base", key=("token",))
-        return self

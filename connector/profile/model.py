@@ -15,8 +15,8 @@ from pydantic import Field, PrivateAttr, model_validator
 from connector.mapping.messages.changes import Rule, rules
 from connector.profile.authority import Authorities
 from connector.profile.delivery import DeliveryRules
-from connector.profile.endpoint import Fhir
 from connector.profile.events import Events
+from connector.profile.fhir import Fhir
 from connector.profile.hospital import V2
 from connector.profile.section import (
     Bytes,

@@ -8,7 +8,7 @@ the same transaction.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -21,7 +21,7 @@ from connector.store.commits import GroupCommit
 from connector.store.keys import KeyProvider
 from connector.store.operating import Operating
 from connector.store.reader import Reader
-from connector.store.records import AuditPort
+from connector.store.records import AuditPort, JournalEntry
 from connector.store.sending import Sending
 from connector.store.taking import Taking
 
@@ -79,6 +79,10 @@ class Store(Taking, Sending, Operating):
         return await self._reader.read(
             lambda connection: self._journal.told_at(connection, link, asked, family)
         )
+
+    async def remember(self, journal: Sequence[JournalEntry]) -> None:
+        """Keep what was learned on the way, whatever becomes of the delivery."""
+        await self._write(lambda unit: self._journal.write(unit, journal))
 
     async def prior_message(self, link: str, resource: str, family: str) -> bytes | None:
         """The last v2 text of the family that spoke of the resource."""

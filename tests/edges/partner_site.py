@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, cast
 from urllib.parse import parse_qs
 
+from connector.edges.http_exchange import Waits
 from connector.edges.tls import TlsFiles, client_context, server_context
 from connector.edges.token_source import TokenSource
 
@@ -108,8 +109,7 @@ class Partner:
             "system/*.cruds",
             audience,
             self.context,
-            connect_seconds=seconds,
-            answer_seconds=seconds,
+            waits=Waits(seconds, seconds, seconds, seconds, seconds),
         )
 
     @asynccontextmanager

@@ -16,11 +16,13 @@ from typing import Any
 import pytest
 
 from connector.edges.fhir_client import FhirClient
+from connector.edges.http_exchange import Waits
 from connector.edges.tls import client_context, server_context
 from connector.errors import (
     AnswerNotUnderstood,
     ConnectorError,
     PartnerBusy,
+    PartnerChangedIt,
     PartnerRefusedMessage,
     PartnerRefusedUs,
     PartnerUnreachable,
@@ -28,6 +30,7 @@ from connector.errors import (
     UnsupportedInteraction,
 )
 from connector.fhir import json
+from connector.pipeline.ports import Written
 
 from ..pki import Authority
 from .partner_site import FHIR_JSON, Partner, answer, files, granted
@@ -65,8 +68,7 @@ async def partner(tmp_path: Path) -> AsyncIterator[Partner]:
 @asynccontextmanager
 async def client(partner: Partner, *, tokens: bool = True, **options: Any) -> AsyncIterator[FhirClient]:
     source = partner.source() if tokens else None
-    seconds = {"connect_seconds": 5.0, "answer_seconds": 5.0}
-    made = FhirClient(partner.base, partner.context, source, **{**seconds, **options})
+    made = FhirClient(partner.base, partner.context, source, **{"waits": Waits(5, 5, 5, 5, 5), **options})
     yield made
     await made.close()
     if source is not None:
@@ -75,7 +77,8 @@ async def client(partner: Partner, *, tokens: bool = True, **options: Any) -> As
 
 async def test_a_transaction_is_sent_as_it_is_and_its_versions_come_back(partner: Partner) -> None:
     async with client(partner) as fhir:
-        assert await fhir.send(TRANSACTION) == {"Patient/p1": "3", "Basic/b7": "1"}
+        outcomes = await fhir.send(TRANSACTION)
+    assert outcomes == [Written("Patient/p1", "3"), Written("Basic/b7", "1"), Written("Encounter/e1")]
     [asked] = partner.asked
     assert (asked.method, asked.path) == ("POST", "/fhir")
     assert asked.headers["content-type"] == FHIR_JSON
@@ -93,20 +96,13 @@ async def test_decimals_keep_their_digits_on_the_wire(partner: Partner) -> None:
     assert b'"x":0.40' in partner.asked[0].body
 
 
-async def test_types_that_are_left_out_are_not_sent(partner: Partner) -> None:
-    partner.replies = [answer(200, {**STORED, "entry": STORED["entry"][:1]})]
-    async with client(partner, omit=["Basic", "Encounter"]) as fhir:
-        assert await fhir.send(TRANSACTION) == {"Patient/p1": "3"}
-    assert len(json.loads(partner.asked[0].body)["entry"]) == 1
-
-
 EACH = {**TRANSACTION, "entry": [TRANSACTION["entry"][0], TRANSACTION["entry"][2]]}
 
 
 async def test_entries_can_go_one_by_one(partner: Partner) -> None:
     partner.replies = [answer(200, b"", "", etag='W/"8"'), answer(404)]  # deleted before is deleted
     async with client(partner, delivery="each") as fhir:
-        assert await fhir.send(EACH) == {"Patient/p1": "8"}
+        assert await fhir.send(EACH) == [Written("Patient/p1", "8"), Written("Encounter/e1")]
     assert [(one.method, one.path) for one in partner.asked] == [
         ("PUT", "/fhir/Patient/p1"),
         ("DELETE", "/fhir/Encounter/e1"),
@@ -161,8 +157,8 @@ FAULTS: list[tuple[bytes, type[ConnectorError], Retry]] = [
     (answer(413), PartnerRefusedMessage, Retry.NEVER),
     (answer(422, OUTCOME), PartnerRefusedMessage, Retry.NEVER),
     (answer(403, OUTCOME), PartnerRefusedUs, Retry.HOLD),
-    (answer(409, OUTCOME), PartnerBusy, Retry.LATER),
-    (answer(412, OUTCOME), PartnerBusy, Retry.LATER),
+    (answer(409, OUTCOME), PartnerChangedIt, Retry.LATER),
+    (answer(412, OUTCOME), PartnerChangedIt, Retry.LATER),
     (answer(429), PartnerBusy, Retry.LATER),
     (answer(500, OUTCOME), PartnerBusy, Retry.LATER),
     (answer(503, SECRET.encode(), "text/html"), PartnerBusy, Retry.LATER),
@@ -190,7 +186,7 @@ FAULTS: list[tuple[bytes, type[ConnectorError], Retry]] = [
         Retry.NEVER,
     ),
     (answer(200, {**STORED, "entry": [{"response": {"status": "503"}}] * 3}), PartnerBusy, Retry.LATER),
-    (answer(200, {**STORED, "entry": [{"response": {"status": "412"}}] * 3}), PartnerBusy, Retry.LATER),
+    (answer(200, {**STORED, "entry": [{"response": {"status": "412"}}] * 3}), PartnerChangedIt, Retry.LATER),
     (answer(200, STORED, length=5000), AnswerNotUnderstood, Retry.LATER),
     (CHUNKED, AnswerNotUnderstood, Retry.LATER),
     (answer(200, b"x" * 20_000), AnswerNotUnderstood, Retry.LATER),
@@ -247,7 +243,7 @@ async def test_a_failed_entry_is_named_by_its_place(partner: Partner) -> None:
 
 async def test_a_silent_partner_is_given_up_and_tried_again(partner: Partner) -> None:
     partner.replies = [None]
-    async with client(partner, answer_seconds=0.3, tokens=False) as fhir:
+    async with client(partner, waits=Waits(answer=0.3), tokens=False) as fhir:
         with pytest.raises(PartnerUnreachable):
             await fhir.send(TRANSACTION)
 

@@ -25,11 +25,13 @@ from connector.edges.http_ports import Kind, Submission
 from connector.edges.oauth import Principal
 from connector.fhir import json as fjson
 from connector.hl7v2.ack import Ack, Fault, read_ack
-from connector.pipeline.deliver import Delivering, Pauses, ToFhir, ToV2
+from connector.pipeline.deliver import Delivering, Pauses, ToV2
 from connector.pipeline.links import Link, Links
+from connector.pipeline.ports import Written
 from connector.pipeline.receive import V2Receiver
 from connector.pipeline.submit import FhirReceiver
 from connector.pipeline.supervise import Lane
+from connector.pipeline.to_fhir import ToFhir
 from connector.pipeline.translate import Translating
 from connector.profile.load import load
 from connector.store import Counts, Direction, FileKeyProvider, Store
@@ -108,11 +110,17 @@ class FhirPartner:
         self.answers: deque[Exception] = deque()
         self.got: list[dict[str, Any]] = []
 
-    async def send(self, bundle: dict[str, Any]) -> Mapping[str, str]:
+    async def send(self, bundle: dict[str, Any]) -> list[Written]:
         if self.answers:
             raise self.answers.popleft()
         self.got.append(bundle)
-        return {entry["request"]["url"]: "1" for entry in bundle["entry"]}
+        return [Written(entry["request"]["url"], "1") for entry in bundle["entry"]]
+
+    async def read(self, key: str) -> dict[str, Any] | None:
+        raise NotImplementedError
+
+    async def find(self, kind: str, query: str) -> list[dict[str, Any]]:
+        raise NotImplementedError
 
     def patients(self) -> list[dict[str, Any]]:
         """Every patient that was written, in order."""
@@ -137,7 +145,9 @@ class Room:
         self.receiver = V2Receiver(links, self.store, self.clock, ids.__next__)
         self.submitter = FhirReceiver(links, self.store, self.clock, ids.__next__)
         pauses = Pauses(1.0, 2.0, 60.0)
-        self.to_fhir = Delivering(self.link.name, TO_FHIR, self.store, self.clock, ToFhir(self.fhir), pauses)
+        self.to_fhir = Delivering(
+            self.link.name, TO_FHIR, self.store, self.clock, ToFhir(self.fhir, self.store, self.link), pauses
+        )
         self.to_v2 = Delivering(self.link.name, TO_V2, self.store, self.clock, ToV2(self.hospital), pauses)
         self.lanes = {
             way.direction: Lane(

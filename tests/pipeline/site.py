@@ -17,11 +17,13 @@ from connector.edges.tls import Peer
 from connector.errors import ConnectorError
 from connector.fhir import json
 from connector.hl7v2.ack import Ack
-from connector.pipeline.deliver import Delivering, ToFhir, ToV2
+from connector.pipeline.deliver import Delivering, ToV2, Way
 from connector.pipeline.links import Link, Links
+from connector.pipeline.ports import Written
 from connector.pipeline.receive import V2Receiver
 from connector.pipeline.submit import FhirReceiver
 from connector.pipeline.supervise import Lane
+from connector.pipeline.to_fhir import ToFhir
 from connector.pipeline.translate import Translating
 from connector.profile import load
 from connector.store import Direction, Store
@@ -153,14 +155,20 @@ class FhirSide:
     resources: dict[str, Json] = field(default_factory=dict)
     got: list[Json] = field(default_factory=list)
 
-    async def send(self, bundle: Json) -> Mapping[str, str]:
+    async def send(self, bundle: Json) -> list[Written]:
         self.got.append(bundle)
         error = self.errors.pop(0) if self.errors else None
         if error is not None:
             raise error
         for entry in bundle["entry"]:
             self.resources[entry["request"]["url"]] = entry["resource"]
-        return {entry["request"]["url"]: str(len(self.got)) for entry in bundle["entry"]}
+        return [Written(entry["request"]["url"], str(len(self.got))) for entry in bundle["entry"]]
+
+    async def read(self, key: str) -> Json | None:
+        return self.resources.get(key)
+
+    async def find(self, kind: str, query: str) -> list[Json]:
+        raise NotImplementedError
 
     def of(self, kind: str) -> list[Json]:
         return [one for one in self.resources.values() if one["resourceType"] == kind]
@@ -176,10 +184,10 @@ class Cycle:
         links, fresh = Links([self.link]), ids()
         self.v2 = V2Receiver(links, store, self.clock, fresh)
         self.api = FhirReceiver(links, store, self.clock, fresh)
-        ways = {TO_FHIR: ToFhir(self.fhir), TO_V2: ToV2(self.hospital)}
+        ways = {TO_FHIR: ToFhir(self.fhir, store, self.link), TO_V2: ToV2(self.hospital)}
         self.lanes = {way: self._lane(way, sender) for way, sender in ways.items()}
 
-    def _lane(self, direction: Direction, way: ToFhir | ToV2) -> Lane:
+    def _lane(self, direction: Direction, way: Way) -> Lane:
         translating = Translating(self.link, direction, self.store, self.clock)
         delivering = Delivering(self.link.name, direction, self.store, self.clock, way)
         return Lane(translating, delivering, self.clock)

@@ -60,7 +60,7 @@ FAULTS: Final = (
     Planted("acknowledgment_seconds = 30", "acknowledgment_seconds = 0", "more than 0"),
     Planted('base = "https://localhost:8444', 'base = "http://localhost:8444', "only https", spans=True),
     Planted('base = "https://localhost:8444', 'base = "https://user@localhost:8444', "https://host:port"),
-    Planted('delivery = "transaction"', 'delivery = "batch"', "'transaction' or 'each'"),
+    Planted('delivery = "transaction"', 'delivery = "mail"', "'transaction', 'batch'"),
     Planted('delivery = "transaction"', 'omit = ["Provenace"]', "no such resource type", spans=True),
     Planted('key = "../../client.key.json"', 'key = ""', "path of a file"),
     Planted('scope = "system/*.cruds"', 'scope = "a  b"', "single spaces"),

@@ -1,0 +1,114 @@
+"""What the FHIR side's answers teach the journal: names, versions, contents that came out otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from connector.fhir import json as fjson
+from connector.pipeline import names, versions
+from connector.pipeline.identity import referred
+from connector.store import JournalEntry, OutboxItem, Store
+
+Json = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Part:
+    """One entry of a message on its way, and what is known about it at the FHIR side."""
+
+    number: int  # its place in the message
+    here: str  # our key
+    entry: Json  # as translated
+    resource: Json | None  # as it is to stand there, with our names; None: it is deleted
+    over: str | None  # the digest of what it was made over, "" nothing; None: that was not recorded
+    seen: versions.Seen | None = None  # as last seen there
+    first: str = ""  # the digest of what was last seen before this attempt
+    version: str = ""  # what its writing gave it
+    content: Json | None = None  # as it stands there now, with the names it has there
+    done: bool = False  # it stands there
+    learned: bool = False  # the FHIR side's key for it is news
+    revised: bool = False  # it is not as it was translated
+    bare: bool = False  # it goes without references first
+
+    @classmethod
+    def of(cls, number: int, entry: Json, here: Mapping[str, str], over: Mapping[str, str] | None) -> Part:
+        """An entry of a translated bundle; ``here``: our keys of those that have others in it."""
+        url, resource = entry["request"]["url"], entry.get("resource")
+        key = here.get(url, url)
+        if resource is not None:
+            resource = {**names.with_references(resource, here), "id": key.partition("/")[2]}
+        return cls(number, key, entry, resource, None if over is None else over.get(url, ""))
+
+    @property
+    def kind(self) -> str:
+        """The resource type."""
+        return self.here.partition("/")[0]
+
+    @property
+    def location(self) -> str:
+        """FHIRPath of the entry in the message."""
+        return f"Bundle.entry[{self.number}]"
+
+    @property
+    def stale(self) -> bool:
+        """Whether it was made over something else than what was last seen."""
+        return (
+            self.resource is not None
+            and self.seen is not None
+            and self.over is not None
+            and self.seen.digest != self.over
+        )
+
+    def saw(self, seen: versions.Seen | None, *, fresh: bool = False) -> None:
+        """What stands there; ``fresh``: read just now."""
+        self.seen = seen
+        if not fresh:
+            self.first = seen.digest if seen else ""
+
+    def needs(self, new: set[str]) -> bool:
+        """Whether it refers to any of these, itself apart."""
+        return any(key in new and key != self.here for key in referred(self.resource or {}))
+
+
+async def lessons(
+    store: Store, link: str, done: Sequence[Part], keys: Mapping[str, str], item: OutboxItem, *, seen: bool
+) -> list[JournalEntry]:
+    """The journal's rows after these were written; ``keys``: ours to the FHIR side's."""
+    learned = {part.here: keys[part.here] for part in done if part.learned}
+    rows = list(names.entries(link, learned))
+    if seen:
+        rows += [_seen(link, part, keys.get(part.here, part.here)) for part in done]
+    changed = [part for part in done if part.content is not None and (part.learned or part.revised)]
+    if changed:
+        rows += [row async for row in _corrected(store, link, changed, keys, item)]
+    return rows
+
+
+def _seen(link: str, part: Part, key: str) -> JournalEntry:
+    return versions.entry(
+        link, key, None if part.content is None else versions.seen(part.content, part.version)
+    )
+
+
+async def _corrected(
+    store: Store, link: str, changed: Sequence[Part], keys: Mapping[str, str], item: OutboxItem
+) -> AsyncIterator[JournalEntry]:
+    """What the journal thought would come of the message, and of no later one, as it came out."""
+    there = {part.here: keys.get(part.here, part.here) for part in changed}
+    found = await store.resources(link, there.values())
+    family = str(item.meta.get("kind", "")).partition("^")[0]
+    for part in changed:
+        key, content = there[part.here], part.content or {}
+        if key in found and versions.digest(fjson.loads(found[key])) not in _outdated(part):
+            continue
+        said = await store.prior_message(link, part.here, family) if part.learned else None
+        told = await store.told_at(link, [part.here], family) if said else None
+        yield JournalEntry(link, key, fjson.dumps(content), said, family if said else "", told)
+        if part.learned and key != part.here:
+            yield JournalEntry(link, part.here, None, None, "")
+
+
+def _outdated(part: Part) -> Iterator[str]:
+    yield from (part.over or "", part.first, versions.digest(part.entry["resource"]))
