@@ -6,6 +6,7 @@ import asyncio
 import datetime as dt
 import gc
 import os
+import random
 import signal
 import socket
 import time
@@ -28,8 +29,10 @@ from connector.edges.mllp_server import MllpLimits, MllpServer
 from connector.edges.oauth import Issuer, TokenGuard
 from connector.edges.partners import Caller, Callers, Intake
 from connector.errors import ConfigurationError, ConnectorError
+from connector.pipeline.breaker import Pauses
 from connector.pipeline.carrying import Sending
-from connector.pipeline.deliver import Delivering, Pauses, ToV2, Way
+from connector.pipeline.deliver import ToV2
+from connector.pipeline.dispatch import Delivering, Rules, Way
 from connector.pipeline.entries import instant
 from connector.pipeline.identity import Identity
 from connector.pipeline.links import NO_BASE, Accepts, Link, Links, Quota
@@ -180,10 +183,12 @@ class Service:
             "to_fhir": self._fhir_side,
             "to_v2": self._v2_side,
         }
+        said = profile.delivery
+        rules = Rules(said.lane, said.parallel, said.on_refusal == "stop", said.breaker_failures)
         found = []
         for name in profile.directions:
-            direction = Direction(name)
-            delivering = Delivering(link.name, direction, self._store, now, ways[name](profile), pauses)
+            direction, way = Direction(name), ways[name](profile)
+            delivering = Delivering(link.name, direction, self._store, now, way, pauses, rules, random.random)
             found.append(Lane(Translating(link, direction, self._store, now), delivering, now))
         return found
 

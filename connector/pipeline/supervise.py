@@ -10,7 +10,7 @@ from typing import Final
 import structlog
 
 from connector.errors import ConnectorError
-from connector.pipeline.deliver import Delivering
+from connector.pipeline.dispatch import Delivering
 from connector.pipeline.entries import reason
 from connector.pipeline.ports import Clock
 from connector.pipeline.translate import BATCH, Translating
@@ -28,7 +28,7 @@ class Lane:
 
     def __init__(self, translating: Translating, delivering: Delivering, clock: Clock) -> None:
         self.translating, self.delivering, self._clock = translating, delivering, clock
-        self.arrived, self.translated, self.ending = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self.arrived, self.translated, self.ending = asyncio.Event(), delivering.woken, asyncio.Event()
         self.failed: dict[str, BaseException] = {}  # by task
 
     @property
@@ -48,13 +48,19 @@ class Lane:
                 await _woken(self.arrived, LOOK)
 
     async def deliver(self) -> None:
-        """Deliver what is translated, until the end."""
-        while not self.ending.is_set():
-            self.translated.clear()
-            gone = await self.delivering.step()
-            self.failed.pop("deliver", None)
-            if not gone:
-                await _woken(self.translated, self._until_next())
+        """Deliver what is translated, until the end; then see through what is in hand."""
+        try:
+            while not self.ending.is_set():
+                gone = await self.delivering.step()
+                self.failed.pop("deliver", None)
+                if not gone:
+                    await _woken(self.translated, self._until_next())
+        except asyncio.CancelledError:
+            self.delivering.cancel()
+            raise
+        finally:
+            if self.ending.is_set():
+                await self.delivering.finish()
 
     def end(self) -> None:
         """Finish what is in hand and take up nothing new."""
@@ -111,6 +117,10 @@ class Supervisor:
         for lane in self.lanes.values():
             lane.delivering.resume()
             lane.translated.set()
+
+    def conditions(self) -> dict[str, str]:
+        """What keeps messages of a lane back on purpose or for a while, by its name; "": nothing."""
+        return {lane.name: lane.delivering.condition() for lane in self.lanes.values()}
 
     def ready(self) -> dict[str, bool | str]:
         """The state of every lane by its name."""

@@ -65,6 +65,7 @@ _FIRST: Final = Statement(
     .limit(1)
 )
 _HEAD: Final = Statement(select(_L.head).where(_SAME))
+_ONE: Final = Statement(select(_L.head, _L.blocked, _L.due_at).where(_SAME))
 _ROW: Final = Statement(select(_O.id, *_AS_HEAD).where(_O.id == bindparam("row")))
 _SHORTEN: Final = Statement(
     update(_LANE).where(_SAME).values(depth=_L.depth - 1, head=bindparam("first"), **_STANDING)
@@ -82,6 +83,11 @@ _AGAIN: Final = Statement(
 )
 _NEXT: Final = Statement(
     select(_L.due_at).where(*_GOING, _L.due_at > bindparam("now")).order_by(_L.due_at).limit(1)
+)
+_OTHER: Final = Statement(
+    select(_L.lane)
+    .where(_L.link == bindparam("link"), _L.direction == bindparam("direction"), _L.lane != bindparam("lane"))
+    .limit(1)
 )
 _SHOWN: Final = Statement(
     select(*_LANE.c, _O.delivery, _INBOX.c.received_at)
@@ -184,11 +190,23 @@ class LaneRows:
     def heads(
         self, connection: Connection, link: str, direction: Direction, now: dt.datetime, limit: int
     ) -> list[int]:
-        """The rows that may go out now, the oldest first."""
+        """The rows that may go out now, the oldest first.
+
+        What stands in the link's lane, from the time before patients had lanes, goes before all else.
+        """
+        before = _ONE.run(connection, which=link_lane(link, str(direction))).first()
+        if before is not None:
+            head, blocked, due_at = before
+            return [int(head)] if not blocked and due_at <= micros(now) else []
         going = {"link": link, "direction": str(direction), "blocked": "", "limit": limit}
         found = {int(row[0]) for row in _AT_ONCE.run(connection, **going)}
         found |= {int(row[0]) for row in _AGAIN.run(connection, **going, now=micros(now))}
         return sorted(found)[:limit]
+
+    def scattered(self, connection: Connection, link: str, direction: Direction) -> bool:
+        """Whether anything stands in another lane than the link's."""
+        lane = link_lane(link, str(direction))
+        return _OTHER.run(connection, link=link, direction=str(direction), lane=lane).first() is not None
 
     def next_due(
         self, connection: Connection, link: str, direction: Direction, now: dt.datetime

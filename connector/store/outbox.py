@@ -64,6 +64,13 @@ _REPLACE: Final = Statement(
     .where(_C.inbox_id == bindparam("of"), _C.direction == bindparam("direction"), text(PARKED))
     .values(delivery="replaced")
 )
+_ELSEWHERE: Final = Statement(
+    select(_C.id, _C.lanes)
+    .where(*_WAY, text(OPEN), _C.id > bindparam("after"), _C.lanes != bindparam("lane"))
+    .order_by(_C.id)
+    .limit(bindparam("limit"))
+)
+_RELANE: Final = Statement(_ROW_IS.values(lanes=bindparam("lane")))
 _ACKNOWLEDGE: Final = Statement(_ROW_IS.values(acknowledgment=bindparam("said")))
 
 IS_OPEN: Final = (Delivery.QUEUED, Delivery.SENDING)
@@ -202,6 +209,16 @@ class OutboxRows:
 
     def _not_taken(self, unit: Unit, row: int, now: Delivery, reason: str, said: Acknowledgment) -> None:
         _NOT_TAKEN.run(unit.connection, row=row, now=str(now), said=str(said), why=reason)
+
+    def into_one_lane(self, unit: Unit, link: str, direction: Direction, after: int, limit: int) -> list[int]:
+        """Move open messages behind the row ``after`` into the link's lane; which."""
+        lane, way = link_lane(link, str(direction)), {"link": link, "direction": str(direction)}
+        found = _ELSEWHERE.run(unit.connection, **way, lane=lane, after=after, limit=limit).all()
+        for row, lanes in found:
+            self.lanes.leave(unit.connection, row, lanes)
+            _RELANE.run(unit.connection, row=row, lane=lane)
+            self.lanes.enter(unit.connection, row, link, str(direction), lane)
+        return [int(row) for row, _ in found]
 
     def replay(self, unit: Unit, row: int) -> None:
         """Back into its lanes, at the place it had: before everything that came after it."""

@@ -46,6 +46,21 @@ class Sending(Door):
             lambda connection: self._outbox.lanes.next_due(connection, link, direction, now)
         )
 
+    async def into_one_lane(self, link: str, direction: Direction, at_once: int = 500) -> int:
+        """Put whatever is open into the link's lane, in its order: of a link whose patients had lanes before.
+
+        How many messages were moved. To be called before anything is sent, with nothing in hand.
+        """
+        if not await self._read(lambda db: self._outbox.lanes.scattered(db, link, direction)):
+            return 0
+        moved, last = 0, 0
+        while some := await self._gathered(link, direction, last, at_once):
+            moved, last = moved + len(some), some[-1]
+        return moved
+
+    async def _gathered(self, link: str, direction: Direction, after: int, limit: int) -> list[int]:
+        return await self._write(lambda unit: self._outbox.into_one_lane(unit, link, direction, after, limit))
+
     async def intent(self, outbox_id: int, attempt: int, at: dt.datetime, entries: Drafts) -> None:
         """It is about to be sent; after a crash it is due again, ``unsure``."""
         await self._step(entries, lambda unit: self._outbox.intend(unit, outbox_id, attempt, at))

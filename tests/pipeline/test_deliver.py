@@ -18,7 +18,7 @@ from connector.errors import (
     PartnerRefusedUs,
     PartnerUnreachable,
 )
-from connector.pipeline.deliver import Pauses
+from connector.pipeline.breaker import Pauses
 from connector.pipeline.replay import Replay
 from connector.store import Delivery
 from tests.store.site import rows
