@@ -39,12 +39,3 @@ class ToV2:
         if refused is not None:
             raise refused
         return Told({"acknowledgment": answer.code}, {})
-
-
-class Way(Protocol):
-    """Sends one message to a partner."""
-
-    async def send(self, item: OutboxItem) -> Told:
-        """Raises ``DeliveryError``."""
-        versions = await self._sender.send(fjson.loads(item.payload))
-        return Told({"resources": len(versions)}, versions)

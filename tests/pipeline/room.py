@@ -25,13 +25,9 @@ from connector.edges.http_ports import Kind, Submission
 from connector.edges.oauth import Principal
 from connector.fhir import json as fjson
 from connector.hl7v2.ack import Ack, Fault, read_ack
-<<<<<<< theirs
 from connector.pipeline.breaker import Pauses
-from connector.pipeline.deliver import ToFhir, ToV2
+from connector.pipeline.deliver import ToV2
 from connector.pipeline.dispatch import Delivering, Rules
-=======
-from connector.pipeline.deliver import Delivering, Pauses, ToV2
->>>>>>> fhirside
 from connector.pipeline.links import Link, Links
 from connector.pipeline.ports import Written
 from connector.pipeline.receive import V2Receiver
@@ -151,17 +147,11 @@ class Room:
         self.receiver = V2Receiver(links, self.store, self.clock, ids.__next__)
         self.submitter = FhirReceiver(links, self.store, self.clock, ids.__next__)
         pauses = Pauses(1.0, 2.0, 60.0)
-<<<<<<< theirs
         common = (self.store, self.clock)
         rules = Rules(lane=self.link.lane)
-        self.to_fhir = Delivering(self.link.name, TO_FHIR, *common, ToFhir(self.fhir), pauses, rules)
+        fhir = ToFhir(self.fhir, self.store, self.link)
+        self.to_fhir = Delivering(self.link.name, TO_FHIR, *common, fhir, pauses, rules)
         self.to_v2 = Delivering(self.link.name, TO_V2, *common, ToV2(self.hospital), pauses, rules)
-=======
-        self.to_fhir = Delivering(
-            self.link.name, TO_FHIR, self.store, self.clock, ToFhir(self.fhir, self.store, self.link), pauses
-        )
-        self.to_v2 = Delivering(self.link.name, TO_V2, self.store, self.clock, ToV2(self.hospital), pauses)
->>>>>>> fhirside
         self.lanes = {
             way.direction: Lane(
                 Translating(self.link, way.direction, self.store, self.clock), way, self.clock

@@ -17,12 +17,8 @@ from connector.edges.tls import Peer
 from connector.errors import ConnectorError
 from connector.fhir import json
 from connector.hl7v2.ack import Ack
-<<<<<<< theirs
-from connector.pipeline.deliver import ToFhir, ToV2
-from connector.pipeline.dispatch import Delivering
-=======
-from connector.pipeline.deliver import Delivering, ToV2, Way
->>>>>>> fhirside
+from connector.pipeline.deliver import ToV2
+from connector.pipeline.dispatch import Delivering, Way
 from connector.pipeline.links import Link, Links
 from connector.pipeline.ports import Written
 from connector.pipeline.receive import V2Receiver
