@@ -37,7 +37,8 @@ def _may_hold(forward: Forward, bond: Bond, parents: Mapping[str, int]) -> bool:
         return False
     resource = forward.assembly.resources.get(spoken.references[at])
     if resource is None:
-        return bool(spoken.references[0]) and not unit.slots[at].declared.rows
+        slot = unit.slots[at]  # one that is there for such elements is made by the first of them
+        return bool(spoken.references[0]) and (not slot.declared.rows or bond.path in slot.needs)
     return not bond.alone or place(bond.path)[0](resource) is None
 
 

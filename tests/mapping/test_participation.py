@@ -237,8 +237,8 @@ def test_behind_an_order_its_code_says_who_asks_interprets_or_performs() -> None
     assert resolved(bundle, asks["organization"])["name"] == "Clinic"
 
 
-def test_who_gets_a_copy_is_listed_since_fhir_has_no_element_for_it() -> None:
-    text = message(PID, *ORDER, prt({2: "AD", 4: "RCT^^HL70912", 5: "1^Copy"}), event="ORU^R01")
+def test_a_part_for_which_fhir_has_no_element_is_listed() -> None:
+    text = message(PID, *ORDER, prt({2: "AD", 4: "WAY^^HL70912", 5: "1^Told"}), event="ORU^R01")
     assert MADE.to_fhir(text).lost == ["PRT-2", "PRT-4", "PRT-5"]
 
 

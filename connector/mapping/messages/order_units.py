@@ -51,6 +51,20 @@ def _specimen(request: int) -> ResourceMap:
     )
 
 
+def _copies(request: int) -> ResourceMap:
+    """To whom copies of the results go; ``request``: the slot of what asks for it (guide: OBR-28)."""
+    return ResourceMap(
+        "CommunicationRequest",
+        (obr.COPIES,),
+        lambda node, around: f"copies|{node['basedOn'][0]['reference']}",
+        links={**_PATIENT, "basedOn.0": ("", request), "about.0": ("", 0)},
+        default={"status": "unknown", "category": obr.OF_COPIES},
+        needs=("recipient", "basedOn"),
+        via="<about",
+        says=obr.asks_for_copies,
+    )
+
+
 _ANSWERED = ResourceMap(
     "ServiceRequest",
     (*obr.OBR_SERVICEREQUEST, *orc.ORC_SERVICEREQUEST, *_TIMED),
@@ -77,6 +91,7 @@ ORDER = Unit(
         _ANSWERED,
         _requester("basedOn.0/requester"),
         _specimen(1),
+        _copies(1),
     ),
     leads=("ORC",),
     members=("TQ1",),
@@ -121,6 +136,7 @@ REQUEST = Unit(
             via="<target",
         ),
         _specimen(0),
+        _copies(0),
     ),
     leads=("ORC", "TQ1"),
     members=("TQ1",),

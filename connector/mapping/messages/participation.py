@@ -247,6 +247,7 @@ REPORT_PARTICIPATION = (
     _part("interpreter", "DiagnosticReport", "resultsInterpreter", prt.INTERPRETERS),
     _part("reporter", "DiagnosticReport", "performer", prt.PERFORMERS),
     _part("collector", "Specimen", "collection.collector", ("SC",), alone=True),
+    _part("copies", "CommunicationRequest", "recipient", prt.COPIES),
 )
 """For maps whose order has a ServiceRequest and a DiagnosticReport."""
 

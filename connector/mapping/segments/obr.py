@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from ..across import Moment
 from ..datatypes.coded import Concept, meant
 from ..datatypes.entities import NamedThing, names_by_number
 from ..datatypes.identifiers import EI_IDENTIFIER
 from ..datatypes.people import XTN_CONTACTPOINT
 from ..datatypes.primitives import date_time, instant
+from ..datatypes.references import practitioner
 from ..datatypes.roles import ndl_practitioner_role
 from ..fields import Field, One
 from ..lens import At
@@ -16,7 +19,7 @@ from ..units import Around
 from .clinical_time import ClinicalTime
 from .orc import ALTERNATE_NUMBER, CALL_BACK, SECONDARY
 from .ordering import Ordered, RequesterPerson
-from .rows import PARTICIPATION, SD, UNKNOWN, Constant, concept, concepts, refers_to, type_of, value
+from .rows import PARTICIPATION, SD, UNKNOWN, V2, Constant, concept, concepts, refers_to, type_of, value
 from .statuses import INTENT, status_code
 from .tq1 import PRIORITY, OldTiming, RequestedTime
 
@@ -81,6 +84,16 @@ OBR_ORDER = (*_COMMON, concepts("OBR-24", "category", "HL70074"), ClinicalTime()
 """An order: the section that is to do it is the order's category, for there is no report yet."""
 
 OBR_REQUESTER = (One("OBR-16", "", (Ordered(),), secondary=True),)
+
+
+OF_COPIES: Final = [{"coding": [{"system": V2 + "0912", "code": "RCT"}]}]
+COPIES = Field("OBR-28", "recipient", practitioner(""), only=refers_to("Practitioner"), shared=True)
+"""Who is to have a copy of the results, of whom PRT may say more (HL7 v2.5.1 ch. 4.5.3.28)."""
+
+
+def asks_for_copies(request: Json) -> bool:
+    """Whether a CommunicationRequest is for copies of results."""
+    return request.get("category") == OF_COPIES
 
 
 def complete_order(node: Json, around: Around) -> None:

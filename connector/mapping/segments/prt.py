@@ -188,6 +188,7 @@ REQUESTER: Final = ("OP",)
 """The parts of a request and of a report (guide: message map ORU_R01, COMMON_ORDER and ORDER_OBSERVATION)."""
 INTERPRETERS: Final = ("PRI", "PI")
 PERFORMERS: Final = ("RO", "ARI", "AI", "TN", "TR", "PO", "POMD", "OS", "AP", "VP")
+COPIES: Final = ("RCT",)
 _RELATIONSHIPS: Final = frozenset({"HL70063", "HL70131"})
 _PARTS: Final = ("", "HL70443", "HL70912")
 Says = Callable[[Segment], bool]
