@@ -134,9 +134,8 @@ def _careful(leaves: Mapping[int, Leaf], inner: Mapping[int, Inner], reads: froz
             if at in leaves:
                 unsaid += [f"{at + 1}{sub}" for sub in _with_care(leaves[at].take, sent, node, scope)]
             elif at in inner:
-                unsaid += [
-                    f"{at + 1}.{sub}" if sub else str(at + 1) for sub in inner[at](sent, node, scope) or ()
-                ]
+                rest = inner[at](sent, node, scope) or ()
+                unsaid += [f"{at + 1}{'' if sub[:1] in ('', '(') else '.'}{sub}" for sub in rest]
             elif at not in reads:
                 unsaid.append(str(at + 1))
         return unsaid or None

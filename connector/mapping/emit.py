@@ -94,10 +94,8 @@ def getter(
             )
         elif at in inner:
             f.line(depth + 1, f"r = {f.ref(inner[at])}(t, node, scope)")
-            f.line(
-                depth + 1,
-                f"if r: u = (u or []) + [{str(at + 1)!r} + ('.' + sub if sub else '') for sub in r]",
-            )
+            name = f"{str(at + 1)!r} + ('' if sub[:1] in ('', '(') else '.') + sub"
+            f.line(depth + 1, f"if r: u = (u or []) + [{name} for sub in r]")
         else:
             f.line(depth + 1, f"u = (u or []) + [{str(at + 1)!r}]")
     f.line(
