@@ -154,7 +154,7 @@ class Planner:
         n = next((n for n in may_be if not self.units[n].after), self._openers.get(name, -1))
         if n < 0:
             found = self._member(name, instances, current, last)
-            if found < 0 and name in self._followers:
+            if found < 0 and name in self._followers and not self._has(name, instances, last):
                 return self._led(names, at, self._followers[name], instances, current)
             return found
         found = current.get(self.units[n].name, -1)
@@ -178,6 +178,10 @@ class Planner:
         }
         found = last if last in there else max(there, default=-1)
         return found if found >= 0 and name not in instances[found].at else -1
+
+    def _has(self, name: str, instances: list[Instance], last: int) -> bool:
+        """Whether the unit at hand has such a segment already: a second timing begins no other order."""
+        return last >= 0 and name in instances[last].at
 
     def _led(
         self,
