@@ -223,7 +223,7 @@ def _with_added(units: Units, added: tuple[tuple[tuple[str | int, ...], Added], 
 def _home(units: Units, place: Place, one: Added, key: tuple[str | int, ...]) -> tuple[int, int]:
     """The unit and the slot of the resource that a field of the partner's own speaks of."""
     homes = [
-        (slot, n)
+        (bool(unit.when and declared.says), slot, bool(declared.says), n)  # those of some only come last
         for n, unit in enumerate(units)
         for slot, declared in enumerate(unit.maps)
         if isinstance(declared, ResourceMap) and declared.kind == one.resource != "Bundle"
@@ -232,8 +232,8 @@ def _home(units: Units, place: Place, one: Added, key: tuple[str | int, ...]) ->
         what = f"no segment speaks of a {one.resource}"
         kinds = {d.kind for unit in units for d in unit.maps if isinstance(d, ResourceMap)}
         raise Refused((*key, "to"), what, f"name one of {', '.join(sorted(kinds - {'Bundle'}))}")
-    there = [(n, slot) for slot, n in homes if place.segment in units[n].segments]
-    slot, n = min(homes)
+    there = [(n, slot) for _, slot, _, n in homes if place.segment in units[n].segments]
+    _, slot, _, n = min(homes)
     return there[0] if there else (n, slot)
 
 

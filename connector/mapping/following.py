@@ -95,15 +95,13 @@ def _foreseen(work: Work) -> frozenset[str]:
 
 def _leader(layout: Layout, unit: BoundUnit, bond: Bond, parent: int) -> int | None:
     """The instance whose segments it stands behind."""
-    if bond.unit in unit.declared.after:
-        return parent
-    under = [
-        n
-        for name in unit.declared.after
-        for n in layout.instances(name)
-        if layout.parents(n).get(bond.unit) == parent
-    ]
-    return under[0] if under else None
+    for name in unit.declared.after:
+        if name == bond.unit:
+            return parent
+        found = layout.instances(name)
+        if under := [n for n in found if layout.parents(n).get(bond.unit, parent) == parent]:
+            return under[0]
+    return None
 
 
 def _homes(work: Work, parent: int, like: Bond) -> tuple[dict[int, Json], list[Json]]:

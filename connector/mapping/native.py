@@ -56,7 +56,7 @@ def adapt(target: Target, maps: Maps) -> None:
                 _resolve(target, name, pointer, kinds & known.get(kind, frozenset()), path)
     for name in news:
         resource = target.resources[name]
-        if resource["resourceType"] == "Observation" and "component" in resource:
+        if "component" in resource and not _whole(maps, resource):
             _panel(target, name, resource)
         if resource["resourceType"] == "RelatedPerson" and "active" not in target.base.get(name, {}):
             _living(target, name, resource)
@@ -236,6 +236,14 @@ def _panel(target: Target, name: str, panel: Json) -> None:
             mine = [at for at, one in enumerate(results) if forward.reference_of(one) == name]
             for at in mine[:1]:
                 results[at + 1 : at + 1] = [{"reference": key} for key in made]
+
+
+def _whole(maps: Maps, panel: Json) -> bool:
+    """Whether a segment made for just such an observation says it with its components."""
+    if panel["resourceType"] != "Observation":
+        return True
+    slots = (slot.declared for unit in maps.units for slot in unit.slots)
+    return any(isinstance(one, ResourceMap) and bool(one.says) and one.speaks_of(panel) for one in slots)
 
 
 def _part_before(target: Target, part: Json, taken: Mapping[str, Json]) -> str:

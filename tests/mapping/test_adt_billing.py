@@ -120,3 +120,79 @@ def test_a_guarantor_without_an_account_is_related_all_the_same() -> None:
     made = MADE.to_fhir(message(PID, at("GT1", _1="1", _3="Roe^Al", _13="2026")))
     assert len(of_type(made.bundle, "RelatedPerson")) == 1
     assert "GT1-13" in made.lost
+
+
+ACCOUNT = pid(_18="ACC1")
+
+
+def test_a_guarantor_may_be_an_organization() -> None:
+    segment = at("GT1", _1="1", _2="G2", _5="Road 1^^Town", _7="556^WPN", _13="2026", _21="ACME", _22="Y")
+    bundle = lawful(MADE, message(ACCOUNT, segment))
+    acme = next(one for one in of_type(bundle, "Organization") if one.get("name") == "ACME")
+    assert acme["type"][0]["coding"][0]["code"] == "GUAR"
+    assert (acme["identifier"], acme["address"][0]["city"]) == ([{"value": "G2"}], "Town")
+    assert only(bundle, "Account")["guarantor"] == [
+        {"party": {"reference": f"Organization/{acme['id']}"}, "period": {"start": "2026"}, "onHold": True}
+    ]
+    assert not of_type(bundle, "RelatedPerson")
+
+
+def test_of_a_person_and_an_organization_the_person_is_the_guarantor() -> None:
+    made = MADE.to_fhir(message(ACCOUNT, at("GT1", _1="1", _3="Roe^Al", _21="ACME")))
+    assert len(of_type(made.bundle, "RelatedPerson")) == 1
+    assert made.lost == ["GT1-21"]
+
+
+def test_a_bill_is_on_hold_and_released() -> None:
+    text = message(ACCOUNT, at("GT1", _1="1", _3="Roe^Al", _22="Y"))
+    account = only(MADE.to_fhir(text).bundle, "Account")
+    released = [{**account["guarantor"][0], "onHold": False}]
+    assert edited(text, "Account", guarantor=released) == text.replace("|Y", "|N")
+
+
+def test_a_guarantors_number_as_an_employee_says_so() -> None:
+    bundle = lawful(MADE, message(ACCOUNT, at("GT1", _1="1", _2="G1", _3="Roe^Al", _19="E1")))
+    numbers = only(bundle, "RelatedPerson")["identifier"]
+    assert [one.get("type", {}).get("coding", [{}])[0].get("code") for one in numbers] == [None, "EI"]
+
+
+def test_a_deductible_is_a_cost_to_the_insured() -> None:
+    text = message(PID, at("IN1", _1="1", _2="P1", _37="250&USD", _46="OLD", _47="B"))
+    coverage = only(lawful(MADE, text), "Coverage")
+    (cost,) = coverage["costToBeneficiary"]
+    assert cost["type"]["coding"][0]["code"] == "deductible"
+    assert (cost["valueMoney"]["value"], cost["valueMoney"]["currency"]) == (250, "USD")
+    assert coverage["identifier"][1]["use"] == "old"
+    assert coverage["type"]["coding"][0]["system"].endswith("v2-0309")
+
+
+def test_of_a_plan_type_and_a_coverage_type_the_plan_type_is_said() -> None:
+    made = MADE.to_fhir(message(PID, at("IN1", _1="1", _2="P1", _15="HMO", _47="B")))
+    assert only(made.bundle, "Coverage")["type"]["coding"][0]["system"].endswith("v2-0086")
+    assert made.lost == ["IN1-47"]
+
+
+def test_a_payors_plan_code_is_its_national_number() -> None:
+    bundle = lawful(MADE, message(PID, at("IN1", _1="1", _3="C1", _4="ACME", _35="NP1")))
+    acme = next(one for one in of_type(bundle, "Organization") if one.get("name") == "ACME")
+    assert acme["identifier"][1]["type"]["coding"][0]["code"] == "NIIP"
+
+
+def test_what_the_patient_is_to_the_insured_is_said_where_in1_does_not() -> None:
+    text = message(PID, at("IN1", _1="1", _16="Roe^Al"), at("IN2", _10="M1", _55="20200101", _72="03"))
+    bundle = lawful(MADE, text)
+    codes = [one["code"] for one in only(bundle, "Coverage")["relationship"]["coding"]]
+    assert "child" in codes
+    insured = only(bundle, "RelatedPerson")
+    assert insured["period"] == {"start": "2020-01-01"}
+    assert insured["identifier"][0]["type"]["coding"][0]["code"] == "MI"
+    himself = MADE.to_fhir(message(PID, at("IN1", _1="1", _16="Doe^Jo"), at("IN2", _72="01"))).bundle
+    assert only(himself, "Coverage")["subscriber"]["reference"].startswith("Patient/")
+
+
+def test_a_duplicate_of_a_patient_is_a_link_by_its_number() -> None:
+    text = message(PID, at("PD1", _10="9^^^H^MR~8^^^H"))
+    links = only(lawful(MADE, text), "Patient")["link"]
+    assert [one["other"]["identifier"]["value"] for one in links] == ["9", "8"]
+    assert {one["type"] for one in links} == {"seealso"}
+    assert edited(text, "Patient", link=links[:1]) == text.replace("~8^^^H", "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from connector.mapping import Translator
-from tests.mapping.profiles import Json, lawful, message, of_type
+from tests.mapping.profiles import Json, lawful, message, of_type, only
 
 MADE = Translator.default()
 PID = "PID|1||1^^^H^MR||Berg^Eva"
@@ -82,3 +82,53 @@ def test_somebody_else_to_see_the_patient_gets_a_segment() -> None:
     of_type(bundle, "ServiceRequest")[0]["performer"] = [{"reference": "PractitionerRole/r"}]
     bundle["entry"] += [{"resource": person}, {"resource": role}]
     assert "PRD|RT|Neu" in MADE.to_v2(bundle, text).message.split("\r")
+
+
+# --- CTD ---------------------------------------------------------------------------------------------------
+
+_CONTACT = "http://hl7.org/fhir/5.0/StructureDefinition/extension-PractitionerRole.contact"
+_REFERRED = ("RF1|A", "PRD|RP|Doc^Ann", "CTD|BP^Billing|Sec^Ula~Sec^Uwe|Road 1^^Town||555^WPN~556^PRN")
+
+
+def test_contacts_of_a_provider_are_said_as_r5_says_them() -> None:
+    text = message(*_REFERRED, "PRD|RT|Who^Ben", "CTD|NS|Sec^Zoe", PID, event="REF^I12")
+    first, second = of_type(lawful(MADE, text), "PractitionerRole")
+    (contact,) = first["extension"]
+    assert contact["url"] == _CONTACT
+    assert [one["url"] for one in contact["extension"]] == [
+        "purpose", "name", "name", "address", "telecom", "telecom"
+    ]  # fmt: skip
+    assert contact["extension"][1]["valueHumanName"] == {"family": "Sec", "given": ["Ula"]}
+    assert contact["extension"][3]["valueAddress"] == {"line": ["Road 1"], "city": "Town"}
+    assert second["extension"][0]["extension"][1]["valueHumanName"]["given"] == ["Zoe"]
+
+
+def test_an_edit_of_a_contact_touches_its_repetition() -> None:
+    text = message(*_REFERRED, PID, event="REF^I12")
+    bundle = MADE.to_fhir(text).bundle
+    parts = only(bundle, "PractitionerRole")["extension"][0]["extension"]
+    parts[2]["valueHumanName"]["given"] = ["Udo"]
+    assert MADE.to_v2(bundle, text).message == text.replace("Uwe", "Udo")
+
+
+def test_a_contact_that_is_gone_or_new_is_a_segment() -> None:
+    text = message(*_REFERRED, PID, event="REF^I12")
+    bundle = MADE.to_fhir(text).bundle
+    role = only(bundle, "PractitionerRole")
+    name = {"url": "name", "valueHumanName": {"family": "New"}}
+    role["extension"].append({"url": _CONTACT, "extension": [name]})
+    assert MADE.to_v2(bundle, text).message == text.replace("PID|", "CTD||New\rPID|", 1)
+    del role["extension"]
+    assert "CTD" not in MADE.to_v2(bundle, text).message
+
+
+def test_what_r5_has_no_place_for_in_a_contact_is_lost() -> None:
+    text = message("RF1|A", "PRD|RP|Doc^Ann", "CTD|BP~C|||W^1|555^WPN|E|9^X", PID, event="REF^I12")
+    assert MADE.to_fhir(text).lost == ["CTD-1(2)", "CTD-4", "CTD-6", "CTD-7"]
+
+
+def test_contacts_of_an_authorization_are_nobodys_here() -> None:
+    text = message("RF1|A", "AUT|P1", "CTD|BP|Sec^Ula", "PRD|RP|Doc^Ann", PID, event="REF^I12")
+    made = MADE.to_fhir(text)
+    assert "extension" not in only(made.bundle, "PractitionerRole")
+    assert {"CTD-1", "CTD-2"} <= {*made.lost}

@@ -14,13 +14,17 @@ _ORDER = (
     "kin",
     "contact",
     "visit",
+    "disability",
     "observation",
     "allergy",
     "adverse reaction",
     "diagnosis",
     "procedure",
     "guarantor",
+    "guarantor organization",
     "insurance",
+    "accident",
+    "death",
 )
 
 MAPS = (

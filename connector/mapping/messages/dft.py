@@ -39,20 +39,31 @@ def _charged(unit: Unit) -> Unit:
 
 
 _OTHERS = tuple(unit for unit in UNITS if unit is not PROCEDURE)
-_ABOUT = ("header", "event", "patient", "kin", "contact", "visit", "observation", "order")
+_ABOUT = ("header", "event", "patient", "kin", "contact", "visit", "disability", "observation", "order")
 # What stands behind a charge belongs to it; the others stand before the first, or they would seem to.
-_CHARGES = (*_ABOUT, "procedure", "charge", "diagnosis", "guarantor", "insurance")
+_CHARGES = (
+    *_ABOUT,
+    "procedure",
+    "charge",
+    "diagnosis",
+    "guarantor",
+    "guarantor organization",
+    "insurance",
+    "accident",
+)
 _ACCOUNTS = (
     *_ABOUT[:-1],
     "allergy",
     "diagnosis",
     "procedure",
     "guarantor",
+    "guarantor organization",
     "insurance",
+    "accident",
 )
 
 
-_OF_VISIT = ("observation", "diagnosis", "procedure")
+_OF_VISIT = ("disability", "observation", "diagnosis", "procedure", "accident")
 
 
 def _within(unit: Unit) -> Unit:

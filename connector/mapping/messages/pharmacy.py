@@ -1,10 +1,19 @@
-"""OMP, RDE, RDS, RAS: medication ordered, encoded, dispensed and administered (HL7 v2.5.1 ch. 4.13)."""
+"""OMP, RDE, RDS, RGV, RAS: medication ordered, encoded, dispensed, to give, given (HL7 v2.5.1 ch. 4.13)."""
 
 from __future__ import annotations
 
 from .message_map import MessageMap
 from .participation import OBSERVATION_PARTICIPATION, PATIENT_ROLES, requester
-from .pharmacy_units import ADMINISTERED, DISPENSED, ENCODED, ORIGINAL, PRESCRIPTION, findings
+from .pharmacy_units import (
+    ADMINISTERED,
+    DISPENSED,
+    ENCODED,
+    ENCODED_BESIDE,
+    GIVEN,
+    ORIGINAL,
+    PRESCRIPTION,
+    findings,
+)
 from .units import ALLERGY, DIAGNOSIS, EVENT, HEADER, INSURANCE, KIN, PATIENT, VISIT
 
 _BEFORE = (HEADER, PATIENT, VISIT, EVENT, KIN, ALLERGY, DIAGNOSIS, INSURANCE)
@@ -34,6 +43,12 @@ MAPS = (
         ("RDS_O13",),
         (*_BEFORE, ORIGINAL, ENCODED, DISPENSED, findings("dispensed", "encoded", "prescription")),
         (*_ORDER, "prescription", "encoded", "dispensed", "observation"),
+    ),
+    MessageMap(
+        "RGV",
+        ("RGV_O15",),
+        (*_BEFORE, ORIGINAL, ENCODED_BESIDE, GIVEN, findings("given", "encoded", "prescription")),
+        (*_ORDER, "prescription", "encoded", "given", "observation"),
     ),
     MessageMap(
         "RAS",

@@ -12,7 +12,7 @@ from ..datatypes.primitives import Code
 from ..fields import Field, One
 from ..lens import Item
 from ..places import Json
-from ..segments import nte, orc_medication, orc_prescription, rxa_administration, rxd, rxe, rxo, rxr
+from ..segments import nte, orc_medication, orc_prescription, rxa_administration, rxd, rxe, rxg, rxo, rxr
 from ..segments.dosing import DOSAGE, Dosed, each_interval
 from ..segments.tq1 import Timing
 from ..units import Around, Collected, ResourceMap, Unit
@@ -95,6 +95,16 @@ ENCODED = Unit(
     led=True,
 )
 
+_made = ENCODED.maps[0]
+assert isinstance(_made, ResourceMap)  # noqa: S101 - RXE speaks of a MedicationRequest
+
+
+def _is_encoded(resource: Json) -> bool:
+    return not _is_original(resource) and not rxg.is_given(resource)
+
+
+ENCODED_BESIDE = replace(ENCODED, maps=(replace(_made, says=_is_encoded), *ENCODED.maps[1:]))
+"""What the pharmacy made of an order, where the doses to give stand beside it."""
 
 _GIVEN = ("prescription", "encoded")
 _CONTEXT = {"subject": ("patient", 0), "context": ("visit", 0), "medicationReference": ("", 1)}
@@ -131,6 +141,37 @@ DISPENSED = Unit(
     inside=tuple(reversed(_GIVEN)),
     led=True,
 )
+
+GIVEN = Unit(
+    "given",
+    "RXG",
+    (
+        ResourceMap(
+            "MedicationRequest",
+            (*rxg.RXG_MEDICATIONREQUEST, *orc_prescription.ORC_PRESCRIPTION, *_COMMON),
+            rxg.identity,
+            links={
+                **_SUBJECT,
+                "medicationReference": ("", 1),
+                "basedOn.0": ("encoded", 0),
+                "basedOn.0?": ("prescription", 0),
+            },
+            default={"status": "unknown", "intent": "instance-order"},
+            complete=rxo.complete,
+            needs=("subject",),
+            says=rxg.is_given,
+        ),
+        rxg.RXG_MEDICATION,
+    ),
+    leads=("ORC",),
+    members=("TQ1", "RXR"),
+    many=("NTE", "RXC"),
+    structural=_numbered("TQ1", "NTE"),
+    under=(*_AROUND, *_GIVEN),
+    inside=tuple(reversed(_GIVEN)),
+    led=True,
+)
+"""A dose to give, of an order that stands before it, or of one that only ORC speaks of."""
 
 ADMINISTERED = Unit(
     "administered",

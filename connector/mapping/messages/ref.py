@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..places import Json
-from ..segments import rf1
+from ..segments import ctd, rf1
 from ..units import ResourceMap, Unit
 from .message_map import MessageMap
 from .units import HEADER, ORDER, PATIENT, UNITS
@@ -24,7 +24,7 @@ REFERRING = Unit(
     (
         ResourceMap(
             "PractitionerRole",
-            rf1.PRD_PRACTITIONERROLE,
+            (*rf1.PRD_PRACTITIONERROLE, ctd.CONTACTS),
             rf1.role_identity,
             links={"practitioner": ("", 1)},
             default={"active": True},
@@ -32,6 +32,7 @@ REFERRING = Unit(
         ),
         _PERSON,
     ),
+    many=("CTD",),
     under=("header",),
     when=rf1.is_referring,
     once=True,
@@ -61,7 +62,7 @@ PROVIDER = Unit(
     (
         ResourceMap(
             "PractitionerRole",
-            rf1.PRD_PRACTITIONERROLE,
+            (*rf1.PRD_PRACTITIONERROLE, ctd.CONTACTS),
             rf1.role_identity,
             links={"practitioner": ("", 1)},
             default={"active": True},
@@ -70,6 +71,7 @@ PROVIDER = Unit(
         ),
         _PERSON,
     ),
+    many=("CTD",),
     under=("header", "referral"),
 )
 
@@ -98,7 +100,9 @@ _ORDER = (
     "kin",
     "contact",
     "guarantor",
+    "guarantor organization",
     "insurance",
+    "accident",
     "observation",
     "allergy",
     "diagnosis",

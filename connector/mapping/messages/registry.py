@@ -13,7 +13,7 @@ from typing import Final
 from ...hl7v2.events import STRUCTURES
 from ..segments import prb
 from ..units import ResourceMap, Unit
-from . import ack, adt, adt_merges, dft, mdm, oml, oru, pharmacy, ppr, ref, siu, vxu
+from . import ack, adt, adt_beds, adt_merges, dft, mdm, oml, oru, pharmacy, ppr, ref, siu, vxu
 from .events import structure_of
 from .message_map import MessageMap
 from .units import SOFTWARE
@@ -21,6 +21,7 @@ from .units import SOFTWARE
 _FAMILIES: Final = (
     *ack.MAPS,
     *adt.MAPS,
+    *adt_beds.MAPS,
     *adt_merges.MAPS,
     *dft.MAPS,
     *mdm.MAPS,

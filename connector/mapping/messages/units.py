@@ -25,7 +25,7 @@ from ..segments import (
     sft,
 )
 from ..units import Attached, ResourceMap, Unit
-from .adt_units import ADVERSE, CONTACT, GUARANTOR
+from .adt_units import ACCIDENT, ADVERSE, CONTACT, DEATH, DISABILITY, GUARANTOR, GUARANTOR_ORGANIZATION
 from .order_units import OBSERVATION as OBSERVATION
 from .order_units import ORDER as ORDER
 from .participation import OBSERVATION_PARTICIPATION, PATIENT_ROLES, REPORT_PARTICIPATION, TEAM
@@ -313,11 +313,15 @@ UNITS = (
     EVENT,
     KIN,
     CONTACT,
+    DISABILITY,
+    ACCIDENT,
+    DEATH,
     ADVERSE,
     ALLERGY,
     DIAGNOSIS,
     PROCEDURE,
     GUARANTOR,
+    GUARANTOR_ORGANIZATION,
     INSURANCE,
     ORDER,
     OBSERVATION,

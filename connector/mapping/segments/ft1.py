@@ -66,7 +66,7 @@ def _currency(_: Partner) -> Codec:
     return Codec(code, code)
 
 
-_MONEY: Final = (Nested("1", (Item("1", "value", decimal), Item("2", "currency", _currency))),)
+MONEY: Final = (Nested("1", (Item("1", "value", decimal), Item("2", "currency", _currency))),)
 _TYPED_ORDER: Final = (*EI_IDENTIFIER, Constant(type_of("FILL")))
 
 FT1_CHARGEITEM = (
@@ -80,7 +80,7 @@ FT1_CHARGEITEM = (
     One(
         "FT1-11",
         "priceOverride",
-        _MONEY,
+        MONEY,
     ),
     Field("FT1-19", "reason", (Concept(),)),
     Field("FT1-20", "performer", practitioner("actor")),

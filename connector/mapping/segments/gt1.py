@@ -1,20 +1,29 @@
-"""GT1 <-> RelatedPerson, the guarantor of an Account (HL7 v2.5.1 ch. 6.5.5; the guide has no map)."""
+"""GT1 <-> RelatedPerson or Organization, the guarantor of an Account (HL7 v2.5.1 ch. 6.5.5; no guide map)."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from ...hl7v2.tree import Segment
+from ..across import sent
 from ..datatypes.coded import Concept
 from ..datatypes.identifiers import CX_IDENTIFIER
-from ..datatypes.people import XAD_ADDRESS, XPN_HUMANNAME, XTN_CONTACTPOINT
-from ..datatypes.primitives import End, date, date_time
-from ..datatypes.references import identified
+from ..datatypes.people import (
+    ORGANIZATION_ADDRESS,
+    ORGANIZATION_CONTACTPOINT,
+    XAD_ADDRESS,
+    XON_IDENTIFIER,
+    XPN_HUMANNAME,
+    XTN_CONTACTPOINT,
+)
+from ..datatypes.primitives import End, date, date_time, yes_no
+from ..datatypes.references import identified, named
 from ..fields import Field, One
 from ..lens import At, Item
 from ..places import Json, copies
 from ..units import Around
 from .pid import SSN
-from .rows import gender, value
+from .rows import gender, type_of, value
 
 _GUARANTOR = {
     "coding": [
@@ -36,6 +45,7 @@ GT1_RELATEDPERSON = (
     value("GT1-8", "birthDate", date),
     gender("GT1-9"),
     Field("GT1-11", "relationship", (Concept("HL70063"),), most=1),
+    Field("GT1-19", "identifier", CX_IDENTIFIER, default=type_of("EI"), most=1),
     Field("GT1-12", "identifier", (Item("1", "value"),), tag=SSN, most=1),
     Field("GT1-36", "communication", (At("language", (Concept("HL70296"),)),), most=1),
 )
@@ -43,13 +53,45 @@ GT1_RELATEDPERSON = (
 GT1_GUARANTOR = (
     value("GT1-13", "period.start", date_time),
     One("GT1-14", "", (End("1", date_time, "period"),)),
+    value("GT1-22", "onHold", yes_no),
 )
+
+GT1_ORGANIZATION = (
+    Field("GT1-2", "identifier", CX_IDENTIFIER, rest=True, key=("system", "type")),
+    Field("GT1-5", "address", ORGANIZATION_ADDRESS, key=("use",)),
+    Field("GT1-7", "telecom", ORGANIZATION_CONTACTPOINT, default={"use": "work"}, rest=True, key=("system",)),
+    value("GT1-21", "name"),
+    Field("GT1-21", "identifier", XON_IDENTIFIER, key=("system",), most=1),
+)
+"""Who answers for the account may be an organization: one that is named, where no person is."""
 
 
 def is_guarantor(node: Json) -> bool:
     """Whether a RelatedPerson is related as a guarantor."""
     related: Any = node.get("relationship")
     return isinstance(related, list) and _GUARANTOR in related
+
+
+def is_organization(segment: Segment) -> bool:
+    """Whether GT1 names an organization, and no person."""
+    return bool(sent(segment, 21)) and not sent(segment, 3)
+
+
+def is_guarantor_organization(node: Json) -> bool:
+    """Whether an Organization is one of those that answer for an account."""
+    kinds: Any = node.get("type")
+    return isinstance(kinds, list) and _GUARANTOR in kinds
+
+
+def complete_organization(node: Json, around: Around) -> None:
+    """What makes it a guarantor is said as its type."""
+    if node.keys() & {"name", "identifier"}:
+        node["type"] = [_made()]
+
+
+def organization_identity(node: Json, around: Around) -> str:
+    """Whose guarantor, then its number, else its name."""
+    return "|".join((around.parent("patient"), "guarantor", named(node)))
 
 
 def complete(node: Json, around: Around) -> None:

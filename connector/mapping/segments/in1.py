@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..datatypes.coded import Concept
 from ..datatypes.identifiers import CX_IDENTIFIER
 from ..datatypes.people import (
     ORGANIZATION_ADDRESS,
@@ -18,12 +19,14 @@ from ..fields import Field, One
 from ..lens import At, Codec, Item
 from ..partner import Partner
 from ..places import Comps, Json, comp, includes
+from ..scope import Resources
 from ..units import Around
 from .choosing import Where
-from .rows import UNKNOWN, absent, concept, extension, gender, value
+from .ft1 import MONEY
+from .rows import UNKNOWN, V2, absent, coded_in, concept, extension, gender, type_of, value
 
 _SUBSCRIBER_ID = "http://hl7.org/fhir/5.0/StructureDefinition/extension-subscriberId"
-_SELF = "SEL"
+_SELF, _INSURED = "SEL", "01"
 
 
 def system_name(partner: Partner) -> Codec:
@@ -54,6 +57,24 @@ def _a_plan(identifier: Json) -> bool:
     return not identifier.keys() - {"system", "value"}
 
 
+def _of_coverage(node: Json, _: Resources) -> bool:
+    """Whether a coverage's type is one of IN1-47, and not a plan's (IN1-15)."""
+    return coded_in(V2 + "0309")(node.get("type") or {})
+
+
+def _in_money(cost: Json) -> bool:
+    return "valueMoney" in cost
+
+
+_DEDUCTIBLE = {
+    "coding": [
+        {
+            "system": "http://terminology.hl7.org/CodeSystem/coverage-copay-type",
+            "code": "deductible",
+            "display": "Deductible",
+        }
+    ]
+}
 _SUBSCRIBER_TAG = {"url": _SUBSCRIBER_ID}
 _OF_GROUP = Where(lambda comps: not _of_subscriber(comps), CX_IDENTIFIER)
 
@@ -66,8 +87,8 @@ IN1_COVERAGE = (
     value("IN1-9", "class.0.name"),
     value("IN1-12", "period.start", date_time),
     One("IN1-13", "", (End("1", date_time, "period"),)),
-    concept("IN1-15", "type", "HL70086"),
-    concept("IN1-17", "relationship", "HL70063-subscriber"),
+    concept("IN1-15", "type", "HL70086", secondary=True),
+    concept("IN1-17", "relationship", "HL70063-subscriber", secondary=True),
     value("IN1-22", "order", positive),
     value("IN1-36", "subscriberId"),
     extension("IN1-49", _SUBSCRIBER_ID, "valueIdentifier", *CX_IDENTIFIER),
@@ -79,6 +100,16 @@ IN1_COVERAGE = (
         only=_a_subscriber,
         most=1,
     ),
+    Field(
+        "IN1-37",
+        "costToBeneficiary",
+        (At("valueMoney", MONEY),),
+        tag={"type": _DEDUCTIBLE},
+        only=_in_money,
+        most=1,
+    ),
+    Field("IN1-46", "identifier", (Item("1", "value"),), tag={**type_of("XV"), "use": "old"}, most=1),
+    One("IN1-47", "type", (Concept("HL70309"),), secondary=True, first=_of_coverage, shared=True),
     value("IN1-55", "status", withdrawn),
 )
 
@@ -86,6 +117,7 @@ IN1_PAYOR = (
     Field("IN1-3", "identifier", CX_IDENTIFIER, rest=True, key=("system",)),
     value("IN1-4", "name"),
     Field("IN1-4", "identifier", XON_IDENTIFIER, key=("system",), most=1),
+    Field("IN1-35", "identifier", (Item("1", "value"),), tag=type_of("NIIP"), most=1),
     Field("IN1-5", "address", ORGANIZATION_ADDRESS, key=("use",)),
     Field("IN1-6", "contact", (At("name", XPN_HUMANNAME),)),
     Field("IN1-7", "telecom", ORGANIZATION_CONTACTPOINT, default={"use": "work"}, rest=True, key=("system",)),
@@ -115,18 +147,24 @@ def complete(node: Json, around: Around) -> None:
         absent(one, "value")
     if "payor" not in node:
         node["payor"] = [dict(UNKNOWN)]
-    if "beneficiary" in node and around.value("IN1-17") == _SELF:
+    if "beneficiary" in node and _himself(around):
         node["subscriber"] = dict(node["beneficiary"])
 
 
 def subscriber(node: Json, around: Around) -> None:
     """Of a patient who is insured himself, PID speaks; what it does not say of him too stays unsaid."""
-    if around.value("IN1-17") != _SELF:
+    if not _himself(around):
         return
     said = {name: value for name, value in node.items() if name not in ("resourceType", "patient")}
     if includes(around.resource("patient"), said):
         node.clear()
     node.pop("patient", None)
+
+
+def _himself(around: Around) -> bool:
+    """Whether the patient is the insured."""
+    related = around.value("IN1-17")
+    return related == _SELF or (not related and around.value("IN2-72") == _INSURED)
 
 
 def unnamed(node: Json) -> bool:

@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 from ..datatypes.coded import Concept, first_coding
+from ..datatypes.identifiers import CX_IDENTIFIER
 from ..datatypes.people import Either
 from ..datatypes.references import organization, practitioner
 from ..fields import Field
+from ..lens import At
 from ..places import Json
 from ..units import Around
 from .rows import SD, Constant, concept, extension, refers_to
+
+
+def _by_number(link: Json) -> bool:
+    """Whether a link names another record by its identifier; merges link the resources."""
+    return "identifier" in (link.get("other") or {})
+
 
 PD1_PATIENT = (
     Field("PD1-3", "generalPractitioner", organization(""), only=refers_to("Organization")),
     Field("PD1-4", "generalPractitioner", practitioner(""), only=refers_to("Practitioner")),
     extension("PD1-6", SD + "patient-disability", "valueCodeableConcept", Concept("HL70295")),
+    Field(
+        "PD1-10",
+        "link",
+        (At("other", (At("identifier", CX_IDENTIFIER), Constant({"type": "Patient"}))),),
+        tag={"type": "seealso"},
+        only=_by_number,
+    ),
     extension("PD1-14", SD + "patient-congregation", "", Either("1", "10", "valueString"), Constant({})),
 )
 
