@@ -59,7 +59,7 @@ _LEADING: Final = frozenset({"PID", "PV1", "ORC", "OBR"})
 _ABOUT: Final = {
     "ADT": "EVN PID PV1", "MDM": "EVN PID PV1 TXA", "OML": "PID ORC OBR", "OMG": "PID ORC OBR",
     "OMP": "PID ORC RXO", "ORM": "PID ORC OBR", "ORU": "PID OBR", "RAS": "PID ORC RXA", "RDE": "PID ORC RXE",
-    "SIU": "SCH PID RGS", "VXU": "PID ORC RXA",
+    "REF": "PID", "SIU": "SCH PID RGS", "VXU": "PID ORC RXA",
 }  # fmt: skip
 _INSTEAD: Final = {"OBR": {"RXO", "ODS"}}
 _FOLLOWS: Final = re.compile(r"^(\w+):follow:(\w+)\.(\w+)$")

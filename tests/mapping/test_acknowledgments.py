@@ -17,22 +17,26 @@ def response(*segments: str) -> Json:
     return dict(header["response"])
 
 
-@pytest.mark.parametrize(
-    ("sent", "code", "back"),
-    [
-        ("AA", "ok", "AA"),
-        ("AE", "fatal-error", "AE"),
-        ("AR", "transient-error", "AR"),
-        ("CA", "ok", "AA"),
-        ("CE", "transient-error", "AR"),
-        ("CR", "fatal-error", "AE"),
-    ],
-)
-def test_the_code_of_an_answer_says_whether_to_send_again(sent: str, code: str, back: str) -> None:
+@pytest.mark.parametrize(("sent", "code"), [("AA", "ok"), ("AE", "fatal-error"), ("AR", "transient-error")])
+def test_the_code_of_an_answer_says_whether_to_send_again(sent: str, code: str) -> None:
     text = message(f"MSA|{sent}|M-1", event=ACK)
     bundle = lawful(MADE, text)
     assert only(bundle, "MessageHeader")["response"] == {"code": code, "identifier": "M-1"}
-    assert f"MSA|{back}|M-1" in MADE.to_v2(bundle).message
+    assert f"MSA|{sent}|M-1" in MADE.to_v2(bundle).message
+    assert not of_type(bundle, "OperationOutcome")
+
+
+@pytest.mark.parametrize(("sent", "code"), [("CA", "ok"), ("CE", "transient-error"), ("CR", "fatal-error")])
+def test_the_code_of_an_enhanced_answer_stays_beside_it(sent: str, code: str) -> None:
+    text = message(f"MSA|{sent}|M-1", event=ACK)
+    bundle = lawful(MADE, text)
+    said = only(bundle, "MessageHeader")["response"]
+    coding = {"system": "http://terminology.hl7.org/CodeSystem/v2-0008", "code": sent}
+    assert (said["code"], said["_code"]["extension"][0]["valueCodeableConcept"]) == (
+        code,
+        {"coding": [coding]},
+    )
+    assert f"MSA|{sent}|M-1" in MADE.to_v2(bundle).message
     assert not of_type(bundle, "OperationOutcome")
 
 

@@ -40,6 +40,12 @@ def first(field: str, text: str, element: str) -> tuple[Any, list[str], str]:
     return (found[0] if isinstance(found, list) else found), lost, back
 
 
+def kept(table: str, code: str) -> Json:
+    """A sender's code beside an element."""
+    coding = {"system": f"http://terminology.hl7.org/CodeSystem/v2-{table}", "code": code}
+    return {"extension": [{"url": SD + "alternate-codes", "valueCodeableConcept": {"coding": [coding]}}]}
+
+
 # --- XPN ---------------------------------------------------------------------------------------------------
 
 
@@ -70,10 +76,39 @@ def test_a_second_given_name_of_two_words_stays_one_text() -> None:
     assert back == "Moe^Ola^Per Olav"
 
 
-def test_a_name_type_nobody_knows_is_lost_and_named() -> None:
-    name, lost, _ = first("PID-5", "Moe^Ola^^^^^?", "name")
-    assert name == {"family": "Moe", "given": ["Ola"]}
-    assert lost == [".7"]
+@pytest.mark.parametrize(
+    ("code", "use"),
+    [("R", "official"), ("NAV", "temp"), ("S", "anonymous"), ("NOUSE", "old"), ("U", None), ("?", None)],
+)
+def test_a_name_type_that_fhir_does_not_tell_apart_stays_beside_it(code: str, use: str | None) -> None:
+    name, lost, back = first("PID-5", f"Moe^Ola^^^^^{code}", "name")
+    assert (name.get("use"), name["_use"]) == (use, kept("0200", code))
+    assert (lost, back) == ([], f"Moe^Ola^^^^^{code}")
+
+
+@pytest.mark.parametrize(("code", "use"), [("L", "official"), ("D", "usual"), ("M", "maiden")])
+def test_a_name_type_that_comes_back_by_the_table_is_not_repeated(code: str, use: str) -> None:
+    name, lost, back = first("PID-5", f"Moe^Ola^^^^^{code}", "name")
+    assert name == {"family": "Moe", "given": ["Ola"], "use": use}
+    assert (lost, back) == ([], f"Moe^Ola^^^^^{code}")
+
+
+def test_a_name_type_of_blanks_inside_is_lost_and_named() -> None:
+    assert first("PID-5", "Moe^Ola^^^^^a  b", "name")[:2] == ({"family": "Moe", "given": ["Ola"]}, [".7"])
+
+
+def test_a_doctors_name_keeps_its_type_too() -> None:
+    (doctor,) = _referred("123^Moe^Ola^^^^^^^NOUSE", "PV1-7", "Practitioner")
+    assert (doctor["name"][0]["use"], doctor["name"][0]["_use"]) == ("old", kept("0200", "NOUSE"))
+    assert said("PV1-7", "123^Moe^Ola^^^^^^^NOUSE")[2] == "123^Moe^Ola^^^^^^^NOUSE"
+
+
+def test_a_name_type_that_fhir_changed_is_written_by_the_table() -> None:
+    text = "MSH|^~\\&|A|B|||20240101||ADT^A01|1|P|2.5.1\rPID|||1^^^H^MR||Moe^Ola^^^^^NAV\r"
+    bundle = MADE.to_fhir(text).bundle
+    patient = next(e["resource"] for e in bundle["entry"] if e["resource"]["resourceType"] == "Patient")
+    patient["name"][0]["use"] = "nickname"
+    assert MADE.to_v2(bundle, text).message == text.replace("NAV", "N")
 
 
 def test_a_name_that_ends_before_it_begins_has_no_end() -> None:
@@ -157,6 +192,41 @@ def test_an_address_of_mail_is_email() -> None:
     telecom, lost, back = first("PID-13", "^NET^Internet^a@b.no", "telecom")
     assert telecom == {"value": "a@b.no", "system": "email", "use": "home"}
     assert (lost, back) == ([], "^PRN^Internet^a@b.no")
+
+
+@pytest.mark.parametrize(
+    ("sent", "system"),
+    [("CP", "phone"), ("SAT", "other"), ("TDD", "other"), ("TTY", "other"), ("FAX", "phone")],
+)
+def test_equipment_that_fhir_does_not_tell_apart_stays_beside_it(sent: str, system: str) -> None:
+    telecom, lost, back = first("PID-13", f"22334455^PRN^{sent}", "telecom")
+    assert telecom == {
+        "value": "22334455", "use": "home", "system": system, "_system": kept("0202", sent),
+    }  # fmt: skip
+    assert (lost, back) == ([], f"22334455^PRN^{sent}")
+
+
+@pytest.mark.parametrize("sent", ["^PRN^X.400^c=no;s=moe", "^PRN^FX^a@b.no"])
+def test_what_xtn_3_calls_an_address_of_mail_stays_beside_it(sent: str) -> None:
+    telecom, lost, back = first("PID-13", sent, "telecom")
+    assert (telecom["system"], telecom["_system"]) == ("email", kept("0202", sent.split("^")[2]))
+    assert (lost, back) == ([], sent)
+
+
+@pytest.mark.parametrize("sent", ["VHN", "EMR", "BPN"])
+def test_a_use_of_a_number_that_fhir_does_not_have_stays_beside_it(sent: str) -> None:
+    telecom, lost, back = first("PID-13", f"22334455^{sent}^PH", "telecom")
+    assert (telecom["use"], telecom["_use"]) == ("home", kept("0201", sent))
+    assert (lost, back) == ([], f"22334455^{sent}^PH")
+
+
+@pytest.mark.parametrize("sent", ["^NET^Internet^a@b.no", "^^Internet^a@b.no", "a@b.no^NET^Internet"])
+def test_an_address_of_mail_without_a_use_is_one_of_the_net(sent: str) -> None:
+    header = "MSH|^~\\&|A|B|||20240101||ADT^A01|1|P|2.5.1\r"
+    made = MADE.to_fhir(f"{header}PID|||1^^^H^MR\rNK1|1|Moe|SPO||{sent}\r")
+    (kin,) = (e["resource"] for e in made.bundle["entry"] if e["resource"]["resourceType"] == "RelatedPerson")
+    assert kin["telecom"] == [{"value": "a@b.no", "system": "email"}]
+    assert "||^NET^Internet^a@b.no\r" in MADE.to_v2(made.bundle).message
 
 
 def test_home_is_what_pid_13_means_and_work_what_pid_14_means() -> None:

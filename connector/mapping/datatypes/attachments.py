@@ -15,8 +15,7 @@ from typing import Any, Final
 from ..partner import V2
 from ..places import Comps, Json, comp
 from ..scope import Scope
-from .coded import first_coding
-from .kept import ALTERNATE
+from .coded import ALTERNATE, alternate, first_coding
 from .primitives import code_text
 
 _TYPES: Final[Mapping[str, str]] = {
@@ -34,8 +33,7 @@ def _content_type(comps: Comps, first: int, attachment: Json, scope: Scope) -> l
         attachment["contentType"] = f"{sort}/{subtype.lower()}"
         return []
     if code_text(kind) and not subtype:
-        coding = {"system": V2 + "0191", "code": kind}
-        attachment["extension"] = [{"url": ALTERNATE, "valueCodeableConcept": {"coding": [coding]}}]
+        attachment["extension"] = [alternate(V2 + "0191", kind)]
         return []
     return [at + 1 for at, text in ((first, kind), (first + 1, subtype)) if text]
 

@@ -17,6 +17,7 @@ from ..places import Comps, Json, comp, same, write_comp
 from ..scope import Scope
 from .primitives import code_text
 
+ALTERNATE = "http://hl7.org/fhir/StructureDefinition/alternate-codes"
 _ROOM = 20  # CWE.15, CWE.16 and the value sets of the alternates have no place in a coding
 
 
@@ -73,6 +74,8 @@ class OneCoding:
             unsaid = words.get(comps, concept, scope) or []
             if codings := concept.get("coding"):
                 node.update(words.mapped(codings))
+                if original := words.replaced(codings[0]):
+                    node["_code"] = {"extension": [alternate(words.v2_system, original)]}
             elif "text" in concept:
                 node["display"] = concept["text"]
             kept = {"display": "2", "version": "7"}
@@ -85,10 +88,11 @@ class OneCoding:
 
         def put(target: Json, base: Json, comps: Comps, scope: Scope) -> None:
             if not same(target, base):
-                words.put({"coding": [target]} if target else {}, comps, scope, by_table=True)
+                words.put({"coding": [words.original(target)]} if target else {}, comps, scope, by_table=True)
 
         elements = frozenset({"system", "code", "display", "version"})
-        return Bound(put, whole=get, reads=frozenset(range(_ROOM)), elements=elements)
+        marks = (("_code.extension", {"url": ALTERNATE}),)
+        return Bound(put, whole=get, reads=frozenset(range(_ROOM)), elements=elements, marks=marks)
 
 
 class _Words:
@@ -194,6 +198,19 @@ class _Words:
         )
         return image or first
 
+    def replaced(self, coding: Json) -> str:
+        """The sender's code, where another one of its table would come back for it."""
+        code = coding.get("code", "")
+        image = self.image(code) if coding.get("system") == self.v2_system else None
+        back = self.table.v2_code(image["system"], image["code"]) if self.table and image else code
+        return "" if back == code else code
+
+    def original(self, coding: Json) -> Json:
+        """The sender's own coding, where it is kept beside the mapped one and still means that."""
+        code = alternate_code(coding.get("_code"), self.v2_system)
+        image = self.image(code) if code else None
+        return {"system": self.v2_system, "code": code} if image and _says(coding, image) else coding
+
     def put(self, target: Json, comps: Comps, scope: Scope, by_table: bool = False) -> None:
         """Write codings; what one of them says already stays in the sender's words.
 
@@ -256,6 +273,21 @@ def first_coding(value: Any) -> Json:
     """The first coding of a CodeableConcept, or an empty one."""
     codings = value.get("coding") if isinstance(value, dict) else None
     return codings[0] if isinstance(codings, list) and codings and isinstance(codings[0], dict) else {}
+
+
+def alternate(system: str, code: str) -> Json:
+    """The extension that keeps a sender's code beside what a table makes of it (guide: alternate-codes)."""
+    return {"url": ALTERNATE, "valueCodeableConcept": {"coding": [{"system": system, "code": code}]}}
+
+
+def alternate_code(companion: Any, system: str) -> str:
+    """The code of a system that is kept beside a primitive element; empty where there is none."""
+    extensions = companion.get("extension") if isinstance(companion, dict) else None
+    for one in extensions or ():
+        coding = first_coding(one.get("valueCodeableConcept")) if one.get("url") == ALTERNATE else {}
+        if coding.get("system") == system:
+            return str(coding.get("code", ""))
+    return ""
 
 
 def meant(concept: Any) -> str:

@@ -14,10 +14,9 @@ from ..lens import Bound, Row
 from ..partner import V2, Partner
 from ..places import Comps, Json, place, same, write_sub
 from ..scope import Scope
-from .coded import first_coding
+from .coded import ALTERNATE, alternate, alternate_code
 from .primitives import code_text
 
-ALTERNATE = "http://hl7.org/fhir/StructureDefinition/alternate-codes"
 _MOST = 1024
 
 
@@ -38,70 +37,80 @@ class Kept:
 
     def compile(self, partner: Partner) -> Bound:
         inner = self.row.compile(partner)
-        ((component, taken),) = inner.leaves.items()
-        path = f"{self.under}.extension" if self.under else "extension"
-        reader, writer = place(path)
-        system, own = V2 + self.table[3:7], {url: code for code, url in self.own.items()}
-        urls, unknown = self.own, self.unknown
-        lost: dict[str, bool] = {}
-        looks = [place(name)[0] for name in inner.elements]
+        kept = _Keeping(self, inner)
+        marks = tuple((kept.path, {"url": url}) for url in (*self.own.values(), ALTERNATE))
+        return Bound(kept.put, leaves={kept.component: Leaf(kept.get)}, elements=inner.elements, marks=marks)
 
-        def image(sent: str) -> Json:
-            said: Json = {}
-            taken.take(sent, said)
+
+class _Keeping:
+    """Both directions of a row whose code is kept where it would be lost."""
+
+    __slots__ = (
+        "_codes", "_inner", "_looks", "_lost", "_read", "_system", "_take", "_unknown", "_urls", "_write",
+        "component", "path",
+    )  # fmt: skip
+
+    def __init__(self, declared: Kept, inner: Bound) -> None:
+        ((self.component, taken),) = inner.leaves.items()
+        self.path = f"{declared.under}.extension" if declared.under else "extension"
+        self._read, self._write = place(self.path)
+        self._inner, self._take = inner, taken.take
+        self._system, self._unknown = V2 + declared.table[3:7], declared.unknown
+        self._urls, self._codes = declared.own, {url: code for code, url in declared.own.items()}
+        self._looks = [place(name)[0] for name in inner.elements]
+        self._lost: dict[str, bool] = {}
+
+    def get(self, sent: str, node: Json) -> bool:
+        said = self._take(sent, node)
+        lost = self._lost.get(sent)
+        if lost is None:
+            if len(self._lost) >= _MOST:
+                self._lost.clear()
+            lost = self._lost[sent] = self._loses(sent)
+        if not lost or not (said or self._unknown):
             return said
+        code = code_text(sent)
+        if code is None:
+            return said
+        url = self._urls.get(code)
+        element = {"url": url, "valueCode": code} if url else alternate(self._system, code)
+        found = self._read(node)
+        self._write(node, [element]) if found is None else found.append(element)
+        return True
 
-        def unkept(sent: str) -> bool:
-            comps = [""] * (component + 1)
-            inner.put(image(sent), {}, comps, _PLAIN)
-            return comps[component] != sent
+    def put(self, target: Json, base: Json, comps: Comps, scope: Scope) -> None:
+        code = self._kept(target)
+        if not code or not self._agrees(code, target, base):
+            self._inner.put(target, base, comps, scope)
+        elif code != self._kept(base) or not self._agrees(code, base, base):
+            write_sub(comps, self.component, 0, scope.escape(code), scope.subcomponent)
 
-        def get(sent: str, node: Json) -> bool:
-            said = taken.take(sent, node)
-            if sent not in lost:
-                if len(lost) >= _MOST:
-                    lost.clear()
-                lost[sent] = unkept(sent)
-            if not lost[sent] or not (said or unknown):
-                return said
-            code = code_text(sent)
-            if code is None:
-                return said
-            element = (
-                {"url": urls[code], "valueCode": code}
-                if code in urls
-                else {
-                    "url": ALTERNATE,
-                    "valueCodeableConcept": {"coding": [{"system": system, "code": code}]},
-                }
-            )
-            found = reader(node)
-            writer(node, [element]) if found is None else found.append(element)
-            return True
+    def _image(self, sent: str) -> Json:
+        """What the row alone makes of a code."""
+        said: Json = {}
+        self._take(sent, said)
+        return said
 
-        def kept(node: Json) -> str:
-            for one in reader(node) or ():
-                if own.get(str(one.get("url"))) == one.get("valueCode", ""):
-                    return str(one["valueCode"])
-                coding = first_coding(one.get("valueCodeableConcept"))
-                if one.get("url") == ALTERNATE and coding.get("system") == system:
-                    return str(coding.get("code", ""))
+    def _loses(self, sent: str) -> bool:
+        """Whether the row alone would write another code for this one."""
+        comps = [""] * (self.component + 1)
+        self._inner.put(self._image(sent), {}, comps, _PLAIN)
+        return comps[self.component] != sent
+
+    def _kept(self, node: Json) -> str:
+        """The sender's code, if it stands beside the element."""
+        extensions = self._read(node)
+        if not extensions:
             return ""
+        for one in extensions if self._codes else ():
+            if self._codes.get(str(one.get("url"))) == one.get("valueCode", ""):
+                return str(one["valueCode"])
+        return alternate_code({"extension": extensions}, self._system)
 
-        def agrees(code: str, node: Json, base: Json) -> bool:
-            """Whether an element still says what the code does, or without an image, what it did."""
-            said = image(code) or base or node
-            return all(same(look(node), look(said)) for look in looks)
-
-        def put(target: Json, base: Json, comps: Comps, scope: Scope) -> None:
-            code = kept(target)
-            if not code or not agrees(code, target, base):
-                inner.put(target, base, comps, scope)
-            elif code != kept(base) or not agrees(code, base, base):
-                write_sub(comps, component, 0, scope.escape(code), scope.subcomponent)
-
-        marks = tuple((path, {"url": url}) for url in (*self.own.values(), ALTERNATE))
-        return Bound(put, leaves={component: Leaf(get)}, elements=inner.elements, marks=marks)
+    def _agrees(self, code: str, node: Json, base: Json) -> bool:
+        """Whether an element still says what the code does, or without an image, what it did."""
+        said = self._image(code) or base or node
+        return all(same(look(node), look(said)) for look in self._looks)
 
 
 class _Plain:

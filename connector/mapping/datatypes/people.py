@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..lens import SAID, At, Bound, Case, Codec, Item, Joint, Nested, OneOf, Row, Spread, Unsaid, compile_rows
+from ..lens import At, Bound, Item, Joint, Nested, Row, Spread, Unsaid, compile_rows
 from ..partner import Partner
 from ..places import Comps, Json, comp, same, write_comp
 from ..scope import Scope
 from .coded import Concept
 from .identifiers import CHECK_DIGIT, CHECK_SCHEME, Authority, Extension
 from .kept import Kept
-from .primitives import Code, End, IdentifierType, date_time, ends_before, positive
+from .primitives import Code, IdentifierType, date_time, ends_before
+from .telecom import XTN_CONTACTPOINT as XTN_CONTACTPOINT
+from .telecom import period
 
 _SD = "http://hl7.org/fhir/StructureDefinition/"
 
@@ -62,8 +64,9 @@ class ValidityRange:
         return Bound(put, whole=get, reads=frozenset({component}), elements=frozenset({"period"}))
 
 
-def _period(start: str, end: str) -> At:
-    return At("period", (Item(start, "start", date_time), End(end, date_time)))
+def _name_type(at: str) -> Row:
+    """Table 0200 <-> ``use``; the sender's own code stays where several share one use, or none is its own."""
+    return Kept(Item(at, "use", Code("HL70200")), "HL70200", under="_use")
 
 
 XPN_HUMANNAME: tuple[Row, ...] = (
@@ -71,10 +74,10 @@ XPN_HUMANNAME: tuple[Row, ...] = (
     Spread(("2", "3"), "given"),
     Spread(("4", "6", "14"), "suffix"),
     Spread(("5",), "prefix"),
-    Item("7", "use", Code("HL70200")),
+    _name_type("7"),
     ValidityRange("10", ("12", "13")),
     Extension("11", _SD + "humanname-assembly-order", "valueCode", codec=Code("HL70444")),
-    _period("12", "13"),
+    period("12", "13"),
 )
 
 _LINE_PARTS = ("iso21090-ADXP-streetName", "iso21090-ADXP-houseNumber")
@@ -143,121 +146,7 @@ XAD_ADDRESS: tuple[Row, ...] = (
     Item("9", "district"),
     Extension("10", _SD + "iso21090-ADXP-censusTract"),
     ValidityRange("12", ("13", "14")),
-    _period("13", "14"),
-)
-
-_PARTS = {
-    "5": "contactpoint-country",
-    "6": "contactpoint-area",
-    "7": "contactpoint-local",
-    "8": "contactpoint-extension",
-}
-_URLS = tuple(_SD + name for name in _PARTS.values())
-
-
-@dataclass(frozen=True, slots=True)
-class Number:
-    """XTN.5 to XTN.8 <-> ``value``, the parts in extensions so that they find their places again."""
-
-    def compile(self, partner: Partner) -> Bound:
-        rows = compile_rows(tuple(Extension(at, _SD + name) for at, name in _PARTS.items()), partner)
-
-        def get(comps: Comps, node: Json, scope: Scope) -> Unsaid | None:
-            if scope.plain:
-                return _plainly(comps, node)
-            unsaid = rows.get([""] * 4 + comps[4:8], node, scope)
-            if value := _value(node):
-                node["value"] = value
-            return unsaid
-
-        return Bound(
-            rows.put,
-            whole=get,
-            reads=frozenset({4, 5, 6, 7}),
-            elements=frozenset({"value", "extension"}),
-            marks=rows.marks,
-        )
-
-
-def _plainly(comps: Comps, node: Json) -> Unsaid | None:
-    """The usual case: parts that can be taken as they are."""
-    parts: list[Json] = []
-    said: list[str] = []
-    unsaid: Unsaid | None = None
-    for at, (url, sent) in enumerate(zip(_URLS, comps[4:8]), 5):
-        if sent.isspace():
-            unsaid = [*(unsaid or ()), str(at)]
-        elif sent:
-            parts.append({"url": url, "valueString": sent})
-            said.append(sent if at < 8 else f"x{sent}")
-    if parts:
-        node["extension"] = parts
-        node["value"] = " ".join(said)
-    return unsaid
-
-
-def _value(node: Json) -> str:
-    """The number that the extensions say, as one text."""
-    extensions = (one for one in node.get("extension", ()) if isinstance(one, dict))
-    parts = {str(one.get("url")): str(one.get("valueString") or "") for one in extensions}
-    said = [parts[url] for url in _URLS[:3] if parts.get(url)]
-    if extension := parts.get(_URLS[3]):
-        said.append(f"x{extension}")
-    return " ".join(said)
-
-
-def _mail_use(partner: Partner) -> Codec:
-    """XTN.2 of an e-mail address; ``NET`` says no more than that it is one."""
-    codec = Code("HL70201")(partner)
-    return Codec(
-        lambda sent: codec.to_fhir(sent) or (SAID if sent == "NET" else None), codec.to_v2, silent=True
-    )
-
-
-_XTN_COMMON: tuple[Row, ...] = (
-    _period("13", "14"),
-    Item("18", "rank", positive),
-)
-_USE = Item("2", "use", Code("HL70201"))
-_SYSTEM = Item("3", "system", Code("HL70202"))
-
-
-def _mail(comps: Comps) -> bool:
-    numbered = comp(comps, 0) or comp(comps, 6) or comp(comps, 11)
-    return bool(comp(comps, 3)) and (comp(comps, 2) in ("Internet", "X.400") or not numbered)
-
-
-def _parted(comps: Comps) -> bool:
-    return bool(comp(comps, 6)) and not comp(comps, 0) and not comp(comps, 11)
-
-
-_PHONE = {"system": "phone"}
-
-XTN_CONTACTPOINT: tuple[Row, ...] = (
-    OneOf(
-        (
-            Case(
-                (*_XTN_COMMON, Item("2", "use", _mail_use), Item("4", "value")),
-                _mail,
-                says=lambda node: not _value(node),
-                tag={"system": "email"},
-                mark={"3": "Internet"},
-            ),
-            Case(
-                (*_XTN_COMMON, _USE, _SYSTEM, Number()),
-                _parted,
-                says=lambda node: bool(_value(node)) and _value(node) == node.get("value"),
-                default=_PHONE,
-            ),
-            Case(
-                (*_XTN_COMMON, _USE, _SYSTEM, Item("12", "value")),
-                lambda comps: bool(comp(comps, 11)) and not comp(comps, 0),
-                default=_PHONE,
-                writes=False,
-            ),
-            Case((*_XTN_COMMON, _USE, _SYSTEM, Item("1", "value")), default=_PHONE),
-        )
-    ),
+    period("13", "14"),
 )
 
 
@@ -307,10 +196,10 @@ XCN_NAME: tuple[Row, ...] = (
     Spread(("3", "4"), "given"),
     Spread(("5", "21"), "suffix"),
     Spread(("6",), "prefix"),
-    Item("10", "use", Code("HL70200")),
+    _name_type("10"),
     ValidityRange("17", ("19", "20")),
     Extension("18", _SD + "humanname-assembly-order", "valueCode", codec=Code("HL70444")),
-    _period("19", "20"),
+    period("19", "20"),
 )
 XCN_IDENTIFIER: tuple[Row, ...] = (
     Item("1", "value"),

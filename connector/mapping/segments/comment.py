@@ -7,8 +7,7 @@ from typing import Final
 
 from ...hl7v2.tree import Segment
 from ..across import sent
-from ..datatypes.coded import Concept
-from ..datatypes.kept import ALTERNATE
+from ..datatypes.coded import ALTERNATE, Concept
 from ..datatypes.primitives import date_time
 from ..datatypes.references import practitioner
 from ..fields import Field, One, write_field

@@ -15,15 +15,15 @@ from typing import Final
 from ...hl7v2.tree import Segment
 from ..across import sent
 from ..datatypes.attachments import is_pointer, said_data, said_pointer, written_data, written_pointer
-from ..datatypes.coded import Concept
-from ..datatypes.kept import ALTERNATE
+from ..datatypes.coded import ALTERNATE, Concept
+from ..datatypes.kept import Kept
 from ..datatypes.primitives import Code, date_time
-from ..fields import DELETE, One, write_field
+from ..fields import DELETE, Field, One, write_field
 from ..lens import EVERY, Bound, Item, Unsaid
 from ..partner import V2, Partner
 from ..places import Comps, Json, comp, same
 from ..scope import Scope
-from .rows import extension_value, value
+from .rows import value
 
 _TYPES: Final = V2 + "0125"
 _FORMATTED, _PLAIN, _BINARY = "text/hl7v2", "text/plain", "application/octet-stream"
@@ -175,10 +175,12 @@ def _code(content: Json) -> Json:
     return next((one.get("valueCodeableConcept") or {} for one in extensions if one.get("url") == _CODE), {})
 
 
+_RESULT_STATUS = Kept(Item("1", "valueCode", Code("HL70085")), "HL70085", "_valueCode", unknown=False)
+
 OBX_CONTENT = (
     Body(),
     One("OBX-3", "", (Called(),)),
-    extension_value("OBX-11", _STATUS, "valueCode", Code("HL70085")),
+    Field("OBX-11", "extension", (_RESULT_STATUS,), tag={"url": _STATUS}, most=1),
     value("OBX-14", "attachment.creation", date_time),
 )
 

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from ..datatypes.kept import Kept
 from ..datatypes.primitives import Code
 from ..emit import Leaf
 from ..fields import Field, One
@@ -54,7 +55,7 @@ def is_text(issue: Json) -> bool:
 
 
 MSA_MESSAGEHEADER = (
-    One("MSA-1", "response", (Item("1", "code", Code("HL70008")),)),
+    One("MSA-1", "response", (Kept(Item("1", "code", Code("HL70008")), "HL70008", "_code", unknown=False),)),
     One("MSA-2", "response", (Answered(),)),
 )
 MSA_OUTCOME = (

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 
 from ...hl7v2.tree import Segment
 from ..across import sent
-from ..datatypes.coded import Concept, first_coding, meant
+from ..datatypes.coded import ALTERNATE, Concept, first_coding, meant
 from ..datatypes.coded_organization import coded_organization
 from ..datatypes.coded_roles import coded_role
 from ..datatypes.entities import GROUP_NUMBERS, NamedThing
 from ..datatypes.identifiers import EI_IDENTIFIER, Extension
-from ..datatypes.kept import ALTERNATE
 from ..datatypes.observed import ObservedValue
 from ..datatypes.people import XAD_ADDRESS
 from ..datatypes.primitives import date_time, decimal, raw_code

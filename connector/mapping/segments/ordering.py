@@ -8,10 +8,9 @@ from typing import Any, Final
 from ...hl7v2.tree import Segment
 from ..across import simple
 from ..codes import CodeTable
-from ..datatypes.coded import first_coding
+from ..datatypes.coded import alternate, alternate_code, first_coding
 from ..datatypes.entities import of_type
 from ..datatypes.identifiers import EI_IDENTIFIER
-from ..datatypes.kept import ALTERNATE
 from ..datatypes.people import XCN_PRACTITIONER
 from ..datatypes.primitives import code_text, date_time
 from ..datatypes.references import Refer
@@ -86,9 +85,7 @@ class _OrderState:
             coded = self.statuses.to_fhir.get(status)
             node["status"] = coded.code if coded else "unknown"
             if self.statuses.codes_to_v2.get(node["status"]) != status:
-                coding = {"system": V2 + "0038", "code": status}
-                kept = {"url": ALTERNATE, "valueCodeableConcept": {"coding": [coding]}}
-                node["_status"] = {"extension": [kept]}
+                node["_status"] = {"extension": [alternate(V2 + "0038", status)]}
         elif control in self.controls.to_fhir:
             node["status"] = self.controls.to_fhir[control].code
 
@@ -131,18 +128,10 @@ class _State:
         control = first_coding(parts.get("value", {}).get("valueCodeableConcept")).get("code", "")
         self.control = str(control)
         self.status = str(node.get("status", ""))
-        self.kept = _kept(node.get("_status"))
+        self.kept = alternate_code(node.get("_status"), V2 + "0038")
         happened = str(parts.get("date", {}).get("valueDateTime", ""))
         authored = str(node.get("authoredOn", ""))
         self.time = authored or happened if self.control in (NEW, "") else happened
-
-
-def _kept(companion: Any) -> str:
-    for one in companion.get("extension") or () if isinstance(companion, dict) else ():
-        coding = first_coding(one.get("valueCodeableConcept")) if one.get("url") == ALTERNATE else {}
-        if coding.get("system") == V2 + "0038":
-            return str(coding.get("code", ""))
-    return ""
 
 
 # --- ORC-4 ----------------------------------------------------------------------------------------

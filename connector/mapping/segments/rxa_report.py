@@ -6,14 +6,13 @@ from dataclasses import dataclass
 
 from ...hl7v2.tree import Segment
 from ..across import sent, simple
-from ..datatypes.coded import Concept, first_coding
+from ..datatypes.coded import Concept, alternate, alternate_code, first_coding
 from ..datatypes.primitives import Code
 from ..fields import joined, shorten, write_field
 from ..lens import Lens, compile_rows
 from ..partner import V2, Partner
 from ..places import Json, same
 from ..scope import Scope
-from .rows import SD
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +134,6 @@ class _Reported:
 
 _ERROR = "entered-in-error"
 _SYSTEM = V2 + "0322"
-ALTERNATE = SD + "alternate-codes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +172,7 @@ class _Administered:
             return [*(["20"] if completion else []), *unsaid]
         node["status"] = status
         if self.codec.to_v2(status) != completion:
-            kept = {"coding": [{"system": _SYSTEM, "code": completion}]}
-            node["_status"] = {"extension": [{"url": ALTERNATE, "valueCodeableConcept": kept}]}
+            node["_status"] = {"extension": [alternate(_SYSTEM, completion)]}
         return unsaid
 
     def put(self, target: Json, base: Json, segment: Segment, scope: Scope) -> None:
@@ -187,14 +184,6 @@ class _Administered:
             return
         if sent(segment, 21) == "D":
             write_field(segment, 21, ["U"], scope)
-        kept = self._kept(target)
+        kept = alternate_code(target.get("_status"), _SYSTEM)
         says = kept if kept and self.codec.to_fhir(kept) == status else self.codec.to_v2(status)
         write_field(segment, 20, [scope.escape(says or "")], scope)
-
-    @staticmethod
-    def _kept(node: Json) -> str:
-        for one in (node.get("_status") or {}).get("extension", ()):
-            coding = first_coding(one.get("valueCodeableConcept"))
-            if one.get("url") == ALTERNATE and coding.get("system") == _SYSTEM:
-                return str(coding.get("code", ""))
-        return ""

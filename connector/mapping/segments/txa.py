@@ -76,15 +76,16 @@ TXA_DOCUMENTREFERENCE = (
 
 def _is_kind(content: Json) -> bool:
     """Whether all that is said of a content is of what kind it is."""
-    return (content.get("attachment") or {}).keys() == {"contentType"}
+    return (content.get("attachment") or {}).keys() - {"_contentType"} == {"contentType"}
 
 
+_PRESENTATION = Kept(Item("1", "contentType", Code("HL70191")), "HL70191", "_contentType", unknown=False)
 TXA_ALONE = (
     *TXA_DOCUMENTREFERENCE,
     Field(
         "TXA-3",
         "content",
-        (At("attachment", (Item("1", "contentType", Code("HL70191")),)),),
+        (At("attachment", (_PRESENTATION,)),),
         only=_is_kind,
         most=1,
     ),
