@@ -48,9 +48,9 @@ class Clock:
         self.now += dt.timedelta(seconds=seconds)
 
 
-def ids() -> Any:
+def ids(first: int = 1) -> Any:
     """Correlation ids that can be told apart and said beforehand."""
-    numbers = count(1)
+    numbers = count(first)
     return lambda: f"{next(numbers):032x}"
 
 
@@ -178,14 +178,14 @@ class FhirSide:
 class Cycle:
     """One link with everything of the cycle but the sockets."""
 
-    def __init__(self, store: Store, folder: Path, **changes: Any) -> None:
+    def __init__(self, store: Store, folder: Path, first: int = 1, **changes: Any) -> None:
         self.store, self.folder, self.clock = store, folder, Clock()
         self.link = link(**changes)
         self.hospital, self.fhir = Hospital(), FhirSide()
-        links, fresh = Links([self.link]), ids()
+        links, fresh = Links([self.link]), ids(first)
         self.v2 = V2Receiver(links, store, self.clock, fresh)
         self.api = FhirReceiver(links, store, self.clock, fresh)
-        ways = {TO_FHIR: ToFhir(self.fhir, store, self.link), TO_V2: ToV2(self.hospital)}
+        ways: dict[Direction, Any] = {TO_FHIR: ToFhir(self.fhir, store, self.link), TO_V2: ToV2(self.hospital)}
         self.lanes = {way: self._lane(way, sender) for way, sender in ways.items()}
 
     def _lane(self, direction: Direction, way: Way) -> Lane:
