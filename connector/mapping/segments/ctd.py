@@ -16,14 +16,13 @@ from ..partner import Partner
 from ..places import Comps, Json, comp, same, write_comp
 from ..scope import Scope
 from ..units import Segments
-from .rows import Constant
 
 _CONTACT = "http://hl7.org/fhir/5.0/StructureDefinition/extension-PractitionerRole.contact"
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A field of a segment that is an extension <-> the extensions inside of one url, each with a ``value``.
+    """A field of CTD <-> the extensions of one url inside the contact, each with a ``value``.
 
     ``most``: how many there may be (0: any).
     """
@@ -51,6 +50,7 @@ class Part:
             unsaid: Unsaid = []
             for n, (rep, element, rest) in enumerate(views(sent, scope), 1):
                 if element:
+                    node["url"] = _CONTACT
                     node.setdefault("extension", []).append({"url": self.url, self.value: element})
                 name = f"({n})" if n > 1 else ""
                 unsaid += [name + one for one in rest if rep]
@@ -75,7 +75,7 @@ class Part:
                 texts.append(joined(parts, scope))
             write_comp(comps, at, scope.repetition.join(texts))
 
-        return Bound(put, inner={at: inner}, elements=frozenset({"extension"}))
+        return Bound(put, inner={at: inner}, elements=frozenset({"url", "extension"}))
 
 
 def is_contact(extension: Json) -> bool:
@@ -91,7 +91,6 @@ CONTACTS = Segments(
         Part(2, "name", "valueHumanName", XPN_HUMANNAME),
         Part(3, "address", "valueAddress", XAD_ADDRESS, most=1),
         Part(5, "telecom", "valueContactPoint", XTN_CONTACTPOINT),
-        Constant({"url": _CONTACT}),
     ),
     needs=("extension",),
     only=is_contact,
