@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from connector.errors import ConnectorError, Tampered
-from connector.store import InboxKey, JournalEntry, Outgoing, Received, Store
+from connector.store import Clash, Delivery, Filter, InboxKey, JournalEntry, Outgoing, Received, Store
 from tests.store.site import LINK, NOW, TO_FHIR, draft, head, open_store, rows, take
 
 CANARY = "CANARY"
@@ -37,6 +37,8 @@ async def _fill(store: Store) -> None:
     first, second, third = await store.pending(LINK, TO_FHIR, 9)
     journal = [JournalEntry(LINK, _canary("Patient/x"), _bytes("content"), _bytes("message"), "ADT")]
     outgoing = [Outgoing(_bytes("outgoing"), {"key": _canary("outgoing meta")})] * 2
+    lanes = (_canary("lane"), _canary("lane2"))
+    clash = Clash(LINK, _canary("Patient/y"), "Patient.name", _bytes("clash"), "v2", "held", NOW)
     await store.translated(first.id, outgoing, [_canary("lost")], journal, [draft()])
     await store.untranslatable(second.id, "DataTypeFault", [draft()])
     await store.translated(third.id, outgoing, [], journal * 2, [draft()])
@@ -44,7 +46,13 @@ async def _fill(store: Store) -> None:
     await store.delivered((await head(store)).id, NOW, journal, [draft()])
     await store.dead((await head(store)).id, "PartnerRefusedMessage", [draft()])
     await store.retry((await head(store)).id, NOW, "PartnerBusy", [draft()])
-    await store.replay_translation(second.id, [draft()])
+    await store.revise(second.id, _bytes("copy"), NOW, [draft()])
+    (copy,) = await store.pending(LINK, TO_FHIR, 9)
+    await store.translated(copy.id, [Outgoing(_bytes("laned"), {}, lanes)], [], [], [draft()], [clash])
+    last = (await store.find_made(Filter(LINK, TO_FHIR, delivery=Delivery.QUEUED), 9))[-1]
+    await store.refused(last.id, "PartnerRefusedMessage", [draft()])
+    await store.revise_delivery(last.id, _bytes("mended"), [draft()], {"key": _canary("mended meta")})
+    await store.expect(LINK, _canary("sender"), 5, [draft()])
 
 
 async def test_no_file_holds_a_word_of_a_message(tmp_path: Path) -> None:
