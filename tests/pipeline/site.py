@@ -215,6 +215,14 @@ class Cycle:
         """The audit trail, as somebody else reads it."""
         return [one for one in _entries(self.folder) if one["tag"].startswith(tag)]
 
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """What stands in the database."""
+        connection = sqlite3.connect(self.folder / "store.db")
+        try:
+            return list(connection.execute(query))
+        finally:
+            connection.close()
+
     def tags(self) -> list[str]:
         return [str(one["tag"]) for one in _entries(self.folder)]
 
