@@ -196,3 +196,8 @@ def test_a_duplicate_of_a_patient_is_a_link_by_its_number() -> None:
     assert [one["other"]["identifier"]["value"] for one in links] == ["9", "8"]
     assert {one["type"] for one in links} == {"seealso"}
     assert edited(text, "Patient", link=links[:1]) == text.replace("~8^^^H", "")
+
+
+def test_an_organization_without_a_name_is_no_guarantor() -> None:
+    made = MADE.to_fhir(message(ACCOUNT, at("GT1", _1="1", _2="G2", _21="^^^^^^^^^77")))
+    assert made.lost == ["GT1-2", "GT1-21"]

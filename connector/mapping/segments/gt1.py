@@ -78,14 +78,14 @@ def is_organization(segment: Segment) -> bool:
 
 
 def is_guarantor_organization(node: Json) -> bool:
-    """Whether an Organization is one of those that answer for an account."""
+    """Whether an Organization is one of those that answer for an account, and GT1-21 can name it."""
     kinds: Any = node.get("type")
-    return isinstance(kinds, list) and _GUARANTOR in kinds
+    return isinstance(kinds, list) and _GUARANTOR in kinds and "name" in node
 
 
 def complete_organization(node: Json, around: Around) -> None:
     """What makes it a guarantor is said as its type."""
-    if node.keys() & {"name", "identifier"}:
+    if "name" in node:
         node["type"] = [_made()]
 
 
