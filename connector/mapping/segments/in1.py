@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ..datatypes.coded import Concept
 from ..datatypes.identifiers import CX_IDENTIFIER
 from ..datatypes.people import (
@@ -23,19 +21,11 @@ from ..scope import Resources
 from ..units import Around
 from .choosing import Where
 from .ft1 import MONEY
+from .plan_numbers import PLAN_NUMBERS, FurtherNumbers, FurtherSaid, is_plan, system_name
 from .rows import UNKNOWN, V2, absent, coded_in, concept, extension, gender, type_of, value
 
 _SUBSCRIBER_ID = "http://hl7.org/fhir/5.0/StructureDefinition/extension-subscriberId"
 _SELF, _INSURED = "SEL", "01"
-
-
-def system_name(partner: Partner) -> Codec:
-    """The name of a coding system <-> its URI."""
-
-    def to_v2(uri: Any) -> str | None:
-        return partner.system_name(uri) if isinstance(uri, str) else None
-
-    return Codec(lambda sent: None if sent.isspace() else partner.system_uri(sent), to_v2)
 
 
 def withdrawn(_: Partner) -> Codec:
@@ -51,10 +41,6 @@ def _of_subscriber(comps: Comps) -> bool:
 def _a_subscriber(node: Json) -> bool:
     codings = node.get("valueIdentifier", {}).get("type", {}).get("coding") or [{}]
     return node.get("url") == _SUBSCRIBER_ID and codings[0].get("code") == "SN"
-
-
-def _a_plan(identifier: Json) -> bool:
-    return not identifier.keys() - {"system", "value"}
 
 
 def _of_coverage(node: Json, _: Resources) -> bool:
@@ -80,9 +66,14 @@ _OF_GROUP = Where(lambda comps: not _of_subscriber(comps), CX_IDENTIFIER)
 
 IN1_COVERAGE = (
     Field(
-        "IN1-2", "identifier", (Item("1", "value"), Item("3", "system", system_name)), only=_a_plan, most=1
+        "IN1-2",
+        "identifier",
+        (Item("1", "value"), Item("3", "system", system_name), FurtherSaid()),
+        only=is_plan,
+        most=1,
     ),
-    Field("IN1-54", "identifier", CX_IDENTIFIER, rest=True, key=("system",)),
+    FurtherNumbers("IN1", 2),
+    Field("IN1-54", "identifier", CX_IDENTIFIER, rest=True, key=("system",), never=PLAN_NUMBERS),
     value("IN1-8", "class.0.value"),
     value("IN1-9", "class.0.name"),
     value("IN1-12", "period.start", date_time),
@@ -174,7 +165,7 @@ def unnamed(node: Json) -> bool:
 
 def identity(node: Json, around: Around) -> str:
     """Whose coverage, by which plan, under which policy."""
-    plan = next((one.get("value", "") for one in node.get("identifier", ()) if _a_plan(one)), "")
+    plan = next((one.get("value", "") for one in node.get("identifier", ()) if is_plan(one)), "")
     payor = (node.get("payor") or [{}])[0].get("reference", "")
     return f"{around.parent('patient')}|{plan}|{payor}|{node.get('subscriberId', '')}"
 

@@ -11,6 +11,7 @@ from ..lens import At, Item
 from ..places import Json
 from ..scope import Resources
 from .pid import SSN
+from .plan_numbers import PLAN_NUMBERS
 from .rows import V2, coded_in, type_of, value
 
 
@@ -23,7 +24,7 @@ IN2_COVERAGE = (
     Field("IN2-6", "identifier", (Item("1", "value"),), tag=type_of("MC"), most=1),
     Field("IN2-8", "identifier", (Item("1", "value"),), tag=type_of("MA"), most=1),
     One("IN2-72", "relationship", (Concept("HL70344"),), secondary=True, first=_of_insured, shared=True),
-    Field("IN2-61", "identifier", CX_IDENTIFIER, default=type_of("MB"), most=1),
+    Field("IN2-61", "identifier", CX_IDENTIFIER, default=type_of("MB"), most=1, never=PLAN_NUMBERS),
 )
 
 IN2_SUBSCRIBER = (
