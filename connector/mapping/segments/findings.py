@@ -30,6 +30,7 @@ def speaks(said: Mapping[str, Any], *elements: str) -> Callable[[Json], bool]:
     code = said["code"]["coding"][0]
 
     def says(node: Json) -> bool:
-        return first_coding(node.get("code")).get("code") == code["code"] and not node.keys() - known
+        said = first_coding(node.get("code"))
+        return all(said.get(name) == code[name] for name in ("system", "code")) and not node.keys() - known
 
     return says
