@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 from typing import Final, Self
 
 import structlog
 
 from connector.edges.mllp_client import Keeping, MllpClient, MllpTimeouts
+from connector.edges.mllp_connection import Reply
 from connector.edges.mllp_pool import MllpPool
 from connector.errors import AnswerNotUnderstood, ConnectorError
 from connector.hl7v2.ack import Ack, ack
 from connector.hl7v2.tree import Message
-from connector.mllp import Mode, Stray, StrayAnswer
-from connector.mllp.exchange import POSITIVE_CODES
+from connector.mllp import Acknowledgment, Mode, Stray, StrayAnswer
+from connector.mllp.exchange import APPLICATION_CODES, POSITIVE_CODES
 from connector.pipeline import replies
 from connector.pipeline.entries import dtm
 from connector.pipeline.ports import Clock, Ids
 from connector.pipeline.replies import Replies
 from connector.profile.receiver import V2Receiver
+from connector.store import Acknowledgment as Said
 
 _log: Final = structlog.get_logger(__name__)
 
+Heard = Callable[[str, str], Awaitable[None]]
+
+_PATIENCE: Final = 2.0  # seconds
 _AT_SUCCESS: Final = frozenset({"AL", "SU"})  # MSH-15, table 0155: when a commit acknowledgment is wanted
 
 
@@ -39,13 +45,23 @@ class HospitalSide:
         client: MllpClient | MllpPool,
         mode: Mode = Mode.ORIGINAL,
         strays: Mapping[Stray, int] = MappingProxyType({}),
+        finish: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        self._client, self._mode, self.strays = client, mode, strays
+        self._client, self._mode, self.strays, self._finish = client, mode, strays, finish
 
     @classmethod
-    def of(cls, link: str, to: V2Receiver, context: ssl.SSLContext, clock: Clock, ids: Ids) -> Self:
-        """The side that a profile's ``[v2.to]`` speaks of."""
-        discarded, confirming = Discarded(link), Confirming(clock, ids)
+    def of(
+        cls,
+        link: str,
+        to: V2Receiver,
+        context: ssl.SSLContext,
+        clock: Clock,
+        ids: Ids,
+        afterwards: Heard | None = None,
+    ) -> Self:
+        """The side that a profile's ``[v2.to]`` speaks of. ``afterwards``: hears (control id, code) of
+        application acknowledgments of what a CA had settled."""
+        discarded, confirming = Discarded(link), Confirming(clock, ids, afterwards or _unheard)
         clients = [
             MllpClient(
                 to.host,
@@ -60,7 +76,7 @@ class HospitalSide:
             )
             for _ in range(to.connections)
         ]
-        return cls(MllpPool(clients), mode_of(to), discarded.strays)
+        return cls(MllpPool(clients), mode_of(to), discarded.strays, confirming.close)
 
     async def send(self, payload: bytes, control_id: str) -> Ack:
         """The acknowledgment, whatever its code. Raises ``DeliveryError``."""
@@ -71,7 +87,9 @@ class HospitalSide:
             raise AnswerNotUnderstood("the answer is no acknowledgment", location=error.location) from None
 
     async def close(self) -> None:
-        """Close the connections."""
+        """Close the connections, when what came last is settled."""
+        if self._finish is not None:
+            await self._finish()
         await self._client.close()
 
 
@@ -99,28 +117,69 @@ class Discarded:
 
 class Confirming:
     """Answers an application acknowledgment that comes as a message of its own with a commit acknowledgment,
-    where its MSH-15 asks for one (v2.5.1 2.9.3). It says that the answer arrived: were we to crash before we
-    have noted that, the message would go out again and be answered again.
+    where its MSH-15 asks for one (v2.5.1 2.9.3).
+
+    What comes after a CA has ended the delivery is confirmed when ``afterwards`` has it on the disk. What a
+    delivery still waits for is confirmed at once: were we to crash before that is noted, the message would
+    go out again under its control id and be answered again.
     """
 
-    def __init__(self, clock: Clock, ids: Ids) -> None:
-        self._clock, self._ids = clock, ids
+    def __init__(self, clock: Clock, ids: Ids, afterwards: Heard) -> None:
+        self._clock, self._ids, self._afterwards = clock, ids, afterwards
+        self._tasks: set[asyncio.Task[None]] = set()
 
-    def __call__(self, payload: bytes) -> bytes | None:
-        """The commit acknowledgment, byte for byte in the control id; None where none is wanted."""
+    def __call__(self, answer: Acknowledgment | StrayAnswer, reply: Reply) -> None:
+        """An answer came."""
+        if answer.code not in APPLICATION_CODES:
+            return
+        if isinstance(answer, Acknowledgment):
+            self._confirm(answer.payload, reply)
+            return
+        task = asyncio.create_task(self._settle(answer, reply))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """Wait a moment for what came last; what is not on the disk by then stays unconfirmed."""
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=_PATIENCE)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    async def _settle(self, answer: StrayAnswer, reply: Reply) -> None:
+        try:
+            await self._afterwards(answer.control_id, answer.code)
+        except ConnectorError as error:  # unconfirmed, so the partner says it again
+            _log.error("an application acknowledgment could not be kept", code=answer.code, exc=error)
+            return
+        self._confirm(answer.payload, reply)
+
+    def _confirm(self, payload: bytes, reply: Reply) -> None:
+        """The commit acknowledgment, byte for byte in the control id, where one is wanted."""
         try:
             received = Message.parse(payload.decode("latin-1"))
         except ConnectorError:
-            return None
-        if received.msh.value(15).strip() not in _AT_SUCCESS:
-            return None
-        text = ack(received, "CA", control_id=self._ids()[:20], at=dtm(self._clock()))
-        return text.encode("latin-1", "replace")
+            return
+        if received.msh.value(15).strip() in _AT_SUCCESS:
+            text = ack(received, "CA", control_id=self._ids()[:20], at=dtm(self._clock()))
+            reply(text.encode("latin-1", "replace"))
+
+
+async def _unheard(control_id: str, code: str) -> None:
+    """Nobody asks what comes afterwards."""
 
 
 def replies_of(to: V2Receiver) -> Replies:
     """The reply table of a profile."""
     return Replies(to.replies, to.duplicates == "delivered")
+
+
+def committed_of(to: V2Receiver) -> Said:
+    """What a CA leaves open: whether the partner's application has something to say of success, too."""
+    if mode_of(to) is not Mode.COMMIT:
+        return Said.POSITIVE
+    return Said.PENDING if to.acknowledgments.application in _AT_SUCCESS else Said.NOT_OWED
 
 
 def mode_of(to: V2Receiver) -> Mode:

@@ -66,7 +66,7 @@ class MllpClient:
     Keeps its connection as ``keeping`` says and makes a new one where that is gone; it never tries a message
     twice by itself. ``server_name``: the name the partner's certificate must carry (default: ``host``).
     ``limit``: bytes of an answer. ``read``: takes (code, control id) out of an answer. ``on_stray``: told of
-    answers that settle nothing. ``confirm``: answers an application acknowledgment that asks for it.
+    answers that settle nothing. ``confirm``: sends commit acknowledgments of application acknowledgments.
     Usable as an async context manager.
     """
 
@@ -89,7 +89,7 @@ class MllpClient:
         self._timeouts, self._keeping, self._limit = timeouts or MllpTimeouts(), keeping, limit
         self._exchange = Exchange(read)
         self._tell: OnStray = on_stray or (lambda answer: None)
-        self._confirm: Confirm = confirm or (lambda payload: None)
+        self._confirm: Confirm = confirm or (lambda answer, reply: None)
         self._turn = asyncio.Lock()
         self._connection: MllpConnection | None = None
         self._idle: asyncio.TimerHandle | None = None

@@ -28,7 +28,8 @@ from connector.mllp import (
 )
 
 OnStray = Callable[[StrayAnswer], None]
-Confirm = Callable[[bytes], bytes | None]
+Reply = Callable[[bytes], None]
+Confirm = Callable[[Acknowledgment | StrayAnswer, Reply], None]
 
 MOST_STRAYS: Final = 100  # answers in a row that settle nothing, before the partner is taken for mad
 _AT_ONCE: Final = struct.pack("ii", 1, 0)  # SO_LINGER: what was not read by the partner is thrown away
@@ -39,8 +40,8 @@ class MllpConnection(asyncio.Protocol):
     """What asyncio connects.
 
     ``exchange``: what waits for an answer; ``limit``: bytes of an answer; ``on_stray``: told of answers that
-    settle nothing; ``confirm``: the commit acknowledgment to an application acknowledgment, or None where it
-    asks for none.
+    settle nothing; ``confirm``: told of every answer to what was sent here, and given a function that sends
+    a commit acknowledgment of it, now or later.
     """
 
     def __init__(self, exchange: Exchange, limit: int, on_stray: OnStray, confirm: Confirm) -> None:
@@ -140,7 +141,7 @@ class MllpConnection(asyncio.Protocol):
             else:
                 self._in_a_row = 0
                 self._answers.put_nowait(answer)
-                self._confirmed(answer.payload)
+                self._confirm(answer, self._reply)
         elif isinstance(event, TooLarge):
             self._misunderstood(f"the answer passes the limit of {event.limit} bytes")
         elif not (isinstance(event, Junk) and event.blank):
@@ -154,12 +155,11 @@ class MllpConnection(asyncio.Protocol):
         elif self._in_a_row >= MOST_STRAYS:
             self._misunderstood("the partner keeps acknowledging what was not sent", "MSA-2")
         elif answer.reason in _CONFIRMED:
-            self._confirmed(answer.payload)
+            self._confirm(answer, self._reply)
 
-    def _confirmed(self, payload: bytes) -> None:
-        reply = self._confirm(payload)
-        if reply is not None and self.usable:
-            self.transport.write(frame(reply))
+    def _reply(self, payload: bytes) -> None:
+        if self.usable:
+            self.transport.write(frame(payload))
 
     def _misunderstood(self, what: str, location: str = "") -> None:
         self._fail(AnswerNotUnderstood(what, location=location))

@@ -2,31 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from connector.errors import DeliveryError
+from connector.pipeline.afterwards import Afterwards
 from connector.pipeline.ports import V2Sender
 from connector.pipeline.replies import USUAL, Replies, decide
-from connector.store import JournalEntry, OutboxItem
+from connector.store import Acknowledgment, JournalEntry, OutboxItem
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
     """What the partner said: facts for the audit trail, the versions it gave to resources, and what the
-    journal keeps of it."""
+    journal keeps of it. ``acknowledgment``: what its application has said so far; ``recorded``: to be called
+    when all of that is on the disk."""
 
     facts: Mapping[str, Any]
     versions: Mapping[str, str]
     journal: Sequence[JournalEntry] = ()
+    acknowledgment: Acknowledgment = Acknowledgment.POSITIVE
+    recorded: Callable[[], None] | None = None
 
 
 class ToV2:
-    """Sends by MLLP; the partner's reply table says what an answer or a failure does."""
+    """Sends by MLLP; the partner's reply table says what an answer or a failure does.
 
-    def __init__(self, sender: V2Sender, replies: Replies = USUAL) -> None:
+    ``committed``: what CA leaves open of the acknowledgment; ``afterwards``: who hears the rest.
+    """
+
+    def __init__(
+        self,
+        sender: V2Sender,
+        replies: Replies = USUAL,
+        committed: Acknowledgment = Acknowledgment.POSITIVE,
+        afterwards: Afterwards | None = None,
+    ) -> None:
         self._sender, self._replies = sender, replies
+        self._committed, self._afterwards = committed, afterwards
 
     async def send(self, item: OutboxItem) -> Told:
         """Raises ``DeliveryError``, with the way the table gives it, for whatever does not say "taken"."""
@@ -38,4 +52,8 @@ class ToV2:
         refused = decide(answer, self._replies, again=again)
         if refused is not None:
             raise refused
-        return Told({"acknowledgment": answer.code}, {})
+        facts = {"acknowledgment": answer.code}
+        if answer.code != "CA" or self._committed is Acknowledgment.POSITIVE:
+            return Told(facts, {})
+        recorded = self._afterwards.expect(item) if self._afterwards else None
+        return Told(facts, {}, (), self._committed, recorded)

@@ -16,12 +16,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
-from connector.errors import ConnectorError, DeliveryError, Retry
+from connector.errors import AnswerNotUnderstood, ConnectorError, DeliveryError, PartnerUnreachable, Retry
 from connector.pipeline.breaker import Breaker, Going, Pauses, of_the_partner
 from connector.pipeline.deliver import Told
 from connector.pipeline.entries import Trail, reason
 from connector.pipeline.ports import Clock
-from connector.store import Direction, OutboxItem, Store
+from connector.store import Acknowledgment, Direction, OutboxItem, Store
 
 AHEAD: Final = 8  # how many of one lane are read at once
 USUAL: Final = Pauses()
@@ -229,7 +229,9 @@ class Delivering:
         entry = self._trail.did(
             f"{self._tag}:acknowledged", _correlation(item), attempt=attempt, **told.facts
         )
-        await self._store.delivered(item.id, self._clock(), told.journal, [entry])
+        await self._store.delivered(item.id, self._clock(), told.journal, [entry], told.acknowledgment)
+        if told.recorded is not None:
+            told.recorded()
 
     async def _failed(self, item: OutboxItem, error: ConnectorError) -> bool:
         """Record what went wrong; whether the lane may go on with the next."""
@@ -238,10 +240,10 @@ class Delivering:
         entry = self._trail.failed(f"{self._tag}:{verb}", error, _correlation(item), attempt=attempt)
         self._told(error, way)
         if way is Retry.NEVER:
-            await self._store.dead(item.id, reason(error), [entry])
+            await self._store.dead(item.id, reason(error), [entry], _said(error))
             return True
         if way is Retry.STOP:
-            await self._store.refused(item.id, reason(error), [entry])
+            await self._store.refused(item.id, reason(error), [entry], _said(error))
             return False
         seconds = 0.0 if way is Retry.HOLD else self._pauses.after(attempt, error, self._chance())
         self.again_at = self._clock() + dt.timedelta(seconds=seconds)
@@ -264,6 +266,14 @@ class Delivering:
             self._breaker = self._breaker.answered()
         else:
             self._breaker = self._breaker.given_up()
+
+
+def _said(error: ConnectorError) -> Acknowledgment:
+    """Whether the partner said no, or said nothing that can be understood."""
+    unsaid = isinstance(error, PartnerUnreachable | AnswerNotUnderstood) or not isinstance(
+        error, DeliveryError
+    )
+    return Acknowledgment.PENDING if unsaid else Acknowledgment.NEGATIVE
 
 
 def _correlation(item: OutboxItem) -> str:

@@ -5,6 +5,7 @@ The store, the delivery and the MLLP client with its mutual TLS are real; before
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
@@ -13,14 +14,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from connector.edges.hospital import HospitalSide, replies_of
+from connector.edges.hospital import HospitalSide, committed_of, replies_of
+from connector.pipeline.afterwards import Afterwards
 from connector.pipeline.breaker import Pauses
 from connector.pipeline.deliver import ToV2
 from connector.pipeline.dispatch import Delivering
 from connector.profile.receiver import V2Receiver
 from tests.faults.mllp_partner import MllpPartner, Step
 from tests.faults.proxy import Faults, Proxy
-from tests.mllp.loopback import Site
+from tests.mllp.loopback import Site, until
 from tests.pipeline.room import TO_V2, Room, patient, room
 from tests.store.site import rows
 
@@ -73,6 +75,12 @@ class Scene:
         found = rows(self.here.folder, "SELECT delivery, acknowledgment, attempts FROM outbox ORDER BY id")
         return [" ".join(map(str, one)) for one in found]
 
+    async def ends(self, *states: str) -> None:
+        """Wait for what comes after the deliveries: answers that are on their way."""
+        with contextlib.suppress(TimeoutError):
+            await until(lambda: self.state() == list(states), seconds=1)
+        assert self.state() == list(states)
+
     async def stops(self) -> str:
         """What does not move."""
         if self.delivering.held is not None:
@@ -89,8 +97,9 @@ async def scene(folder: Path, row: Row) -> AsyncIterator[Scene]:
         proxy.plan.extend(row.network)
         to = V2Receiver.model_validate_json(json.dumps(_settings(proxy.port) | dict(row.to)))
         ids = (f"{number:032x}" for number in range(1000))
-        side = HospitalSide.of("demo", to, site.client_context(), here.clock, ids.__next__)
-        way = ToV2(side, replies_of(to))
+        afterwards, context = Afterwards(here.link.name, here.store, here.clock), site.client_context()
+        side = HospitalSide.of("demo", to, context, here.clock, ids.__next__, afterwards.heard)
+        way = ToV2(side, replies_of(to), committed_of(to), afterwards)
         delivering = Delivering(here.link.name, TO_V2, here.store, here.clock, way, Pauses(1.0, 2.0, 60.0))
         try:
             yield Scene(here, partner, proxy, side, delivering)

@@ -35,7 +35,7 @@ def refused(what: str, plan: Step, **more: Any) -> Row:
 def stopped(what: str, plan: Step, **more: Any) -> Row:
     """A row whose first message waits at the head of the lane for a person."""
     waiting: dict[str, Any] = {"first": "refused negative 1", "second": "queued pending 0", "times": (1,)}
-    return Row(what, (plan,), stops="lane", **waiting, **more)
+    return Row(what, (plan,), stops="lane", **(waiting | more))
 
 
 def held(what: str, plan: Step, **more: Any) -> Row:
@@ -83,7 +83,7 @@ ROWS: Final = (
     # --- when it answers
     again("no ACK", does.silence, connections=2),
     again("no ACK, a connection a message", does.silence, to={"keep": False}, connections=3),
-    Row("no ACK by profile: dead", (does.silence,), first="dead negative 1", to=replies(timeout="dead")),
+    Row("no ACK by profile: dead", (does.silence,), first="dead pending 1", to=replies(timeout="dead")),
     held("no ACK by profile: hold", does.silence, to=replies(timeout="hold")),
     again("late ACK", does.after(0.5, does.answer("AA"))),
     again("late AE, never credited to what follows", does.after(0.5, does.answer("AE"))),
@@ -94,7 +94,7 @@ ROWS: Final = (
     Row("AA, then AE for the same", (does.says(lambda one: one.ack("AA"), lambda one: one.ack("AE")),)),
     again("wrong MSA-2", OTHER),
     Row("wrong MSA-2, then the right one", (does.says(wrong, lambda one: one.ack("AA")),)),
-    stopped("wrong MSA-2 by profile: stop", OTHER, to=replies(wrong_id="stop")),
+    stopped("wrong MSA-2 by profile: stop", OTHER, to=replies(wrong_id="stop"), first="refused pending 1"),
     again("no MSA-2", does.answer("AA", identity="")),
     again("a flood of wrong MSA-2", does.says(*[wrong] * 200)),
     # --- what it answers with
@@ -136,6 +136,13 @@ ROWS: Final = (
         first="dead negative 1"),
     Row("CA ends it, AA comes afterwards", (does.commits("AA", later=0.05),) * 2,
         to={"acknowledgments": COMMITTED}),
+    Row("CA ends it, AE comes afterwards", (does.commits("AE", later=0.05), does.commits("AA")),
+        to={"acknowledgments": COMMITTED}, first="delivered negative 1"),
+    Row("CA ends it, no AA comes", (does.commits(""), does.commits("AA")),
+        to={"acknowledgments": COMMITTED}, first="delivered pending 1"),
+    Row("CA ends it, no AA is asked for", (does.answer("CA"),) * 2,
+        to={"acknowledgments": {"accept": "AL", "application": "NE"}},
+        first="delivered not owed 1", second="delivered not owed 1"),
 )  # fmt: skip
 
 
@@ -143,7 +150,7 @@ ROWS: Final = (
 async def test_each_fault_of_a_partner_ends_in_its_state(tmp_path: Path, row: Row) -> None:
     async with scene(tmp_path, row) as on:
         await on.run()
-        assert on.state() == [row.first, row.second]
+        await on.ends(row.first, row.second)
         assert tuple(on.partner.times) == row.times
         assert await on.stops() == row.stops
         assert on.partner.most == 1
