@@ -67,7 +67,7 @@ class FhirServer:
 
     def __call__(self, asked: Asked) -> bytes:
         path = unquote(asked.path.removeprefix("/fhir").lstrip("/"))
-        body = json.loads(asked.body) if asked.body else None
+        body: Any = json.loads(asked.body) if asked.body else None
         try:
             if asked.method == "POST" and path == "$process-message":
                 return self._process(body)

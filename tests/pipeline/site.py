@@ -185,7 +185,10 @@ class Cycle:
         links, fresh = Links([self.link]), ids(first)
         self.v2 = V2Receiver(links, store, self.clock, fresh)
         self.api = FhirReceiver(links, store, self.clock, fresh)
-        ways: dict[Direction, Any] = {TO_FHIR: ToFhir(self.fhir, store, self.link), TO_V2: ToV2(self.hospital)}
+        ways: dict[Direction, Any] = {
+            TO_FHIR: ToFhir(self.fhir, store, self.link),
+            TO_V2: ToV2(self.hospital),
+        }
         self.lanes = {way: self._lane(way, sender) for way, sender in ways.items()}
 
     def _lane(self, direction: Direction, way: Way) -> Lane:
@@ -216,10 +219,11 @@ class Cycle:
         return [one for one in _entries(self.folder) if one["tag"].startswith(tag)]
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
-        """What stands in the database."""
+        """What stands in the database, or what is done to it behind the store's back."""
         connection = sqlite3.connect(self.folder / "store.db")
         try:
-            return list(connection.execute(query))
+            with connection:
+                return list(connection.execute(query))
         finally:
             connection.close()
 
