@@ -57,7 +57,11 @@ class Tag(StrEnum):
     ACCESS_SCOPE_REFUSED = "access:scope:refused"
     # people
     OPERATOR_MESSAGE_REPLAYED = "operator:message:replayed"
+    OPERATOR_MESSAGE_EDITED = "operator:message:edited"  # a corrected copy stands in its place
+    OPERATOR_MESSAGE_SKIPPED = "operator:message:skipped"  # it stopped its lanes; now a dead letter
     OPERATOR_CONTENT_VIEWED = "operator:content:viewed"
+    OPERATOR_LINK_PAUSED = "operator:link:paused"
+    OPERATOR_LINK_RESUMED = "operator:link:resumed"
     # ourselves
     SERVICE_STARTED = "service:started"
     SERVICE_STOPPED = "service:stopped"

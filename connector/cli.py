@@ -22,7 +22,13 @@ COMMANDS: Final = {
     "maps": "Print what each v2 field becomes in FHIR, and what comes back.",
     "send": "Send HL7 v2 over MLLP with mutual TLS and print the acknowledgments.",
     "status": "Show what was received, delivered and what waits.",
-    "replay": "Put a dead letter, or what was delivered, back into its lane.",
+    "queue": "See what waits, what blocks it, and what to do.",
+    "replay": "Put messages back into their lanes.",
+    "edit": "Put a corrected copy in the place of a dead letter.",
+    "skip": "Make a dead letter of what stops its lane.",
+    "pause": "Let nothing go out of a link, or nothing come in.",
+    "resume": "Take a pause away.",
+    "drain": "Close the intake of a link and wait until its queue is empty.",
     "profile": "Check partner profiles; print their JSON Schema.",
 }
 

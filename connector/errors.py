@@ -241,6 +241,10 @@ class ShuttingDown(UnableToWork):
     """The service drains; try again after it is back."""
 
 
+class IntakeClosed(UnableToWork):
+    """A person has closed the intake of the link; the sender keeps its message and sends it later."""
+
+
 class Overloaded(UnableToWork):
     """More is waiting than the limits allow."""
 
@@ -351,6 +355,7 @@ ANSWERS: dict[type[ConnectorError], Answer] = {
     KeyUnavailable: Answer("AE", "207", "exception", 503, _HOLD),
     Tampered: Answer("AE", "207", "exception", 500, _HOLD),
     ShuttingDown: Answer("AE", "207", "transient", 503, _LATER),
+    IntakeClosed: Answer("AE", "207", "transient", 503, _LATER),
     Overloaded: Answer("AE", "207", "throttled", 503, _LATER),
     ConfigurationError: Answer("AE", "207", "exception", 500, _HOLD),
     DeliveryError: Answer("AE", "207", "exception", 502, _LATER),

@@ -23,6 +23,7 @@ from tests.ports import free_ports
 from tests.test_cli import CONNECTOR, DAY, run
 
 _PATIENCE: Final = 30.0
+MIA: Final = ("--because", "the partner is back", "--as", "mia")
 NOBODY: Final = "MSH|^~\\&|STVADT|STV|||20260101||ADT^A08||P|2.5\rPID|1||7^^^STV||Geheimrat\r"
 
 
@@ -153,27 +154,119 @@ def test_the_status_reads_well(site: Site, service: Any) -> None:
 def test_dead_letters_are_listed_without_content_and_put_back_by_number(site: Site, service: Any) -> None:
     send(site, DAY / "01-admit.hl7")
     (number,) = bury(site)[:1]
-    listed = run("replay", "--config", site.config).stdout
-    assert f"dead  delivery {number}  demo to_fhir  ADT^A01  of message" in listed
-    assert listed == "\n".join(json.loads(status(site, "--json", "--dead").stdout)["dead"]) + "\n"
-    result = run("replay", "--config", site.config, "--delivery", str(number), "--as", "mia")
+    listed = queue(site, "find").stdout
+    assert re.search(
+        rf"^dead  delivery {number} of message \d+  demo to_fhir  ADT\^A01  ", listed, re.MULTILINE
+    )
+    assert f"delivery {number}  demo" in status(site, "--json", "--dead").stdout
+    result = run("replay", "--config", site.config, "--delivery", str(number), *MIA)
     assert (result.exit_code, result.stdout) == (0, "1 put back\n")
-    assert f"delivery {number} " not in run("replay", "--config", site.config).stdout
+    assert f"delivery {number} " not in queue(site, "find").stdout
     assert ["mia", "delivery", number] in replays(site)
 
 
-def test_a_number_that_is_no_dead_letter_needs_its_lane(site: Site, service: Any) -> None:
-    result = run("replay", "--config", site.config, "--message", "4711")
+def test_a_number_that_there_is_not_is_told(site: Site, service: Any) -> None:
+    result = run("replay", "--config", site.config, "--message", "4711", *MIA)
     assert result.exit_code == 2
-    assert "--link and --to" in result.stderr
-    lane = ("--link", "demo", "--to", "fhir")
-    assert run("replay", "--config", site.config, "--message", "4711", *lane).exit_code == 1
+    assert "there is no message 4711" in result.stderr
+
+
+def test_nothing_is_put_back_where_nothing_is_named(site: Site, service: Any) -> None:
+    assert run("replay", "--config", site.config, *MIA).exit_code == 2
+    narrowed = run("replay", "--config", site.config, "--dead", "--kind", "ADT^A01", *MIA)
+    assert "add --state" in narrowed.stderr
+
+
+def test_dead_letters_are_put_back_by_what_they_are(site: Site, service: Any) -> None:
+    send(site, DAY / "02-register.hl7")
+    numbers = bury(site)
+    other = run("replay", "--config", site.config, "--state", "dead", "--kind", "ORU^R01", *MIA)
+    assert other.stdout == "0 put back\n"
+    same = ("--state", "dead", "--reason", "PartnerRefusedMessage", "--since", "2026-01-01")
+    assert run("replay", "--config", site.config, *same, *MIA).stdout == f"{len(numbers)} put back\n"
+
+
+def test_the_lanes_are_listed_with_their_depth_and_what_keeps_them(site: Site, service: Any) -> None:
+    send(site, DAY / "03-update-phone.hl7")
+    until(lambda: json.loads(queue(site, "list", "--json").stdout))
+    (lane,) = json.loads(queue(site, "list", "--json", "--to", "fhir").stdout)
+    assert lane["depth"] >= 1
+    head, row = queue(site, "list").stdout.splitlines()
+    assert head.split()[:4] == ["link", "direction", "lane", "depth"]
+    assert row.split()[:3] == ["demo", "to_fhir", "link"]
+
+
+def test_why_says_what_keeps_messages_back_and_what_helps(site: Site, service: Any) -> None:
+    send(site, DAY / "03-update-phone.hl7")
+    until(lambda: "PartnerUnreachable" in queue(site, "why").stdout)
+    assert "tried again by itself" in queue(site, "why").stdout
+    assert run("pause", "demo", "--config", site.config, "--to", "fhir", *MIA).exit_code == 0
+    said = queue(site, "why")
+    assert said.exit_code == 1
+    assert "paused by mia" in said.stdout
+    assert "connector resume demo --to fhir" in said.stdout
+    assert run("resume", "demo", "--config", site.config, "--to", "fhir", *MIA).exit_code == 0
+    assert run("resume", "demo", "--config", site.config, "--to", "fhir", *MIA).exit_code == 2
+
+
+def test_a_message_is_shown_without_its_content_and_with_it_for_a_reason(site: Site, service: Any) -> None:
+    send(site, DAY / "03-update-phone.hl7")
+    (lane,) = json.loads(queue(site, "list", "--json", "--to", "fhir").stdout)
+    plain = queue(site, "show", "delivery", str(lane["head"]))
+    assert "attempts" in plain.stdout
+    assert "resourceType" not in plain.stdout
+    shown = queue(site, "show", "delivery", str(lane["head"]), "--content", "the partner asks", "--as", "mia")
+    assert json.loads(shown.stdout)["resourceType"] == "Bundle"
+    assert any(one["tag"] == "operator:content:viewed" for one in audited(site))
+
+
+def test_what_stops_a_lane_is_corrected_or_skipped(site: Site, service: Any, tmp_path: Path) -> None:
+    send(site, DAY / "03-update-phone.hl7")
+    number = stop(site)
+    assert f"connector skip {number}" in queue(site, "why").stdout
+    copy = tmp_path / "copy.json"
+    copy.write_text('{"resourceType": "Bundle", "type": "transaction"}')
+    edited = run("edit", "delivery", str(number), "--config", site.config, "--file", copy, *MIA)
+    assert re.fullmatch(r"the original is kept as delivery \d+\n", edited.stdout)
+    assert stop(site) == number
+    assert run("skip", str(number), "--config", site.config, *MIA).stdout == "skipped\n"
+
+
+def test_a_link_that_is_drained_takes_nothing_more_until_its_intake_is_open(site: Site, service: Any) -> None:
+    send(site, DAY / "03-update-phone.hl7")
+    drained = run("drain", "demo", "--config", site.config, "--seconds", "1", *MIA)
+    assert drained.exit_code == 1
+    assert "still wait" in drained.stdout
+    refused = send(
+        site, "-", given=NOBODY.replace("|ADT^A08||", "|ADT^A08|D1|").replace("7^^^STV", "7^^^STV^MR")
+    )
+    assert "AE" in refused.stdout
+    assert run("resume", "demo", "--intake", "--config", site.config, *MIA).exit_code == 0
 
 
 def test_a_link_that_there_is_not_is_told_with_those_that_are(site: Site, service: Any) -> None:
-    result = run("replay", "--config", site.config, "--link", "dmeo", "--dead")
+    result = run("replay", "--config", site.config, "--link", "dmeo", "--dead", *MIA)
     assert result.exit_code == 2
     assert "one of demo" in result.stderr
+
+
+def queue(site: Site, what: str, *options: str) -> Any:
+    return run("queue", what, *options, "--config", site.config)
+
+
+def stop(site: Site) -> int:
+    """Have the head of the lane to FHIR refused; its number."""
+
+    async def work() -> int:
+        store = app.open_store(settings.load(site.config).settings)
+        try:
+            head = await waiting(store)
+            await store.refused(head.id, "PartnerRefusedMessage", [])
+            return head.id
+        finally:
+            await store.close()
+
+    return asyncio.run(asyncio.wait_for(work(), _PATIENCE))
 
 
 def bury(site: Site) -> list[int]:
@@ -201,12 +294,15 @@ async def waiting(store: Store) -> OutboxItem:
     raise AssertionError("nothing waits")
 
 
-def replays(site: Site) -> list[list[Any]]:
+def audited(site: Site) -> list[dict[str, Any]]:
     with closing(sqlite3.connect(site.store)) as connection:
-        entries = [json.loads(row[0]) for row in connection.execute("SELECT entry FROM audit_entry")]
+        return [json.loads(row[0]) for row in connection.execute("SELECT entry FROM audit_entry")]
+
+
+def replays(site: Site) -> list[list[Any]]:
     return [
         [one["actor"]["name"], one["object"]["kind"], one["object"]["number"]]
-        for one in entries
+        for one in audited(site)
         if one["tag"] == "operator:message:replayed"
     ]
 

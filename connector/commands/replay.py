@@ -1,43 +1,34 @@
-"""``connector replay``: put a dead letter, or what was delivered, back into its lane."""
+"""``connector replay``: put messages back into their lanes: one, many, or all dead letters."""
 
 from __future__ import annotations
 
-import asyncio
-import getpass
+import datetime as dt
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Any
 
 import click
 
-from connector.commands.status import CONFIG, dead_letters
+from connector.commands.operating import BECAUSE, CONFIG, LINK, OPERATOR, TIME, TO, Desk, Kind, at_desk
+from connector.commands.queue import filters
 from connector.errors import ConfigurationError
 
-if TYPE_CHECKING:
-    from connector.settings import Configuration
-    from connector.store import Direction, Store
-
-_MOST = 10_000  # dead letters of a lane that are looked through
+_STATES = ("dead", "refused", "delivered")
 
 
-class Asked(NamedTuple):
-    """What is to be put back; without a link and a direction, they are those of the dead letter."""
-
-    link: str | None
-    target: str | None
-    messages: tuple[int, ...]
-    deliveries: tuple[int, ...]
-    dead: bool
-    operator: str
-
-
-@click.command(short_help="Put a dead letter, or what was delivered, back into its lane.")
+@click.command(short_help="Put messages back into their lanes.")
 @CONFIG
-@click.option("--link", help="The link, by the name in its profile; needed for what is no dead letter.")
-@click.option("--to", "target", type=click.Choice(["fhir", "v2"]), help="Its direction, as --link.")
+@LINK
+@TO
 @click.option("--message", "messages", type=int, multiple=True, help="Translate this one again.")
 @click.option("--delivery", "deliveries", type=int, multiple=True, help="Send this one again.")
-@click.option("--dead", is_flag=True, help="All dead letters (of the lane, if one is named).")
-@click.option("--as", "operator", help="Who does it, for the audit trail; the user's name if left out.")
+@click.option("--dead", is_flag=True, help="All dead letters of the links and directions meant.")
+@click.option("--state", type=click.Choice(_STATES), help="All that stand there, as queue find shows them.")
+@click.option("--reason", default="", help="Of these, those with this error.")
+@click.option("--kind", default="", help="Of these, those such as ADT^A08.")
+@click.option("--since", type=TIME, help="Of these, those received at or after this time (UTC).")
+@click.option("--until", type=TIME, help="Of these, those received before this time (UTC).")
+@BECAUSE
+@OPERATOR
 def command(
     config: Path,
     link: str | None,
@@ -45,82 +36,44 @@ def command(
     messages: tuple[int, ...],
     deliveries: tuple[int, ...],
     dead: bool,
+    state: str | None,
+    because: str,
     operator: str | None,
+    **narrower: Any,
 ) -> None:
-    """Put messages back; without any of them named, list the dead letters with their numbers.
+    """Put messages back; "connector queue find" lists them with their numbers.
 
     The running service takes them up within seconds. What was delivered already goes out under the same
     control id, or to the same resource ids, so a partner knows it again. Every replay is audited.
     """
-    asked = Asked(link, target, messages, deliveries, dead, operator or getpass.getuser())
-    click.echo(asyncio.run(_answered(config, asked)))
+    _check(messages, deliveries, dead, state, narrower)
 
-
-async def _answered(config: Path, asked: Asked) -> str:
-    from connector import app, settings
-
-    configuration = settings.load(config)
-    _check(configuration, asked)
-    listing = not (asked.messages or asked.deliveries or asked.dead)
-    store = app.open_store(configuration.settings, read_only=listing)
-    try:
-        if listing:
-            return await _listed(store, configuration, asked)
-        return f"{await _put_back(store, configuration, asked)} put back"
-    finally:
-        await store.close()
-
-
-def _check(configuration: Configuration, asked: Asked) -> None:
-    names = [profile.name for profile in configuration.profiles]
-    if asked.link is not None and asked.link not in names:
-        raise ConfigurationError("there is no such link", fix=f"one of {', '.join(names)}")
-
-
-def _lanes(configuration: Configuration, asked: Asked) -> list[tuple[str, Direction]]:
-    from connector.store import Direction
-
-    return [
-        (profile.name, Direction(name))
-        for profile in configuration.profiles
-        for name in profile.directions
-        if asked.link in (None, profile.name) and (asked.target is None or name == f"to_{asked.target}")
-    ]
-
-
-async def _listed(store: Store, configuration: Configuration, asked: Asked) -> str:
-    lanes = _lanes(configuration, asked)
-    found = [line for link, direction in lanes for line in await dead_letters(store, link, direction)]
-    return "\n".join(found) or "no dead letters"
-
-
-async def _put_back(store: Store, configuration: Configuration, asked: Asked) -> int:
-    from connector import app
-    from connector.pipeline.replay import Replay
-
-    lanes = _lanes(configuration, asked)
-    count = 0
-    for kind, numbers in (("message", asked.messages), ("delivery", asked.deliveries)):
-        for number in numbers:
-            link, direction = lanes[0] if len(lanes) == 1 else await _lane(store, lanes, kind, number)
-            replay = Replay(store, app.now, link, direction, asked.operator)
-            await (replay.message if kind == "message" else replay.delivery)(number)
+    async def put_back(desk: Desk) -> int:
+        by, count = desk.by(operator, because), 0
+        numbers: list[tuple[Kind, int]] = [("message", one) for one in messages]
+        for kind, number in [*numbers, *(("delivery", one) for one in deliveries)]:
+            await by.replay(await desk.one(kind, number))
             count += 1
-    if asked.dead:
-        for link, direction in lanes:
-            count += await Replay(store, app.now, link, direction, asked.operator).dead()
-    return count
+        if dead:
+            for way in desk.ways(link, target):
+                count += await by.replay_dead(*way)
+        if state:
+            for one in filters(desk, link=link, target=target, state=state, **narrower):
+                count += await by.replay_all(one)
+        return count
+
+    click.echo(f"{at_desk(config, put_back)} put back")
 
 
-async def _lane(
-    store: Store, lanes: list[tuple[str, Direction]], kind: str, number: int
-) -> tuple[str, Direction]:
-    """The lane of a dead letter."""
-    for link, direction in lanes:
-        received, made = await store.dead_letters(link, direction, _MOST)
-        if number in {one.id for one in (received if kind == "message" else made)}:
-            return link, direction
-    raise ConfigurationError(
-        f"there is no dead letter {kind} {number}",
-        fix="name its lane with --link and --to, if it is delivered",
-    )
+def _check(
+    messages: tuple[int, ...],
+    deliveries: tuple[int, ...],
+    dead: bool,
+    state: str | None,
+    narrower: dict[str, str | dt.datetime | None],
+) -> None:
+    if not (messages or deliveries or dead or state):
+        fix = 'name --message, --delivery, --dead or --state; "connector queue find" lists them'
+        raise ConfigurationError("nothing is named to put back", fix=fix)
+    if any(narrower.values()) and not state:
+        raise ConfigurationError("--reason, --kind, --since and --until go with --state", fix="add --state")

@@ -9,16 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from connector.commands.operating import CONFIG
+
 if TYPE_CHECKING:
     from connector.commands.health import Facts
     from connector.store import Counts, Direction, Listed, OutboxItem, Store
 
-CONFIG = click.option(
-    "--config",
-    required=True,
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="The service's settings, connector.toml.",
-)
 _COLUMNS = (
     "received", "delivered", "waiting_translation", "waiting_delivery", "dead", "duplicates", "refused",
     "quarantined",

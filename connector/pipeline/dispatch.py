@@ -187,7 +187,8 @@ class Delivering:
             self._looked = at
             found = await self._store.pauses()
             self._paused = any(
-                one.link == self.link and one.direction in (None, self.direction) for one in found
+                one.link == self.link and not one.intake and one.direction in (None, self.direction)
+                for one in found
             )
         return not self._paused
 

@@ -90,6 +90,11 @@ class Operating(Door):
         search = Search(self._inbox, self._outbox)
         return await self._read(lambda connection: search.made(connection, by, limit))
 
+    async def taken(self, inbox_id: int) -> Listed | None:
+        """One received message, for a person to look at."""
+        search = Search(self._inbox, self._outbox)
+        return await self._read(lambda connection: search.taken(connection, inbox_id))
+
     async def made(self, outbox_id: int) -> Made | None:
         """One message of the outbox, for a person to look at."""
         search = Search(self._inbox, self._outbox)
@@ -125,9 +130,11 @@ class Operating(Door):
         """Let nothing more go out of a link, or of one direction."""
         await self._step(entries, lambda unit: pauses.put(unit, paused))
 
-    async def resume(self, link: str, direction: Direction | None, entries: Drafts) -> bool:
+    async def resume(
+        self, link: str, direction: Direction | None, entries: Drafts, *, intake: bool = False
+    ) -> bool:
         """Take a pause away; whether there was this very one."""
-        return await self._step(entries, lambda unit: pauses.take(unit, link, direction))
+        return await self._step(entries, lambda unit: pauses.take(unit, link, direction, intake=intake))
 
     async def pauses(self) -> list[Paused]:
         """All that are set."""

@@ -1,4 +1,4 @@
-"""Pauses that people have set: nothing goes out of a link, or of one of its directions, until they resume."""
+"""Pauses that people have set: nothing goes out of a link, or nothing comes in, until they resume."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from connector.store.commits import Unit
 from connector.store.records import Direction, Paused
 from connector.store.statement import Statement, instant, micros
 from connector.store.tables import Pause, table
+
+INTAKE: Final = "intake"  # in the place of a direction
 
 _PAUSE: Final = table(Pause)
 _C: Final = _PAUSE.c
@@ -32,16 +34,17 @@ def put(unit: Unit, paused: Paused) -> None:
     _SET.run(
         unit.connection,
         link=paused.link,
-        direction=str(paused.direction or ""),
+        direction=INTAKE if paused.intake else str(paused.direction or ""),
         by=paused.by,
         reason=paused.reason,
         at=micros(paused.at),
     )
 
 
-def take(unit: Unit, link: str, direction: Direction | None) -> bool:
+def take(unit: Unit, link: str, direction: Direction | None, *, intake: bool) -> bool:
     """Let it go on; whether it was paused."""
-    return bool(_UNSET.run(unit.connection, link=link, direction=str(direction or "")).rowcount)
+    what = INTAKE if intake else str(direction or "")
+    return bool(_UNSET.run(unit.connection, link=link, direction=what).rowcount)
 
 
 def read(connection: Connection) -> list[Paused]:
@@ -49,10 +52,11 @@ def read(connection: Connection) -> list[Paused]:
     return [
         Paused(
             link=row["link"],
-            direction=Direction(row["direction"]) if row["direction"] else None,
+            direction=Direction(row["direction"]) if row["direction"] not in ("", INTAKE) else None,
             by=row["by"],
             reason=row["reason"],
             at=instant(row["at"]),
+            intake=row["direction"] == INTAKE,
         )
         for row in _ALL.run(connection).mappings()
     ]

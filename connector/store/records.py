@@ -249,13 +249,17 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Paused:
-    """A person lets nothing go out. ``direction``: None for all of the link."""
+    """A person lets nothing go out, or, with ``intake``, nothing come in.
+
+    ``direction``: None for all of the link.
+    """
 
     link: str
     direction: Direction | None
     by: str
     reason: str
     at: dt.datetime
+    intake: bool = False
 
 
 @dataclass(frozen=True, slots=True)

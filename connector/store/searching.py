@@ -60,6 +60,7 @@ _BY_DELIVERY: Final = {
 _ONE: Final = Statement(
     select(*_MADE).join(table(Inbox), _I.id == _O.inbox_id).where(_O.id == bindparam("row"))
 )
+_TAKEN: Final = Statement(select(*_ROWS).where(_I.id == bindparam("row")))
 
 
 class Search:
@@ -90,6 +91,11 @@ class Search:
         """One made message."""
         found = _ONE.run(connection, row=row).mappings().first()
         return self._made(found) if found else None
+
+    def taken(self, connection: Connection, row: int) -> Listed | None:
+        """One received message."""
+        found = _TAKEN.run(connection, row=row).mappings().first()
+        return self._inbox.shown(found) if found else None
 
     def _made(self, row: RowMapping) -> Made:
         direction, link = row["direction"], row["link"]

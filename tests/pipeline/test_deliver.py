@@ -19,7 +19,7 @@ from connector.errors import (
     PartnerUnreachable,
 )
 from connector.pipeline.breaker import Pauses
-from connector.pipeline.replay import Replay
+from connector.pipeline.operate import Operator
 from connector.store import Delivery
 from tests.store.site import rows
 
@@ -168,8 +168,7 @@ async def test_a_dead_letter_that_is_replayed_goes_before_what_came_after_it(tmp
         await three(here)
         here.fhir.answers += [PartnerRefusedMessage("no"), PartnerUnreachable("silence")]
         await here.work(TO_FHIR)
-        replay = Replay(here.store, here.clock, here.link.name, TO_FHIR, "ada")
-        assert await replay.dead() == 1
+        assert await ada(here).replay_dead(here.link.name, TO_FHIR) == 1
         here.clock.pass_by(60)
         await here.work(TO_FHIR)
         assert families(here) == ["F0", "F1", "F2"]
@@ -182,12 +181,13 @@ async def test_a_delivered_message_that_is_replayed_is_sent_as_it_was(tmp_path: 
         await here.put(patient())
         await here.work(TO_V2)
         (row,) = rows(tmp_path, "SELECT id FROM outbox")
-        await Replay(here.store, here.clock, here.link.name, TO_V2, "ada").delivery(row[0])
+        made = await here.store.made(row[0])
+        assert made is not None
+        await ada(here).replay(made)
         await here.work(TO_V2)
         first, again = here.hospital.got
         assert first == again
-        with pytest.raises(ConnectorError):
-            await Replay(here.store, here.clock, here.link.name, TO_V2, "ada").delivery(99)
+        assert await here.store.made(99) is None
 
 
 async def test_every_attempt_is_in_the_audit_trail_with_its_outcome(tmp_path: Path) -> None:
@@ -211,3 +211,7 @@ async def test_every_attempt_is_in_the_audit_trail_with_its_outcome(tmp_path: Pa
 @pytest.mark.parametrize(("attempt", "pause"), [(1, 0.5), (2, 1.0), (3, 2.0), (11, 300.0), (10_000, 300.0)])
 def test_pauses_grow_up_to_the_longest(attempt: int, pause: float) -> None:
     assert Pauses().after(attempt, PartnerUnreachable("silence")) == pause
+
+
+def ada(here: Room) -> Operator:
+    return Operator(here.store, here.clock, "ada", "the partner is back")

@@ -20,7 +20,7 @@ from connector.errors import (
     VersionConflict,
 )
 from connector.pipeline.links import Links
-from connector.pipeline.replay import Replay
+from connector.pipeline.operate import Operator
 from connector.pipeline.submit import FhirReceiver
 from connector.pipeline.translate import control_id
 from tests.store.site import number, rows
@@ -83,7 +83,8 @@ async def test_a_fault_of_the_maps_is_a_dead_letter_and_the_next_message_goes_on
         assert (counts.dead, counts.delivered, counts.reconciled) == (1, 1, True)
         received, _ = await here.store.dead_letters(here.link.name, TO_FHIR)
         assert received[0].reason == "MessageError"
-        assert await Replay(here.store, here.clock, here.link.name, TO_FHIR, "ada").dead() == 1
+        ada = Operator(here.store, here.clock, "ada", "the maps are mended")
+        assert await ada.replay_dead(here.link.name, TO_FHIR) == 1
         await here.work(TO_FHIR)
         assert (await here.counts(TO_FHIR)).delivered == 2
     assert SECRET not in str(rows(tmp_path, "SELECT entry FROM audit_entry"))

@@ -1,0 +1,125 @@
+"""What the commands for operators share: who asks and why, the store, and finding what a number means."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import getpass
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeVar
+
+import click
+
+from connector.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from connector.pipeline.operate import Operator
+    from connector.profile import Profile
+    from connector.settings import Configuration
+    from connector.store import Direction, Listed, Made, Store
+
+Kind = Literal["message", "delivery"]
+Found = TypeVar("Found")
+
+CONFIG: Final = click.option(
+    "--config",
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The service's settings, connector.toml.",
+)
+LINK: Final = click.option("--link", help="The link, by the name in its profile.")
+TO: Final = click.option("--to", "target", type=click.Choice(["fhir", "v2"]), help="Its direction.")
+BECAUSE: Final = click.option(
+    "--because", required=True, help="Why, for the audit trail; nothing of a patient belongs there."
+)
+OPERATOR: Final = click.option(
+    "--as", "operator", help="Who does it, for the audit trail; the user's name if left out."
+)
+TIME: Final = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"])
+
+
+class Desk(NamedTuple):
+    """The store of a service and its configuration, open for one command."""
+
+    store: Store
+    configuration: Configuration
+
+    def ways(self, link: str | None, target: str | None) -> list[tuple[str, Direction]]:
+        """The links and directions that are meant; all of them where none is named."""
+        from connector.store import Direction
+
+        names = [profile.name for profile in self.configuration.profiles]
+        if link is not None and link not in names:
+            raise ConfigurationError("there is no such link", fix=f"one of {', '.join(names)}")
+        return [
+            (profile.name, Direction(way))
+            for profile in self.configuration.profiles
+            for way in profile.directions
+            if link in (None, profile.name) and target in (None, way.removeprefix("to_"))
+        ]
+
+    def profile(self, link: str) -> Profile:
+        """The profile of a link."""
+        for profile in self.configuration.profiles:
+            if profile.name == link:
+                return profile
+        raise ConfigurationError("the link of the message is configured no more", fix="add its profile")
+
+    async def one(self, kind: Kind, number: int) -> Listed | Made:
+        """The message of a number. Raises ``ConfigurationError`` where there is none."""
+        store = self.store
+        found = await (store.taken(number) if kind == "message" else store.made(number))
+        if found is None:
+            raise ConfigurationError(f"there is no {kind} {number}", fix='see "connector queue find"')
+        return found
+
+    def by(self, operator: str | None, because: str) -> Operator:
+        """The person who acts."""
+        from connector import app
+        from connector.pipeline.operate import Operator
+
+        return Operator(self.store, app.now, operator or getpass.getuser(), because)
+
+
+def at_desk(config: Path, work: Callable[[Desk], Awaitable[Found]], *, read_only: bool = False) -> Found:
+    """Do ``work`` beside the running service, which takes up what changed within seconds."""
+    from connector import app, settings
+
+    configuration = settings.load(config)
+
+    async def worked() -> Found:
+        store = app.open_store(configuration.settings, read_only=read_only)
+        try:
+            return await work(Desk(store, configuration))
+        finally:
+            await store.close()
+
+    return asyncio.run(worked())
+
+
+def age(since: dt.datetime, now: dt.datetime) -> str:
+    """``45 s``, ``12 min``, ``3 h``, ``2 d``."""
+    seconds = max(int((now - since).total_seconds()), 0)
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
+
+
+def clock(at: dt.datetime) -> str:
+    """``2026-11-23 10:15:00Z``."""
+    return f"{at:%Y-%m-%d %H:%M:%S}Z"
+
+
+def table(head: list[str], rows: list[list[Any]]) -> str:
+    """Columns with spaces between them."""
+    cells = [head, *([str(cell) for cell in row] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells)]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths)) for row in cells)
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def utc(at: dt.datetime | None) -> dt.datetime | None:
+    """What was given without a zone is meant in UTC, as everything is shown."""
+    return at.replace(tzinfo=dt.UTC) if at is not None else None

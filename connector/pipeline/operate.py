@@ -1,0 +1,170 @@
+"""What a person does to the queues: put back, correct, skip, pause, close the intake, look at content.
+
+Each act names who does it and why, and stands in the audit trail in the same transaction. What is put back
+goes on under what it had: the same correlation, the same control id, the same place in its lane, so a
+partner that has it already takes it as repeated.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import AsyncIterator
+from typing import Any, Final, Literal
+
+from connector.errors import ConfigurationError, MessageError
+from connector.fhir import json as fjson
+from connector.fhir import validate
+from connector.hl7v2.charset import decode
+from connector.hl7v2.tree import Message
+from connector.pipeline.entries import Trail
+from connector.pipeline.ports import Clock, Entry
+from connector.store import Direction, Filter, Listed, Made, Paused, Store
+
+Kind = Literal["message", "delivery"]  # a received message, or one that was made of it
+BECAUSE: Final = 200  # characters of a reason
+_AT_ONCE: Final = 100
+
+
+class Operator:
+    """One person with one reason. ``because`` goes into the audit trail: no patient's words belong there.
+
+    Raises ``ConfigurationError`` where no reason is given. Every act raises ``ConnectorError`` where what it
+    is about is not there or not in a state for it, and ``StoreUnavailable`` and ``AuditRefused``: then
+    nothing was done.
+    """
+
+    def __init__(self, store: Store, clock: Clock, name: str, because: str) -> None:
+        if not because.strip():
+            raise ConfigurationError("no reason is given", fix="say why; the audit trail keeps it")
+        if len(because) > BECAUSE:
+            raise ConfigurationError(f"the reason is longer than {BECAUSE} characters", fix="say it shorter")
+        self._store, self._clock = store, clock
+        self.name, self.because = name, because.strip()
+
+    # --- put back -------------------------------------------------------------------------------------
+
+    async def replay(self, one: Listed | Made) -> None:
+        """Translate a received message again, or send a made one again (dead, refused or delivered)."""
+        entries = [self._entry("operator:message:replayed", one)]
+        if isinstance(one, Made):
+            await self._store.replay_delivery(one.id, entries)
+        else:
+            await self._store.replay_translation(one.id, entries)
+
+    async def replay_all(self, by: Filter) -> int:
+        """Put back all that a filter names, the oldest first; how many there were.
+
+        ``by.state``: received messages; ``by.delivery``: made ones. One that has moved on meanwhile stays.
+        """
+        count = 0
+        async for one in found(self._store, by):
+            await self.replay(one)
+            count += 1
+        return count
+
+    async def replay_dead(self, link: str, direction: Direction) -> int:
+        """Put every dead letter of a link and direction back, the oldest first; how many there were."""
+        count = 0
+        while letters := await self._letters(link, direction):
+            for one in letters:
+                await self.replay(one)
+            count += len(letters)
+        return count
+
+    async def _letters(self, link: str, direction: Direction) -> list[Listed | Made]:
+        """A message one of whose deliveries is dead is put back by that delivery."""
+        received, made = await self._store.dead_letters(link, direction, _AT_ONCE)
+        parked = [await self._store.made(one.id) for one in made]
+        of = {one.inbox_id for one in parked if one}
+        return [*(one for one in received if one.id not in of), *(one for one in parked if one)]
+
+    # --- decide ---------------------------------------------------------------------------------------
+
+    async def skip(self, one: Made) -> None:
+        """A refused message, which stops its lanes, becomes a dead letter, and they go on."""
+        await self._store.skip(one.id, [self._entry("operator:message:skipped", one)])
+
+    async def correct(self, one: Listed | Made, payload: bytes, charset: str | None = None) -> int:
+        """Put a corrected copy in the place of a dead letter or a refused message; the original stays.
+
+        ``charset``: of v2 whose MSH-18 is silent. The number of the copy (of a received message) or of the
+        kept original (of a made one). Raises ``MessageError``, ``InvalidJson`` and ``InvalidResource`` for a
+        copy that is none.
+        """
+        check(one, payload, charset)
+        entries = [self._entry("operator:message:edited", one, size=len(payload))]
+        if isinstance(one, Made):
+            return await self._store.revise_delivery(one.id, payload, entries)
+        return await self._store.revise(one.id, payload, self._clock(), entries)
+
+    # --- hold back ------------------------------------------------------------------------------------
+
+    async def pause(self, link: str, direction: Direction | None, *, intake: bool = False) -> None:
+        """Let nothing go out of a link or a direction; ``intake``: let nothing come in."""
+        paused = Paused(link, direction, self.name, self.because, self._clock(), intake)
+        await self._store.pause(paused, [self._about("operator:link:paused", link, direction, intake)])
+
+    async def resume(self, link: str, direction: Direction | None, *, intake: bool = False) -> bool:
+        """Take a pause away; whether there was this very one."""
+        entries = [self._about("operator:link:resumed", link, direction, intake)]
+        return await self._store.resume(link, direction, entries, intake=intake)
+
+    # --- look -----------------------------------------------------------------------------------------
+
+    async def content(self, one: Listed | Made) -> bytes:
+        """What a message says, after the audit trail knows who asked for it."""
+        await self._store.record([self._entry("operator:content:viewed", one)])
+        if isinstance(one, Made):
+            return await self._store.made_payload(one.id)
+        return await self._store.payload(one.id)
+
+    def _entry(self, tag: str, one: Listed | Made, **what: Any) -> Entry:
+        kind: Kind = "delivery" if isinstance(one, Made) else "message"
+        trail = Trail(self._clock, one.link, one.direction)
+        return trail.did(tag, one.uid, actor=self._actor(), kind=kind, number=one.id, **what, **self._why())
+
+    def _about(self, tag: str, link: str, direction: Direction | None, intake: bool) -> Entry:
+        what = "intake" if intake else str(direction or "both")
+        return Trail(self._clock, link, what).did(tag, actor=self._actor(), **self._why())
+
+    def _actor(self) -> dict[str, str]:
+        return {"role": "operator", "name": self.name}
+
+    def _why(self) -> dict[str, str]:
+        return {"because": self.because}
+
+
+async def found(store: Store, by: Filter) -> AsyncIterator[Listed | Made]:
+    """All that a filter names, the oldest first, read piece by piece."""
+    after = by.after
+    while True:
+        asked = dataclasses.replace(by, after=after)
+        some: list[Listed] | list[Made] = (
+            await store.find_made(asked, _AT_ONCE) if by.delivery else await store.find(asked, _AT_ONCE)
+        )
+        for one in some:
+            yield one
+        if len(some) < _AT_ONCE:
+            return
+        after = some[-1].id
+
+
+def check(one: Listed | Made, payload: bytes, charset: str | None) -> None:
+    """Whether a corrected copy is what it stands for: v2 with the same control id, or valid FHIR.
+
+    Raises ``MessageError``, ``InvalidJson``, ``InvalidResource``.
+    """
+    is_v2 = (one.direction is Direction.TO_FHIR) != isinstance(one, Made)
+    if is_v2:
+        message = Message.parse(decode(payload, profile_charset=charset).text)
+        expected = one.meta.get("control_id")
+        if isinstance(one, Made) and expected and message.control_id != expected:
+            raise MessageError(
+                "the copy has another control id than what it stands for",
+                fix="leave MSH-10 as it is",
+                location="MSH-10",
+            )
+        return
+    faults = validate.fast(fjson.loads(payload))
+    if faults:
+        raise faults[0]
