@@ -57,6 +57,7 @@ class MllpPartner:
     plan: deque[Step] = field(default_factory=deque)
     got: list[str] = field(default_factory=list)
     messages: list[Message] = field(default_factory=list)
+    heard: list[Heard] = field(default_factory=list)
     confirmed: list[str] = field(default_factory=list)
     connections: int = 0
     crowd: int = 0
@@ -86,9 +87,13 @@ class MllpPartner:
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
-            for writer in self._writers:
-                writer.transport.abort()
+            self.drop()
             await server.wait_closed()
+
+    def drop(self) -> None:
+        """Cut all connections."""
+        for writer in self._writers:
+            writer.transport.abort()
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.append(writer)
@@ -118,7 +123,8 @@ class MllpPartner:
             self.messages.append(message)
             unanswered.add(message.control_id)
             self.most = max(self.most, len(unanswered))
-            waiting.put_nowait(Heard(message, writer, self, unanswered))
+            self.heard.append(Heard(message, writer, self, unanswered))
+            waiting.put_nowait(self.heard[-1])
 
     async def _answer(self, waiting: asyncio.Queue[Heard]) -> None:
         while True:
