@@ -9,9 +9,10 @@ import os
 import socket
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from time import perf_counter
 from typing import Any, Final
 
 import psutil
@@ -21,15 +22,17 @@ from connector.demo.site import Ports, Site, make_site
 from connector.errors import UnableToWork
 from connector.store import Counts, Direction, FileKeyProvider, Store
 
+Prepare = Callable[[Site], Awaitable[None]]
+
 CORES: Final = 2  # for the service and the sender together
 _LINK: Final = ("demo", Direction.TO_FHIR)
 
 
 class Running:
-    """A service that is ready."""
+    """A service that is ready; it took ``seconds`` to start."""
 
-    def __init__(self, site: Site, process: psutil.Process) -> None:
-        self.site, self.process = site, process
+    def __init__(self, site: Site, process: psutil.Process, seconds: float) -> None:
+        self.site, self.process, self.seconds = site, process, seconds
 
     async def send(self, **plan: Any) -> dict[str, Any]:
         """Have a sender process carry out a plan (see ``benchmarks.sender``)."""
@@ -63,24 +66,30 @@ class Running:
 
 
 @contextlib.asynccontextmanager
-async def running(*, fhir_side: bool, together: bool = False) -> AsyncIterator[Running]:
+async def running(
+    *, fhir_side: bool, together: bool = False, prepare: Prepare | None = None
+) -> AsyncIterator[Running]:
     """A fresh site and its service, on two cores.
 
-    ``fhir_side``: with the sandbox, on the other cores, or, ``together``, on the same.
+    ``fhir_side``: with the sandbox, on the other cores, or, ``together``, on the same. ``prepare``: done to
+    the site before anything starts.
     """
     with tempfile.TemporaryDirectory(prefix="connector-bench-") as folder, _cores() as (ours, others):
         site = make_site(Path(folder) / "site", _ports())
+        if prepare is not None:
+            await prepare(site)
         with Processes(site) as processes:
             if fhir_side:
                 os.sched_setaffinity(0, ours if together else others)
                 await processes.sandbox()
             os.sched_setaffinity(0, ours)
+            start = perf_counter()
             try:
                 await processes.connector()
             except UnableToWork as error:  # its folder goes: say here what its log says
                 error.add_note((site.log / "connector.log").read_text()[-2_000:])
                 raise
-            yield Running(site, _service(site))
+            yield Running(site, _service(site), perf_counter() - start)
 
 
 @contextlib.contextmanager
