@@ -18,7 +18,7 @@ from connector.edges.hospital import HospitalSide, committed_of, replies_of
 from connector.pipeline.afterwards import Afterwards
 from connector.pipeline.breaker import Pauses
 from connector.pipeline.deliver import ToV2
-from connector.pipeline.dispatch import Delivering
+from connector.pipeline.dispatch import Delivering, Rules
 from connector.profile.receiver import V2Receiver
 from tests.faults.mllp_partner import MllpPartner, Step
 from tests.faults.proxy import Faults, Proxy
@@ -60,7 +60,11 @@ class Scene:
         for number in range(2):
             await self.here.put(patient(f"F{number}", f"p{number}"))
         await self.here.lanes[TO_V2].translating.step()
-        for _ in range(ROUNDS):
+        await self.deliver(ROUNDS)
+
+    async def deliver(self, rounds: int) -> None:
+        """Deliver what is due, again and again, a minute apart."""
+        for _ in range(rounds):
             while await self.delivering.step():
                 pass
             self.here.clock.pass_by(60)
@@ -90,17 +94,19 @@ class Scene:
 
 
 @asynccontextmanager
-async def scene(folder: Path, row: Row) -> AsyncIterator[Scene]:
+async def scene(folder: Path, row: Row, rules: Rules | None = None, **settings: str) -> AsyncIterator[Scene]:
+    """``settings``: as ``room`` takes them."""
     site = Site(folder)
     partner = MllpPartner(site.server_context(), deque(row.plan))
-    async with room(folder) as here, partner.running(), Proxy(partner.port).running() as proxy:
+    async with room(folder, **settings) as here, partner.running(), Proxy(partner.port).running() as proxy:
         proxy.plan.extend(row.network)
         to = V2Receiver.model_validate_json(json.dumps(_settings(proxy.port) | dict(row.to)))
         ids = (f"{number:032x}" for number in range(1000))
         afterwards, context = Afterwards(here.link.name, here.store, here.clock), site.client_context()
         side = HospitalSide.of("demo", to, context, here.clock, ids.__next__, afterwards.heard)
         way = ToV2(side, replies_of(to), committed_of(to), afterwards)
-        delivering = Delivering(here.link.name, TO_V2, here.store, here.clock, way, Pauses(1.0, 2.0, 60.0))
+        pauses, store = Pauses(1.0, 2.0, 60.0), here.store
+        delivering = Delivering(here.link.name, TO_V2, store, here.clock, way, pauses, rules or Rules())
         try:
             yield Scene(here, partner, proxy, side, delivering)
         finally:
