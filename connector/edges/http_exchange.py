@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Iterator
-from typing import Final, NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, NamedTuple
 
 import h11
 import httpx2
@@ -105,6 +105,7 @@ class BoundedTransport(httpx2.AsyncBaseTransport):
             raise broken(error) from None
         finally:
             self._busy -= 1
+            await phase.close()
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -150,10 +151,20 @@ class _Phase:
     def __init__(self, waits: Waits) -> None:
         self.name, self._waits = "waiting for a connection", waits
         self.limit = asyncio.timeout(waits.longest)
+        self._bare: Any = None  # a connection without TLS yet, which httpcore forgets when it is cancelled
 
-    async def __call__(self, event: str, info: object) -> None:
+    async def close(self) -> None:
+        """Close what is only half a connection."""
+        if self._bare is not None:
+            await self._bare.aclose()
+
+    async def __call__(self, event: str, info: Mapping[str, Any]) -> None:
         """Told by httpcore."""
+        if event == "connection.connect_tcp.complete":
+            self._bare = info["return_value"]
         name = _PHASES.get(event, self.name)
+        if name == "write":
+            self._bare = None
         if name != self.name:
             self.name = name
             self.limit.reschedule(asyncio.get_running_loop().time() + getattr(self._waits, name))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections import deque
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from connector.pipeline.to_fhir import ToFhir
 from connector.pipeline.translate import Translating
 from connector.store import Store
 
+from ..faults.proxy import Faults, Proxy
 from ..pipeline.site import TO_FHIR, Cycle
 from ..store.site import open_store
 from .fhir_server import FhirServer
@@ -47,6 +49,7 @@ class FhirRoom:
     partner: Partner
     server: FhirServer
     client: FhirClient
+    proxy: Proxy
 
     @property
     def store(self) -> Store:
@@ -101,16 +104,17 @@ async def fhir_room(
     waits: Waits = WAITS,
     replies: Mapping[int, Reply] | None = None,
     answer_limit: int = 1_000_000,
+    network: Sequence[Faults] = (),
     **sending: Any,
 ) -> AsyncIterator[FhirRoom]:
-    """``sending``: further fields of ``Sending``."""
+    """``network``: what happens to connections, in turn; ``sending``: further fields of ``Sending``."""
     server = server or FhirServer()
     store = open_store(folder)
     partner = Partner(folder, replies=[server])
     try:
-        async with partner.running():
+        async with partner.running(), Proxy(partner.port, deque(network)).running() as proxy:
             client = FhirClient(
-                partner.base,
+                partner.base.replace(f":{partner.port}/", f":{proxy.port}/"),
                 partner.context,
                 None,
                 delivery=delivery,
@@ -123,7 +127,7 @@ async def fhir_room(
             delivering = Delivering(cycle.link.name, TO_FHIR, store, cycle.clock, way)
             translating = Translating(cycle.link, TO_FHIR, store, cycle.clock)
             cycle.lanes[TO_FHIR] = Lane(translating, delivering, cycle.clock)
-            yield FhirRoom(cycle, partner, server, client)
+            yield FhirRoom(cycle, partner, server, client, proxy)
             await client.close()
     finally:
         await store.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,7 +57,14 @@ def granted(seconds: Any = 300, number: int = 1, **changed: Any) -> bytes:
     return answer(200, content, "application/json")
 
 
-Reply = bytes | Callable[[Asked], bytes] | None  # None: never
+@dataclass
+class Act:
+    """A reply that writes for itself; then the connection is closed."""
+
+    does: Callable[[Asked, asyncio.StreamWriter], Awaitable[None]]
+
+
+Reply = bytes | Callable[[Asked], bytes] | Act | None  # None: never
 
 
 @dataclass
@@ -146,6 +153,9 @@ class Partner:
         mine.append(asked)
         await asyncio.sleep(self.delay)
         reply = replies.pop(0) if len(replies) > 1 else replies[0]
+        if isinstance(reply, Act):
+            await reply.does(asked, writer)
+            return False
         content = reply(asked) if callable(reply) else reply
         if content is None:
             await self.over.wait()
