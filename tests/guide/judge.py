@@ -199,7 +199,9 @@ def _kind(name: str) -> str:
 
 
 def of_code(row: Row) -> str:
-    """A code row is said where the table says the same."""
+    """A code row is said where the table says the same; a concept map that is no table says nothing."""
+    if row.map not in TABLES:
+        return LOST
     coded = CodeTable.load(TABLES[row.map]).to_fhir.get(row.identifier.split()[0])
     if coded is None:
         return LOST

@@ -10,7 +10,6 @@ TABLES: Final = {
     "AddressType[Use]": "HL70190-use",
     "AdministrationMethod": "HL70165",
     "AdministrativeSex": "HL70001",
-    "AdmissionLevelOfCareCode": "HL70432",
     "AdmissionType": "HL70007",
     "AllergenType[AllergyIntoleranceCategory]": "HL70127-category",
     "AllergenType[AllergyIntoleranceOriginalCategory]": "HL70127",
@@ -58,7 +57,6 @@ TABLES: Final = {
     "OrderControlCode[ServiceRequest.status]": "HL70119",
     "OrderStatus": "HL70038",
     "OrderType": "HL70482",
-    "OrganizationalNameType": "HL70204",
     "Participation": "HL70912",
     "PatientClass[EncounterClass]": "HL70004",
     "PatientClass[EncounterStatus]": "HL70004-status",
@@ -70,14 +68,12 @@ TABLES: Final = {
     "ProcessingID": "HL70103",
     "ProcessingMode": "HL70207",
     "ProviderRole": "HL70443",
-    "PublicityCode": "HL70215",
     "ReadmissionIndicator": "HL70092",
     "Relationship": "HL70063",
     "Religion": "HL70006",
     "RepeatPattern": "HL70335",
     "ResultStatus[Non-Queries]": "HL70123",
     "RouteOfAdministration": "HL70162",
-    "SegmentActionCode": "HL70206",
     "SpecimenCollectionMethod": "HL70488",
     "SpecimenCondition": "HL70493",
     "SpecimenRejectReason": "HL70490",
@@ -86,7 +82,17 @@ TABLES: Final = {
     "TelecommunicationUseCode": "HL70201",
     "UniversalIDType": "HL70301",
     "VIPIndicator": "HL70099",
-    "VisitUserCode": "HL70130",
     "YesNoIndicator": "HL70136",
     "YesNoIndicator[AvailabilityStatus]": "HL70136-availability",
 }
+
+# Concept maps whose target no map can say: nobody has defined it, or it is a verb of HTTP.
+UNSAID: Final = frozenset(
+    (
+        "AdmissionLevelOfCareCode",
+        "OrganizationalNameType",
+        "PublicityCode",
+        "SegmentActionCode",
+        "VisitUserCode",
+    )
+)

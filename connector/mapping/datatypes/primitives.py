@@ -123,10 +123,12 @@ def positive(_: Partner) -> Codec:
     return Codec(to_fhir, lambda value: str(value) if type(value) is int else None, strict=True)
 
 
-def yes_no(_: Partner) -> Codec:
+def yes_no(partner: Partner) -> Codec:
     """ID of table 0136 <-> boolean."""
-    to_v2 = {True: "Y", False: "N"}
-    return Codec({"Y": True, "N": False}.get, lambda value: to_v2[value] if isinstance(value, bool) else None)
+    table = partner.table("HL70136")
+    to_fhir = {v2: coded.code == "true" for v2, coded in table.to_fhir.items()}
+    to_v2 = {code == "true": v2 for code, v2 in table.codes_to_v2.items()}
+    return Codec(to_fhir.get, lambda value: to_v2.get(value) if isinstance(value, bool) else None)
 
 
 @dataclass(frozen=True, slots=True)

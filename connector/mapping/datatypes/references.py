@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..lens import At, Bound, Codec, Item, Nested, Row, Spread, Unsaid, compile_rows
-from ..partner import V2, Partner, is_oid
+from ..partner import Partner, is_oid
 from ..places import Comps, Json, Reader, comp, own_part, place, same, write_comp
 from ..scope import Scope
 from .coded import Concept, first_coding, meant
@@ -93,14 +93,20 @@ def organization(path: str) -> tuple[Row, ...]:
     return (Refer("Organization", XON_ORGANIZATION, path, named),)
 
 
-def _universal_type(_: Partner) -> Codec:
-    """HD.3 <-> ``Identifier.type`` of table 0301."""
-    return Codec(
-        lambda sent: (
-            {"coding": [{"system": V2 + "0301", "code": code}]} if (code := code_text(sent)) else None
-        ),
-        lambda value: first_coding(value).get("code"),
-    )
+def _universal_type(partner: Partner) -> Codec:
+    """HD.3 <-> ``Identifier.type`` of table 0301; one the table does not know is its own."""
+    table = partner.table("HL70301")
+
+    def to_fhir(sent: str) -> Json | None:
+        known = table.to_fhir.get(sent)
+        code = known.code if known else code_text(sent)
+        return {"coding": [{"system": table.system, "code": code}]} if code else None
+
+    def to_v2(value: Any) -> str | None:
+        code = first_coding(value).get("code")
+        return table.v2_code(table.system, code) or code if isinstance(code, str) else None
+
+    return Codec(to_fhir, to_v2)
 
 
 _HD: tuple[Row, ...] = (

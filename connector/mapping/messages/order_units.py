@@ -10,10 +10,13 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ..datatypes.roles import role_identity, takes_part
+from ..fields import Field, One
 from ..places import Json
 from ..segments import nte, obr, obx, orc, orc_provenance, spm, tq1
 from ..segments.rows import UNKNOWN
-from ..units import Around, Collected, Complete, ResourceMap, Unit
+from ..units import Around, Collected, Complete, ResourceMap, Seed, Unit
+
+Says = Callable[[Json], bool]
 
 _PATIENT = {"subject": ("patient", 0)}
 _VISIT = {"encounter": ("visit", 0)}
@@ -22,6 +25,22 @@ _TIMED = (*tq1.TQ1_SERVICEREQUEST, nte.notes())
 _NUMBERED = frozenset({"OBR-1", "NTE-1", "TQ1-1"})
 _AROUND = ("header", "patient", "visit")
 _UNKNOWN_REPORT = {"status": "unknown", "code": UNKNOWN}
+
+
+def provenance(
+    rows: tuple[Field | One, ...], identity: Seed, complete: Complete, says: Says | None = None
+) -> ResourceMap:
+    """Who entered or changed what the first resource of a unit tells (guide: ORC[Provenance])."""
+    return ResourceMap(
+        "Provenance",
+        rows,
+        identity,
+        links={"target.0": ("", 0)},
+        complete=complete,
+        needs=("agent", "target"),
+        via="<target",
+        says=says,
+    )
 
 
 def _requester(way: str) -> ResourceMap:
@@ -126,15 +145,7 @@ REQUEST = Unit(
             via="<basedOn",
         ),
         _requester("requester"),
-        ResourceMap(
-            "Provenance",
-            orc_provenance.ORC_PROVENANCE,
-            orc_provenance.identity,
-            links={"target.0": ("", 0)},
-            complete=orc_provenance.complete,
-            needs=("agent", "target"),
-            via="<target",
-        ),
+        provenance(orc_provenance.ORC_PROVENANCE, orc_provenance.identity, orc_provenance.complete),
         _specimen(0),
         _copies(0),
     ),

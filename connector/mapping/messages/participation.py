@@ -8,7 +8,9 @@ participant, a performer or a member of the care team, else in the role itself.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any, NamedTuple
 
 from ..datatypes.roles import is_director, role_identity, takes_part
 from ..fields import Field, One
@@ -27,7 +29,9 @@ TEAM = ResourceMap(
 )
 """The patient's care team: what its members say by PRT, ROL and IN3 makes it."""
 _NOTES = ("NTE",)
-_PRIMARY = {4: "PP^Primary Care Provider^HL70443"}
+
+Rows = tuple[Any, ...]
+Says = Callable[[Json], bool]
 
 
 def _identity(node: Json, around: Around) -> str:
@@ -43,126 +47,126 @@ def _role(unit: str, path: str, link: str = "", *rows: Field | One, **more: Any)
     return Bond(unit, path, link, "PractitionerRole", rows, **more)
 
 
-def _relative(opener: str, rows: tuple[Any, ...], when: Any) -> Unit:
+class _Words(NamedTuple):
+    """The words in which a segment says who takes part: those of PRT, or of ROL, which PRT follows.
+
+    ``rows``, ``code``, ``period``: of a role; ``relative``: of a relative, and which of them it can say;
+    ``names``: the module that tells which part a segment names, which stands in the field ``at``.
+    """
+
+    segment: str
+    names: ModuleType
+    rows: Rows
+    code: Rows
+    period: Rows
+    relative: tuple[Rows, Says]
+    at: int
+    says: Says = lambda role: True
+    before: tuple[str, ...] = ()
+
+
+def _of_patient(of: _Words) -> tuple[Unit, ...]:
+    """Who takes part in the care of a patient, in a visit, in a procedure."""
+    name, names, period = of.segment, of.names, of.period
+    primary = {of.at: "PP^Primary Care Provider^HL70443"}
+    team = _role("patient", "participant", "member", *names.parts("role"), *period, of="CareTeam")
+    visit = _role("visit", "participant", "individual", *names.parts("type"), *period)
+    performer = _role("procedure", "performer", "actor", *names.part("function"))
+    return (
+        Unit(
+            f"primary care {name}",
+            name,
+            (_person(*of.rows, *of.code, *period), _role("patient", "generalPractitioner")),
+            after=("patient",),
+            when=names.is_practitioner,
+            marks=primary,
+            before=of.before,
+            says=of.says,
+        ),
+        Unit(
+            f"care team {name}",
+            name,
+            (_person(*of.rows), team),
+            after=("patient",),
+            when=names.is_care_team,
+            before=of.before,
+            says=of.says,
+        ),
+        _relative(of),
+        Unit(
+            f"participant {name}",
+            name,
+            (_person(*of.rows), visit),
+            after=("visit",),
+            when=names.is_party,
+            says=of.says,
+        ),
+        Unit(
+            f"performer {name}",
+            name,
+            (_person(*of.rows, *period), performer),
+            after=("procedure",),
+            when=names.is_party,
+            says=of.says,
+        ),
+    )
+
+
+def _relative(of: _Words) -> Unit:
     """A relative, to whom nobody refers; NK1 cannot say that they still are one (guide: PATIENT.PRT)."""
+    rows, says = of.relative
     relative = ResourceMap(
         "RelatedPerson",
         rows,
         nk1.identity,
         links={"patient": ("patient", 0)},
         needs=("patient",),
-        says=rol.can_say_relative if opener == "ROL" else prt.only_takes_part,
+        says=says,
         unless=prt.unnamed,
     )
     return Unit(
-        f"relative {opener}",
-        opener,
+        f"relative {of.segment}",
+        of.segment,
         (relative,),
         after=("patient",),
-        when=when,
-        marks={4 if opener == "PRT" else 3: "^^HL70063"},
+        when=of.names.is_relative,
+        marks={of.at: "^^HL70063"},
         before=_NOTES,
     )
 
 
-# --- ROL (HL7 v2.5.1 ch. 15.4.7)
-
-_ROL = (*rol.ROL_PRACTITIONERROLE,)
-
-ROLES = (
-    Unit(
-        "primary care ROL",
+# HL7 v2.5.1 ch. 15.4.7
+ROLES = _of_patient(
+    _Words(
         "ROL",
-        (_person(*_ROL, *rol.ROL_CODE, *rol.ROL_PERIOD), _role("patient", "generalPractitioner")),
-        after=("patient",),
-        when=rol.is_practitioner,
-        marks={3: "PP^Primary Care Provider^HL70443"},
+        rol,
+        rol.ROL_PRACTITIONERROLE,
+        rol.ROL_CODE,
+        rol.ROL_PERIOD,
+        (rol.ROL_RELATEDPERSON, rol.can_say_relative),
+        at=3,
         says=rol.can_say,
-    ),
-    Unit(
-        "care team ROL",
-        "ROL",
-        (
-            _person(*_ROL),
-            _role("patient", "participant", "member", *rol.parts("role"), *rol.ROL_PERIOD, of="CareTeam"),
-        ),
-        after=("patient",),
-        when=rol.is_care_team,
-        says=rol.can_say,
-    ),
-    _relative("ROL", rol.ROL_RELATEDPERSON, rol.is_relative),
-    Unit(
-        "participant ROL",
-        "ROL",
-        (
-            _person(*_ROL),
-            _role("visit", "participant", "individual", *rol.parts("type"), *rol.ROL_PERIOD),
-        ),
-        after=("visit",),
-        when=rol.is_party,
-        says=rol.can_say,
-    ),
-    Unit(
-        "performer ROL",
-        "ROL",
-        (
-            _person(*_ROL, *rol.ROL_PERIOD),
-            _role("procedure", "performer", "actor", *rol.part("function")),
-        ),
-        after=("procedure",),
-        when=rol.is_party,
-        says=rol.can_say,
-    ),
+    )
 )
 
-# --- PRT (HL7 v2.8.2 ch. 7.3.4)
-
-_PRT = (*prt.PRT_PRACTITIONERROLE,)
+# HL7 v2.8.2 ch. 7.3.4
+_PRT = prt.PRT_PRACTITIONERROLE
 _PERSON_WITH_CODE = _person(*_PRT, *prt.PRT_CODE, *prt.PRT_PERIOD)
 
 _DEVICE = ResourceMap("Device", prt.PRT_DEVICE, prt.device_identity, unless=prt.unknown_device)
 
 PATIENT_PARTICIPATION = (
-    Unit(
-        "primary care PRT",
-        "PRT",
-        (_PERSON_WITH_CODE, _role("patient", "generalPractitioner")),
-        after=("patient",),
-        when=prt.is_practitioner,
-        marks=_PRIMARY,
-        before=_NOTES,
-    ),
-    Unit(
-        "care team PRT",
-        "PRT",
-        (
-            _person(*_PRT),
-            _role("patient", "participant", "member", *prt.parts("role"), *prt.PRT_PERIOD, of="CareTeam"),
-        ),
-        after=("patient",),
-        when=prt.is_care_team,
-        before=_NOTES,
-    ),
-    _relative("PRT", prt.PRT_RELATEDPERSON, prt.is_relative),
-    Unit(
-        "participant PRT",
-        "PRT",
-        (
-            _person(*_PRT),
-            _role("visit", "participant", "individual", *prt.parts("type"), *prt.PRT_PERIOD),
-        ),
-        after=("visit",),
-        when=prt.is_party,
-    ),
-    Unit(
-        "performer PRT",
-        "PRT",
-        (
-            _person(*_PRT, *prt.PRT_PERIOD),
-            _role("procedure", "performer", "actor", *prt.part("function")),
-        ),
-        after=("procedure",),
-        when=prt.is_party,
+    *_of_patient(
+        _Words(
+            "PRT",
+            prt,
+            _PRT,
+            prt.PRT_CODE,
+            prt.PRT_PERIOD,
+            (prt.PRT_RELATEDPERSON, prt.only_takes_part),
+            at=4,
+            before=_NOTES,
+        )
     ),
     Unit(
         "procedure device",

@@ -28,6 +28,7 @@ from ..units import Attached, ResourceMap, Unit
 from .adt_units import ACCIDENT, ADVERSE, CONTACT, DEATH, DISABILITY, GUARANTOR, GUARANTOR_ORGANIZATION
 from .order_units import OBSERVATION as OBSERVATION
 from .order_units import ORDER as ORDER
+from .order_units import provenance
 from .participation import OBSERVATION_PARTICIPATION, PATIENT_ROLES, REPORT_PARTICIPATION, TEAM
 
 _PATIENT = {"subject": ("patient", 0)}
@@ -141,14 +142,10 @@ PATIENT = Unit(
             says=pd1.is_living_will,
         ),
         TEAM,
-        ResourceMap(
-            "Provenance",
+        provenance(
             pid_provenance.PID_PROVENANCE,
             pid_provenance.identity,
-            links={"target.0": ("", 0)},
-            complete=pid_provenance.complete,
-            needs=("agent", "target"),
-            via="<target",
+            pid_provenance.complete,
             says=pid_provenance.is_update,
         ),
     ),

@@ -19,7 +19,7 @@ from ..units import Around
 from .endpoint import Endpoint
 from .msa import complete_response
 from .msh_parties import Parties
-from .rows import UNKNOWN, V2, absent, value
+from .rows import UNKNOWN, absent, value
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,24 +62,27 @@ def event_parts(header: Json) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """A component of PT <-> the code of a tag (guide: PT[Meta])."""
+    """A component of PT <-> the code of a tag (guide: PT[Meta]); one the table does not know is its own."""
 
     at: str
-    system: str
+    table: str
 
     def compile(self, partner: Partner) -> Bound:
         component, _ = leaf(self.at)
-        system = self.system
+        table = partner.table(self.table)
+        system = table.system
 
         def get(sent: str, node: Json) -> bool:
-            if not (code := code_text(sent)):
+            known = table.to_fhir.get(sent)
+            if not (code := known.code if known else code_text(sent)):
                 return False
             node.setdefault("meta", {}).setdefault("tag", []).append({"system": system, "code": code})
             return True
 
         def found(node: Json) -> str:
             tags = (node.get("meta") or {}).get("tag", ())
-            return next((str(tag.get("code", "")) for tag in tags if tag.get("system") == system), "")
+            code = next((str(tag.get("code", "")) for tag in tags if tag.get("system") == system), "")
+            return table.v2_code(system, code) or code
 
         def put(target: Json, base: Json, comps: Comps, scope: Scope) -> None:
             new = found(target)
@@ -128,7 +131,7 @@ MSH_MESSAGEHEADER = (
     One("MSH-6", "destination.0", (Refer("Organization", *hd_organization("receiver")),)),
     Field("MSH-8", "meta.security", (Item("1", "display"),), only=_is_text, most=1),
     One("MSH-9", "", (MessageType(),), shared=True),
-    One("MSH-11", "", (Tag("1", V2 + "0103"), Tag("2", V2 + "0207"))),
+    One("MSH-11", "", (Tag("1", "HL70103"), Tag("2", "HL70207"))),
     value("MSH-19", "language", raw_code),
     One("MSH-22", "", organization("responsible")),
     Field("MSH-26", "meta.security", (OneCoding("HL70952"),), prefers=_is_classification, most=1),

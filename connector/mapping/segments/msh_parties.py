@@ -33,13 +33,14 @@ class Parties:
 
 
 class _Parties:
-    __slots__ = ("_facility", "_network", "_responsible")
+    __slots__ = ("_countries", "_facility", "_network", "_responsible")
 
     segment = "MSH"
     numbers = (_COUNTRY, _RECEIVER, 24, 25)
     elements = frozenset({"sender", "source", "destination"})
 
     def __init__(self, partner: Partner) -> None:
+        self._countries = partner.table("HL70399")
         self._network = compile_rows((Endpoint(alone=True),), partner)
         self._responsible = compile_rows(organization("receiver"), partner)
         rows, path, seed = hd_organization("receiver")
@@ -60,7 +61,8 @@ class _Parties:
         sender = scope.gathered.resolve(node.get("sender"))
         if not code or code.isspace() or sender is None:
             return [str(_COUNTRY)] if sent(segment, _COUNTRY) else []
-        sender["address"] = [{"country": code}]
+        known = self._countries.to_fhir.get(code)
+        sender["address"] = [{"country": known.code if known else code}]
         return unsaid
 
     def _receiver(self, segment: Segment, node: Json, scope: Scope) -> list[str]:
@@ -96,7 +98,8 @@ class _Parties:
     def put(self, target: Json, base: Json, segment: Segment, scope: Scope) -> None:
         country = _country_of(scope.target.resolve(target.get("sender")))
         if country != _country_of(scope.base.resolve(base.get("sender"))):
-            write_field(segment, _COUNTRY, [scope.escape(country)], scope)
+            code = self._countries.v2_code(None, country) or country
+            write_field(segment, _COUNTRY, [scope.escape(code)], scope)
         self._put_receiver(target, base, segment, scope)
         for number, _, path in _ADDRESSES:
             reader, _ = place(path)

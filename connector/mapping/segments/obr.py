@@ -99,12 +99,20 @@ def asks_for_copies(request: Json) -> bool:
 def complete_order(node: Json, around: Around) -> None:
     """The details of a service have a code to stand beside (FHIR R4 invariant prr-1).
 
-    Alternate numbers stand behind the number that an order is known by.
+    The numbers that an order is known by come first, the placer's before the filler's; alternate numbers and
+    that of its group stand behind them, wherever ORC and OBR had them.
     """
-    if "identifier" in node:
-        node["identifier"].sort(key=lambda one: bool(one.get("use") == SECONDARY["use"]))
+    if len(node.get("identifier", ())) > 1:
+        node["identifier"].sort(key=_rank)
     if "orderDetail" in node and "code" not in node:
         node["code"] = dict(UNKNOWN)
+
+
+_RANKS: Final = {"PLAC": 0, "FILL": 1}
+
+
+def _rank(identifier: Json) -> int:
+    return 2 if identifier.get("use") == SECONDARY["use"] else _RANKS.get(_type(identifier), 3)
 
 
 def previous(node: Json, around: Around) -> None:

@@ -18,6 +18,7 @@ from ..scope import Scope
 CLINICAL: Final = "http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical"
 VERIFICATION: Final = "http://terminology.hl7.org/CodeSystem/allergyintolerance-verification"
 ERROR: Final = "entered-in-error"
+_ERROR: Final = {"system": VERIFICATION, "code": ERROR, "display": "Entered in Error"}
 _ACTION, _STATUS = 6, 17
 _NAMES: Final = ("clinicalStatus", "verificationStatus")
 
@@ -53,7 +54,7 @@ class _Standing:
             own = [one for one in _codings(node) if one.get("system") != VERIFICATION]
             node["verificationStatus"] = {
                 **node.get("verificationStatus", {}),
-                "coding": [*own, {"system": VERIFICATION, "code": ERROR}],
+                "coding": [*own, dict(_ERROR)],
             }
         elif action:
             unsaid.append(str(_ACTION))
