@@ -19,9 +19,9 @@ import structlog
 
 from audit import AuditLog
 from connector import log, settings
-from connector.edges import fhir_side, tls
+from connector.edges import fhir_side, senders, tls
 from connector.edges.acceptor import listen
-from connector.edges.hospital import HospitalSide, replies_of
+from connector.edges.hospital import HospitalSide, committed_of, replies_of
 from connector.edges.http_api import Limits, create_app
 from connector.edges.http_server import HttpServer
 from connector.edges.judge import Judge
@@ -29,6 +29,7 @@ from connector.edges.mllp_server import MllpLimits, MllpServer
 from connector.edges.oauth import Issuer, TokenGuard
 from connector.edges.partners import Caller, Callers, Intake
 from connector.errors import ConfigurationError, ConnectorError
+from connector.pipeline.afterwards import Afterwards
 from connector.pipeline.breaker import Pauses
 from connector.pipeline.carrying import Sending
 from connector.pipeline.deliver import ToV2
@@ -165,16 +166,19 @@ class Service:
         self._settings, self._profiles, self._store = chosen, profiles, store
         self._links = Links(link_of(profile) for profile in profiles)
         self._closing: list[Callable[[], Awaitable[None]]] = []
+        self._senders: dict[str, senders.SenderSide] = {}
         lanes = [lane for profile in profiles for lane in self._lanes(profile)]
         self._supervisor = Supervisor(lanes)
         judge = Judge() if any(link.strict for link in self._links.all) else None
         arrived = self._supervisor.arrived
-        self._v2 = V2Receiver(self._links, store, now, fresh, judge, arrived, seconds=time.monotonic)
+        self._v2 = V2Receiver(self._links, store, now, fresh, judge, arrived, self._heard, time.monotonic)
         self._fhir = FhirReceiver(self._links, store, now, fresh, arrived)
         if judge is not None:
             self._closing.append(judge.close)
         self._mllp = self._mllp_server()
         self._https = self._https_server()
+        for side in self._senders.values():
+            side.listens(self._mllp)
 
     def _lanes(self, profile: Profile) -> list[Lane]:
         link = self._links.named(profile.name)
@@ -185,12 +189,29 @@ class Service:
         }
         said = profile.delivery
         rules = Rules(said.lane, said.parallel, said.on_refusal == "stop", said.breaker_failures)
-        found = []
+        found = self._answer_lanes(profile)
         for name in profile.directions:
             direction, way = Direction(name), ways[name](profile)
             delivering = Delivering(link.name, direction, self._store, now, way, pauses, rules, random.random)
-            found.append(Lane(Translating(link, direction, self._store, now), delivering, now))
+            settled = [lane.arrived.set for lane in found if direction is Direction.TO_FHIR]
+            found.append(Lane(Translating(link, direction, self._store, now), delivering, now, *settled))
         return found
+
+    def _answer_lanes(self, profile: Profile) -> list[Lane]:
+        """None where nobody is owed an answer after processing."""
+        sender, link = profile.v2.sender, self._links.named(profile.name)
+        if sender is None or link.answers == "original":
+            return []
+        files = tls_files(self._settings.tls)
+        side = senders.side_of(sender.answers, link, self._links, lambda: tls.client_context(files))
+        self._senders[link.name] = side
+        self._closing.append(side.close)
+        return [senders.lane_of(link, self._store, now, side, profile.delivery.parallel)]
+
+    def _heard(self, link: str, code: str, control_id: str) -> bool:
+        """An acknowledgment came in; whether it is of an answer of ours."""
+        side = self._senders.get(link)
+        return side is not None and side.heard(code, control_id)
 
     def _fhir_side(self, profile: Profile) -> ToFhir:
         files = tls_files(self._settings.tls)
@@ -206,9 +227,10 @@ class Service:
         if partner is None:
             raise ConfigurationError("FHIR comes in, but there is nowhere to deliver it", fix="add [v2.to]")
         context = tls.client_context(tls_files(self._settings.tls))
-        side = HospitalSide.of(profile.name, partner, context, now, fresh)
+        afterwards = Afterwards(profile.name, self._store, now)
+        side = HospitalSide.of(profile.name, partner, context, now, fresh, afterwards.heard)
         self._closing.append(side.close)
-        return ToV2(side, replies_of(partner))
+        return ToV2(side, replies_of(partner), committed_of(partner), afterwards)
 
     def _mllp_server(self) -> MllpServer:
         chosen = self._settings.mllp
@@ -288,6 +310,8 @@ class Service:
         seconds = self._settings.drain_seconds
         self._v2.accepting = self._fhir.accepting = False
         await asyncio.gather(self._mllp.close(seconds), self._https.close(seconds))
+        for side in self._senders.values():
+            side.stopped()
         drained = await self._supervisor.drain(seconds)
         for close in self._closing:
             await close()

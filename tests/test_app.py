@@ -38,6 +38,7 @@ __all__ = ["site", "start"]  # fixtures
 ROOT = Path(__file__).parents[1]
 _SERVE = "from connector.cli import main; main()"
 Start = Callable[..., subprocess.Popen[bytes]]
+PARTS = {"demo answer": True, "demo to_fhir": True, "demo to_v2": True}
 
 
 @pytest.fixture(scope="module")
@@ -154,7 +155,7 @@ def test_it_starts_and_a_signal_ends_it_with_zero(connector: Connector, number: 
     connector.up()
     answer = ready(connector.site)
     assert answer is not None
-    assert (answer.status_code, answer.json()["parts"]) == (200, {"demo to_fhir": True, "demo to_v2": True})
+    assert (answer.status_code, answer.json()["parts"]) == (200, PARTS)
     assert connector.end(number) == 0
     assert tags(connector.site) == ["service:started", "profile:loaded", "service:stopped"]
     assert verify(connector.site.store).good

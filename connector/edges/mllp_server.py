@@ -125,6 +125,10 @@ class MllpServer:
             raise PartnerUnreachable(f"the connection failed: {type(error).__name__}") from None
         return found[0].peer
 
+    def talks_to(self, ours: Callable[[Peer], bool]) -> bool:
+        """Whether one of ``ours`` has a connection open."""
+        return any(ours(one.peer) for one in self._talking)
+
     def opened(self, connection: Connection) -> None:
         """A connection may speak from here on."""
         self._talking[connection] = None

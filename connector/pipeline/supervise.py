@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 
 from connector.errors import ConnectorError
 from connector.pipeline.dispatch import Delivering
 from connector.pipeline.entries import reason
+from connector.pipeline.links import Link
 from connector.pipeline.ports import Clock
-from connector.pipeline.translate import BATCH, Translating
+from connector.pipeline.translate import BATCH
 from connector.store import Direction
 
 FIRST_PAUSE: Final = 0.1  # seconds before a lane that failed starts again; doubled up to LONGEST_PAUSE
@@ -23,11 +24,41 @@ LOOK: Final = 2.0  # seconds after which a lane looks into the store although no
 _log: Final = structlog.get_logger(__name__)
 
 
-class Lane:
-    """One link in one direction: its translation and its delivery, each a task of its own."""
+class Making(Protocol):
+    """What makes the messages that a lane delivers: a translation, or the answers to what is settled."""
 
-    def __init__(self, translating: Translating, delivering: Delivering, clock: Clock) -> None:
+    link: Link
+    ending: bool  # take up nothing more
+
+    @property
+    def direction(self) -> Direction:
+        """Which way they go."""
+        ...
+
+    async def step(self) -> int:
+        """Work off what is there, at most ``BATCH``; how many there were."""
+        ...
+
+
+def _nobody() -> None:
+    """Nobody waits for what is settled."""
+
+
+class Lane:
+    """One link in one direction: its translation and its delivery, each a task of its own.
+
+    ``settled``: called when something may have been delivered, or may have become a dead letter.
+    """
+
+    def __init__(
+        self,
+        translating: Making,
+        delivering: Delivering,
+        clock: Clock,
+        settled: Callable[[], None] = _nobody,
+    ) -> None:
         self.translating, self.delivering, self._clock = translating, delivering, clock
+        self._settled = settled
         self.arrived, self.translated, self.ending = asyncio.Event(), delivering.woken, asyncio.Event()
         self.failed: dict[str, BaseException] = {}  # by task
 
@@ -44,6 +75,7 @@ class Lane:
             self.failed.pop("translate", None)
             if count:
                 self.translated.set()
+                self._settled()
             if count < BATCH:
                 await _woken(self.arrived, LOOK)
 
@@ -53,6 +85,7 @@ class Lane:
             while not self.ending.is_set():
                 gone = await self.delivering.step()
                 self.failed.pop("deliver", None)
+                self._settled()
                 if not gone:
                     await _woken(self.translated, self._until_next())
         except asyncio.CancelledError:

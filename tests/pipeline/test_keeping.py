@@ -86,7 +86,7 @@ async def test_what_is_put_off_for_too_much_waiting_is_taken_after_a_delivery(tm
         ("by-message", "", "AA", "AR"),
         ("by-message", "AL|NE", "CA", "CR"),
         ("by-message", "ER|NE", "", "CR"),
-        ("by-message", "NE|AL", "AA", "AR"),
+        ("by-message", "NE|AL", "", "AR"),
         ("original", "AL|NE", "AA", "AR"),
         ("enhanced", "", "CA", "CR"),
         ("enhanced", "NE|NE", "", ""),
