@@ -7,6 +7,7 @@ again over it, and it goes into the next round.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -61,6 +62,24 @@ class Sending:
 SENDING: Final = Sending()
 
 
+class Turn:
+    """One of our messages at a time is made again, so that lanes do not fight over what they share."""
+
+    def __init__(self, lock: asyncio.Lock) -> None:
+        self._lock, self.mine = lock, False
+
+    async def take(self) -> None:
+        """Wait until nobody else has it."""
+        await self._lock.acquire()
+        self.mine = True
+
+    def give(self) -> None:
+        """Let the next one have it."""
+        if self.mine:
+            self.mine = False
+            self._lock.release()
+
+
 class Carrying:
     """One attempt to deliver one message."""
 
@@ -72,11 +91,13 @@ class Carrying:
         sending: Sending,
         revising: Revising,
         item: OutboxItem,
+        turn: Turn,
     ) -> None:
         self._sender, self._store, self._link, self._sending = sender, store, link, sending
-        self._revising, self._item = revising, item
+        self._revising, self._item, self._turn = revising, item, turn
         self._identity = link.identity
         self._bundle: Json = {}
+        self._settled: Settled = {}
         self._parts: list[Part] = []
         self._waiting: list[Part] = []
         self._names: dict[str, str] = {}  # ours to the FHIR side's
@@ -86,7 +107,8 @@ class Carrying:
 
     async def run(self, bundle: Json, settled: Settled) -> None:
         """Raises ``DeliveryError`` where anything was not written; ``settled``: what need not go again."""
-        await self._begin(bundle, settled)
+        self._settled = settled
+        await self._begin(bundle)
         self._waiting = [part for part in self._parts if part.number not in settled]
         stale = [part for part in self._waiting if part.stale]
         if self._sending.read_first:
@@ -94,7 +116,7 @@ class Carrying:
         if stale:
             await self._revise(stale, {})
         while self._waiting and not self._stopped():
-            await self._round(self._ready(), settled)
+            await self._round(self._ready())
         failed = [*self._failed, *(error for error in settled.values() if error is not None)]
         if failed:
             raise min(failed, key=lambda error: _GRAVITY.index(str(error.answer.retry)))
@@ -123,7 +145,7 @@ class Carrying:
 
     # --- what there is to send
 
-    async def _begin(self, bundle: Json, settled: Settled) -> None:
+    async def _begin(self, bundle: Json) -> None:
         self._bundle = bundle
         there: Mapping[str, str] = self._item.meta.get("there") or {}
         here = {name: key for key, name in there.items()}
@@ -172,7 +194,7 @@ class Carrying:
             ready[0].bare = True
         return ready
 
-    async def _round(self, parts: list[Part], settled: Settled) -> None:
+    async def _round(self, parts: list[Part]) -> None:
         sent = {**self._bundle, "entry": [self._entry(part) for part in parts]}
         try:
             outcomes = await self._sender.send(sent)
@@ -186,13 +208,13 @@ class Carrying:
         for part, outcome in zip(parts, outcomes):
             failure = outcome.error
             if failure is None:
-                again += await self._took(part, outcome, settled)
+                again += await self._took(part, outcome)
                 continue
             failure.location = part.location
             if isinstance(failure, PartnerChangedIt):
                 await self._read_again([part], failure)
             else:
-                self._fail(part, failure, settled)
+                self._fail(part, failure)
         if again:
             await self._revise(again, {})
 
@@ -202,30 +224,30 @@ class Carrying:
         error.location = meant[0].location if meant else ""
         return meant or parts
 
-    async def _took(self, part: Part, outcome: Written, settled: Settled) -> list[Part]:
+    async def _took(self, part: Part, outcome: Written) -> list[Part]:
         """One entry was written, or found; in the second case it goes into the next round, over that."""
         if part.resource is not None and part.here not in self._names and self._identity.ids != "client":
             self._name(part, outcome.key or await self._found(part))
         if outcome.found and part.kind not in _ONCE:
-            return [part] if await self._differs(part) else self._settle(part, settled)
+            return [part] if await self._differs(part) else self._settle(part)
         part.version = outcome.version
         if part.bare:
             part.saw(versions.seen(self._addressed(part), outcome.version), fresh=True)
             part.bare = False
             return []
         part.done = True
-        return self._settle(part, settled)
+        return self._settle(part)
 
-    def _settle(self, part: Part, settled: Settled) -> list[Part]:
-        settled[part.number] = None
+    def _settle(self, part: Part) -> list[Part]:
+        self._settled[part.number] = None
         self._waiting.remove(part)
         return []
 
-    def _fail(self, part: Part, error: DeliveryError, settled: Settled) -> None:
+    def _fail(self, part: Part, error: DeliveryError) -> None:
         """Of a batch the other entries go on; what can never be taken is said when all are settled."""
         self._waiting.remove(part)
         if error.answer.retry == "never":
-            settled[part.number] = error
+            self._settled[part.number] = error
             if self._sending.delivery == "each":
                 self._failed.append(error)
         else:
@@ -281,21 +303,23 @@ class Carrying:
         """Somebody else was faster: what stands there is read, and the message made again over it."""
         asked = [part for part in parts if part.seen is not None and part.seen.version]
         if not asked and error.status == _PRECONDITION:
-            raise PartnerRefusedMessage(
-                error.what, fix="see what the partner finds by its identifier", location=error.location
-            )
+            raise _instead(PartnerRefusedMessage(error.what, fix="see what the partner finds"), error)
+        if not self._turn.mine:
+            await self._turn.take()
         before = {part.here: part.seen for part in asked}
         for part in asked:
             read = await self._sender.read(self._names.get(part.here, part.here))
             part.saw(versions.seen(read) if read is not None else None, fresh=True)
         if all(part.seen and part.seen.version == _version(before[part.here]) for part in asked):
-            raise PartnerBusy(error.what, location=error.location)
+            raise _instead(PartnerBusy(error.what), error)
         self._revisions += 1
         if self._revisions > self._sending.revisions:
-            raise PartnerRefusedMessage(
-                "the partner changes it again and again", fix="replay it", location=error.location
-            )
+            raise _instead(PartnerRefusedMessage("it is changed again and again", fix="replay it"), error)
         await self._revise(asked, before)
+        for part in asked:  # what another message of ours has brought there need not be fought over
+            if part.seen and part.seen.digest == versions.digest(self._addressed(part)):
+                part.version, part.done = part.seen.version, True
+                self._settle(part)
 
     async def _revise(self, parts: Sequence[Part], before: Mapping[str, versions.Seen | None]) -> None:
         here = {name: key for key, name in self._names.items()}
@@ -350,6 +374,12 @@ class Carrying:
 
 
 _GRAVITY: Final = ("hold", "stop", "later", "never")
+
+
+def _instead(error: DeliveryError, of: DeliveryError) -> DeliveryError:
+    """One error for another, about the same answer."""
+    error.location, error.status, error.issue = of.location, of.status, of.issue
+    return error
 
 
 def _version(seen: versions.Seen | None) -> str:

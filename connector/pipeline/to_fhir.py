@@ -5,6 +5,7 @@ How that is done for one message is ``Carrying``; here is what outlives an attem
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections import OrderedDict
 from typing import Any, Final
@@ -12,7 +13,7 @@ from typing import Any, Final
 from connector.errors import DeliveryError
 from connector.fhir import bundle as bundles
 from connector.fhir import json as fjson
-from connector.pipeline.carrying import SENDING, Carrying, Sending, Settled
+from connector.pipeline.carrying import SENDING, Carrying, Sending, Settled, Turn
 from connector.pipeline.deliver import Told
 from connector.pipeline.links import Link
 from connector.pipeline.ports import FhirSender
@@ -31,6 +32,7 @@ class ToFhir:
         self._sender, self._store, self._link, self._sending = sender, store, link, sending
         self._revising = Revising(link, store)
         self._settled: OrderedDict[str, Settled] = OrderedDict()
+        self._lock = asyncio.Lock()
 
     async def send(self, item: OutboxItem) -> Told:
         """Raises ``DeliveryError``; what was written until then is remembered, and not sent again."""
@@ -40,7 +42,8 @@ class ToFhir:
         settled = self._settled.setdefault(item.uid, {})
         if len(self._settled) > _REMEMBERED:
             self._settled.popitem(last=False)
-        carrying = Carrying(self._sender, self._store, self._link, self._sending, self._revising, item)
+        turn = Turn(self._lock)
+        carrying = Carrying(self._sender, self._store, self._link, self._sending, self._revising, item, turn)
         try:
             await carrying.run(bundle, settled)
         except DeliveryError as error:
@@ -50,6 +53,8 @@ class ToFhir:
             if error.answer.retry == "never":
                 self._settled.pop(item.uid, None)
             raise
+        finally:
+            turn.give()
         self._settled.pop(item.uid, None)
         return Told(carrying.facts, carrying.written, await carrying.journal())
 

@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from connector.edges.fhir_client import Delivery, FhirClient
 from connector.edges.http_exchange import Waits
 from connector.edges.http_replies import Reply
 from connector.pipeline.carrying import Sending
-from connector.pipeline.dispatch import Delivering
+from connector.pipeline.dispatch import Delivering, Rules
 from connector.pipeline.identity import Identity, Ids
 from connector.pipeline.supervise import Lane
 from connector.pipeline.to_fhir import ToFhir
@@ -30,7 +30,7 @@ SYSTEM: Final = "urn:uuid:00000000-0000-5000-8000-000000000001"
 WAITS: Final = Waits(5, 5, 5, 5, 5)
 
 VISIT: Final = "PV1|1|I|MED3^311^B^STV||||||||||||||||V900101^^^STV^VN"
-ORDER: Final = "OBR|1|A1^STV|F1^STV|24331-1^Lipids^LN|||20261123101500+0100|||||||||||||||||||F"
+ORDER: Final = "OBR|1|A{0}^STV|F{0}^STV|24331-1^Lipids^LN|||20261123101500+0100|||||||||||||||||||F"
 RESULT: Final = "OBX|1|NM|718-7^Hb^LN||{}|g/dL|||||F"
 
 
@@ -38,7 +38,7 @@ def report(control_id: str = "9", value: str = "7.2", patient: str = "70012") ->
     """An ORU with one result, which has no identifier of its own."""
     header = rf"MSH|^~\&|STVADT|STV|CONNECTOR|DEMO|20261123101500+0100||ORU^R01^ORU_R01|{control_id}|P|2.5.1"
     pid = f"PID|1||{patient}^^^STV^MR||Beispiel^Clara||19840212|F"
-    return "".join(f"{line}\r" for line in (header, pid, ORDER, RESULT.format(value)))
+    return "".join(f"{line}\r" for line in (header, pid, ORDER.format(patient), RESULT.format(value)))
 
 
 @dataclass
@@ -105,6 +105,7 @@ async def fhir_room(
     replies: Mapping[int, Reply] | None = None,
     answer_limit: int = 1_000_000,
     network: Sequence[Faults] = (),
+    lane: Literal["link", "patient"] = "link",
     **sending: Any,
 ) -> AsyncIterator[FhirRoom]:
     """``network``: what happens to connections, in turn; ``sending``: further fields of ``Sending``."""
@@ -122,9 +123,10 @@ async def fhir_room(
                 replies=replies or {},
                 answer_limit=answer_limit,
             )
-            cycle = Cycle(store, folder, identity=Identity(ids, SYSTEM, searches=searches))
+            cycle = Cycle(store, folder, lane=lane, identity=Identity(ids, SYSTEM, searches=searches))
             way = ToFhir(client, store, cycle.link, Sending(delivery=delivery, **sending))
-            delivering = Delivering(cycle.link.name, TO_FHIR, store, cycle.clock, way)
+            rules = Rules(lane=lane)
+            delivering = Delivering(cycle.link.name, TO_FHIR, store, cycle.clock, way, rules=rules)
             translating = Translating(cycle.link, TO_FHIR, store, cycle.clock)
             cycle.lanes[TO_FHIR] = Lane(translating, delivering, cycle.clock)
             yield FhirRoom(cycle, partner, server, client, proxy)

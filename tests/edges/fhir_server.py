@@ -52,13 +52,15 @@ class FhirServer:
     """``refuses``: statuses by key or type, that an entry or request about it gets, each once.
 
     ``client_ids``: whether a PUT may create; ``places``: whether answers name what was written; ``tags``:
-    whether they name its version; ``whole``: references must lead to something that is there.
+    whether they name its version; ``whole``: references must lead to something that is there;
+    ``each``: every write makes a version, also one that changes nothing.
     """
 
     client_ids: bool = True
     places: bool = True
     tags: bool = True
     whole: bool = False
+    each: bool = False
     refuses: dict[str, list[int]] = field(default_factory=dict)
     versions: dict[str, list[Json | None]] = field(default_factory=dict)
     messages: list[Json] = field(default_factory=list)
@@ -211,7 +213,7 @@ class FhirServer:
 
     def _write(self, key: str, resource: Json | None) -> None:
         all_ = self.versions.setdefault(key, [])
-        if not all_ or all_[-1] != resource:  # what changes nothing makes no version
+        if self.each or not all_ or all_[-1] != resource:
             all_.append(resource)
 
     def _maybe_refuse(self, url: str) -> None:

@@ -140,6 +140,19 @@ async def test_only_the_entry_that_changed_is_read(tmp_path: Path) -> None:
         assert str(result["valueQuantity"]["value"]) == "8.1"
 
 
+async def test_lanes_do_not_fight_over_what_they_share(tmp_path: Path) -> None:
+    async with fhir_room(tmp_path, FhirServer(each=True), lane="patient") as here:
+        for number in range(1, 25):
+            await here.cycle.receive(report(str(number), value=str(number), patient=f"7{number % 8:04}"))
+        await here.work()
+        for number in range(30, 54):
+            await here.cycle.receive(report(str(number), value=str(number), patient=f"7{number % 8:04}"))
+        await here.work()
+        assert {state for state, *_ in await here.states()} == {"delivered"}
+        assert len(here.server.of("Observation")) == 8
+        assert len(here.server.of("Organization")) < 8
+
+
 @pytest.mark.parametrize("first", [False, True])
 async def test_what_was_never_seen_is_read_first_where_the_profile_says_so(
     tmp_path: Path, first: bool
