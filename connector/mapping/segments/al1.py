@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..datatypes.coded import meant
 from ..datatypes.kept import Kept
 from ..datatypes.primitives import Code, date_time
+from ..datatypes.worded import Worded
 from ..fields import Field, One
 from ..lens import Item, Joint
 from ..places import Json
@@ -20,11 +21,11 @@ AL1_ALLERGYINTOLERANCE = (
     One(
         "AL1-2",
         "",
-        (ALLERGEN_TYPE,),
+        (Worded(ALLERGEN_TYPE),),
         shared=True,
     ),
     concept("AL1-3", "code"),
-    One("AL1-4", "", (SEVERITY,), shared=True),
+    One("AL1-4", "", (Worded(SEVERITY),), shared=True),
     Field("AL1-5", "reaction", (Item("1", "manifestation.0.text"),)),
     value("AL1-6", "onsetDateTime", date_time),
 )

@@ -6,6 +6,7 @@ from ..datatypes.coded import OneCoding, meant
 from ..datatypes.identifiers import EI_IDENTIFIER
 from ..datatypes.primitives import date_time
 from ..datatypes.references import identified
+from ..datatypes.worded import Worded
 from ..fields import Field, One
 from ..lens import Item
 from ..places import Json, copies
@@ -17,9 +18,9 @@ from .rows import concept, value
 from .standing import CLINICAL, ERROR, VERIFICATION, Standing
 
 IAM_ALLERGYINTOLERANCE = (
-    One("IAM-2", "", (ALLERGEN_TYPE,), shared=True),
+    One("IAM-2", "", (Worded(ALLERGEN_TYPE),), shared=True),
     concept("IAM-3", "code"),
-    One("IAM-4", "", (SEVERITY,), shared=True),
+    One("IAM-4", "", (Worded(SEVERITY),), shared=True),
     Field("IAM-5", "reaction", (Item("1", "manifestation.0.text"),)),
     Standing(),
     Field("IAM-7", "identifier", EI_IDENTIFIER, most=1),

@@ -10,6 +10,7 @@ from ..datatypes.identifiers import EI_IDENTIFIER
 from ..datatypes.kept import Kept
 from ..datatypes.primitives import Code, End, instant
 from ..datatypes.references import identified, practitioner
+from ..datatypes.worded import Worded
 from ..fields import Field, One
 from ..lens import Item
 from ..places import Json
@@ -47,7 +48,7 @@ SCH_APPOINTMENT = (
     _contact("SCH-12", _PLACER),
     _contact("SCH-16", _FILLER),
     _contact("SCH-20", _ENTERER_KIND),
-    One("SCH-25", "", (Kept(Item("1", "status", Code("HL70278")), "HL70278", under="_status"),)),
+    One("SCH-25", "", (Worded(Kept(Item("1", "status", Code("HL70278")), "HL70278", under="_status")),)),
 )
 
 SCH_SERVICEREQUEST = (
