@@ -153,7 +153,7 @@ class GroupCommit:
         try:
             units = [unit for job in batch if (unit := _savepoint(connection, job))]
             self._append(connection, [draft for unit in units for draft in unit.drafts])
-            _tally(connection, units)
+            tally(connection, units)
             self._durable(connection)
         except BaseException as error:
             self._roll_back(connection)
@@ -215,7 +215,8 @@ def _savepoint(connection: Connection, job: _Job) -> Unit | None:
     return unit if job.error is None else None
 
 
-def _tally(connection: Connection, units: Sequence[Unit]) -> None:
+def tally(connection: Connection, units: Sequence[Unit]) -> None:
+    """Add what the units have counted to the tallies."""
     changes: Counter[tuple[str, str, str]] = Counter()
     for unit in units:
         for link, direction, name, by in unit.counted:
