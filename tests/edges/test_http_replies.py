@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from email.utils import format_datetime
+from pathlib import Path
 
 import pytest
 
@@ -91,3 +93,10 @@ def test_a_date_to_come_back_at_becomes_seconds(ahead: int, seconds: float) -> N
 @pytest.mark.parametrize("text", ["9" * 400, "9" * 5000])
 def test_a_wait_of_any_length_is_bounded(text: str) -> None:
     assert retry_after(text) == LONGEST_WAIT
+
+
+def test_the_table_of_the_profiles_page_is_that_of_the_code() -> None:
+    text = (Path(__file__).parents[2] / "profiles" / "README.md").read_text()
+    rows = re.findall(r"^\| `(retry|read again|dead|hold)` \| ([0-9, ]+) \|", text, re.MULTILINE)
+    said = {int(status): word for word, statuses in rows for status in statuses.split(", ")}
+    assert said == dict(STATUSES)
