@@ -148,30 +148,41 @@ def missing(structure: Structure, names: tuple[str, ...]) -> tuple[str, ...]:
 def gaps(structure: Structure, names: tuple[str, ...], name: str) -> list[int]:
     """Where a required segment that is nowhere in a message belongs: the positions before which it stands.
 
-    One in every group that is there and demands it, behind what stands before it in that group.
+    One in every group that is there and demands it, behind what stands before it in that group; a demanded
+    group that begins with it is begun with it.
     """
     places = assign(structure, names)
     found: list[int] = []
-    for path, group in _demanding(structure.root, (), name):
+    for path, group, slot in _demanding(structure.root, (), name):
+        if slot != name and any(
+            _steps(place.group_path)[: len(path) + 1] == (*path, slot) for place in places
+        ):
+            continue
         order = {part.name: rank for rank, part in enumerate(group.parts)}
         rows: dict[Path, list[int]] = {}
         for at, place in enumerate(places):
             there = place.group_path
-            if tuple(step for step, _ in there[: len(path)]) == path:
+            if _steps(there[: len(path)]) == path:
                 inner = there[len(path)][0] if len(there) > len(path) else names[at]
                 last = rows.setdefault(there[: len(path)], [])
-                if order.get(inner, len(order)) < order[name]:
+                if order.get(inner, len(order)) < order[slot]:
                     last.append(at)
         found += [max(before) + 1 for before in rows.values() if before]
     return found
 
 
-def _demanding(part: Part, path: tuple[str, ...], name: str) -> Iterator[tuple[tuple[str, ...], Part]]:
-    """The groups that demand a segment, with their paths."""
-    if any(one.name == name and one.required and not one.parts for one in part.parts):
-        yield path, part
+def _steps(path: Path) -> tuple[str, ...]:
+    return tuple(step for step, _ in path)
+
+
+def _demanding(part: Part, path: tuple[str, ...], name: str) -> Iterator[tuple[tuple[str, ...], Part, str]]:
+    """The groups that demand a segment, with their paths, and by which of their parts."""
     for one in part.parts:
-        if one.parts:
+        if one.name == name and one.required and not one.parts:
+            yield path, part, name
+        elif one.parts:
+            if one.required and one.parts[0].required and one.parts[0].name == name:
+                yield path, part, one.name
             yield from _demanding(one, (*path, one.name), name)
 
 

@@ -43,6 +43,7 @@ ADDED: Final[Mapping[str, Mapping[int, Default]]] = {
     "EVN": {2: ("MSH", 7)},
     "PV1": {1: "1", 2: "N"},  # there is no visit
     "RXR": {1: '""'},  # there is a route, and nobody says which
+    "PRD": {1: '""'},  # a referral is from or to somebody, and nobody says who
 }
 """Segments that some structures demand, with what they say where FHIR has no word for them."""
 

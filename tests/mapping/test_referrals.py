@@ -132,3 +132,24 @@ def test_contacts_of_an_authorization_are_nobodys_here() -> None:
     made = MADE.to_fhir(text)
     assert "extension" not in only(made.bundle, "PractitionerRole")
     assert {"CTD-1", "CTD-2"} <= {*made.lost}
+
+
+def test_a_referral_of_fhir_that_names_nobody_has_a_provider_who_is_nobody() -> None:
+    """The structure demands a PRD, and nothing is made up to fill it."""
+    system = "http://terminology.hl7.org/CodeSystem/v2-0003"
+    header = {
+        "resourceType": "MessageHeader",
+        "eventCoding": {"system": system, "code": "I12"},
+        "source": {"name": "A", "endpoint": "urn:x"},
+    }
+    patient = {"resourceType": "Patient", "id": "p", "name": [{"family": "Roe"}]}
+    patient["identifier"] = [{"system": "urn:id:H", "value": "1"}]
+    request = {"resourceType": "ServiceRequest", "id": "s", "status": "active", "intent": "order"}
+    request |= {"subject": {"reference": "Patient/p"}, "identifier": [{"value": "R1"}]}
+    entries = [{"resource": one} for one in (header, patient, request)]
+    written = MADE.to_v2({"resourceType": "Bundle", "type": "message", "entry": entries}).message
+    assert [line for line in written.split("\r") if line.startswith(("PRD", "RF1"))][1:] == ['PRD|""']
+    again = MADE.to_fhir(written)
+    assert not of_type(again.bundle, "PractitionerRole")
+    assert not of_type(again.bundle, "Practitioner")
+    assert "requester" not in of_type(again.bundle, "ServiceRequest")[0]
