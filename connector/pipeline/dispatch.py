@@ -131,16 +131,20 @@ class Delivering:
 
     async def _begin(self) -> None:
         """Take up as many lanes as there are free hands."""
-        free = (1 if self._rules.lane == "link" else self._rules.parallel) - len(self._hands)
         now = self._clock()
-        places = self._breaker.places(now)
-        free = free if places is None else min(free, places)
+        free = self._free(now)
         if free < 1 or not await self._may_go():
             return
         for items in await self._found(now, free):
             self._breaker = self._breaker.begun(now)
             hand = asyncio.create_task(self._hand(items))
             self._hands[hand] = frozenset(one.id for one in items)
+
+    def _free(self, now: dt.datetime) -> int:
+        """How many lanes may be taken up besides those in hand."""
+        free = (1 if self._rules.lane == "link" else self._rules.parallel) - len(self._hands)
+        places = self._breaker.places(now)
+        return free if places is None else min(free, places)
 
     async def _found(self, now: dt.datetime, free: int) -> list[list[OutboxItem]]:
         """What each free hand may send: of the link's lane several, of a patient's its head."""
@@ -155,11 +159,12 @@ class Delivering:
 
     async def _ended(self) -> bool:
         """Wait until something in hand ends, or there may be more to begin; raises what a hand raised."""
-        bell = asyncio.create_task(self.woken.wait())
+        bells = [asyncio.create_task(self.woken.wait())] if self._free(self._clock()) > 0 else []
         try:
-            await asyncio.wait({*self._hands, bell}, timeout=LOOK, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({*self._hands, *bells}, timeout=LOOK, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            bell.cancel()
+            for bell in bells:
+                bell.cancel()
         ended = [hand for hand in self._hands if hand.done()]
         for hand in ended:
             del self._hands[hand]
