@@ -86,11 +86,12 @@ def listening(chosen: MllpListener | HttpsListener, table: str) -> socket.socket
         ) from None
 
 
-def link_of(profile: Profile) -> Link:
-    """A profile as the cycle needs it."""
+def link_of(profile: Profile, *, bound: bool = True) -> Link:
+    """A profile as the cycle needs it. ``bound``: the maps are made ready, for who translates."""
     sender, receiver = profile.v2.sender, profile.v2.receiver
     translator = Translator.of(profile)
-    translator.bind(profile.v2.messages)  # acknowledgments would wait for it
+    if bound:
+        translator.bind(profile.v2.messages)  # acknowledgments would wait for it
     return Link(
         name=profile.name,
         translator=translator,

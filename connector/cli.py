@@ -21,6 +21,7 @@ COMMANDS: Final = {
     "translate": "Translate HL7 v2 to FHIR, or FHIR to HL7 v2.",
     "maps": "Print what each v2 field becomes in FHIR, and what comes back.",
     "send": "Send HL7 v2 over MLLP with mutual TLS and print the acknowledgments.",
+    "take": "Take the HL7 v2 messages of a file, as if the partner had sent them.",
     "status": "Show what was received, delivered and what waits.",
     "queue": "See what waits, what blocks it, and what to do.",
     "replay": "Put messages back into their lanes.",

@@ -14,10 +14,9 @@ from connector.pipeline.entries import Trail, reason, seen
 from connector.pipeline.links import NOBODY, Link, Links
 from connector.pipeline.ports import Clock, Ids, Judge, Peer
 from connector.pipeline.quotas import Seconds, Shares
-from connector.pipeline.taking import Heard, Source, Taking
+from connector.pipeline.taking import HEAD, Heard, Source, Taking
 from connector.store import Direction, Store
 
-HEAD: Final = 4096  # bytes in which the MSH of a frame that is too large is looked for
 _log: Final = structlog.get_logger(__name__)
 _IN: Final = Direction.TO_FHIR
 

@@ -17,6 +17,7 @@ import structlog
 from connector.errors import (
     AnswerNotUnderstood,
     ConnectorError,
+    FrameTooLarge,
     MessageError,
     ShuttingDown,
     UnableToWork,
@@ -34,6 +35,7 @@ from connector.pipeline.ports import Clock, Entry, Ids, Judge
 from connector.store import Accepted, Direction, InboxKey, Received, Store
 
 Heard = Callable[[str, str, str], bool]
+HEAD: Final = 4096  # bytes in which the MSH of what is too large is looked for
 _IN: Final = Direction.TO_FHIR
 _BYTES: Final = "8859/1"  # reads every byte, and gives the very same back
 _log: Final = structlog.get_logger(__name__)
@@ -98,6 +100,8 @@ class Taking:
 
     async def take(self, link: Link, payload: bytes, source: Source) -> Outcome:
         """Take one message, or say why not."""
+        if len(payload) > link.frame_bytes:
+            return await self._too_large(link, payload, source)
         try:
             text = charset.decode(payload, profile_charset=link.charset)
             message = Message.parse(text.text)
@@ -121,6 +125,12 @@ class Taking:
             return Outcome(self._answers.unread(worst, self._ids()), worst.answer.acknowledgment, "", worst)
         case = self._case(link, payload, Source({}), message, _BYTES)
         return self._said(case, errors)
+
+    async def _too_large(self, link: Link, payload: bytes, source: Source) -> Outcome:
+        error = FrameTooLarge(f"the message passes the limit of {link.frame_bytes} bytes", fix="send less")
+        trail = Trail(self._clock, link.name, _IN)
+        await self._record(link, error, [trail.refused("message:v2:refused", error, actor=source.actor)])
+        return self.refusal(link, payload[:HEAD], [error])
 
     async def _decide(self, case: _Case) -> Outcome:
         if case.message.message_code in modes.ACKNOWLEDGMENTS:

@@ -71,6 +71,12 @@ _ELSEWHERE: Final = Statement(
     .limit(bindparam("limit"))
 )
 _RELANE: Final = Statement(_ROW_IS.values(lanes=bindparam("lane")))
+_TOLD: Final = Statement(
+    select(_C.id).where(
+        _C.inbox_id == bindparam("inbox_id"),
+        text(f"direction = '{Direction.ANSWER}' AND delivery = '{Delivery.DELIVERED}'"),
+    )
+)
 _ACKNOWLEDGE: Final = Statement(_ROW_IS.values(acknowledgment=bindparam("said")))
 
 IS_OPEN: Final = (Delivery.QUEUED, Delivery.SENDING)
@@ -229,6 +235,11 @@ class OutboxRows:
         else:
             self.lanes.enter(unit.connection, row, found["link"], found["direction"], found["lanes"])
         self._settle(unit, found, None)
+
+    def say_again(self, unit: Unit, inbox_id: int) -> None:
+        """Hand over once more what the sender of a message was told of it, if it was: it asks again."""
+        for (row,) in _TOLD.run(unit.connection, inbox_id=inbox_id).all():
+            self.replay(unit, row)
 
     def acknowledged(self, unit: Unit, row: int, said: Acknowledgment) -> None:
         """What the partner's application said of a message that it had taken."""

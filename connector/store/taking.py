@@ -40,7 +40,8 @@ class Taking(Door):
     ) -> Accepted:
         """Take a message, with the answer that a repeated one will get again.
 
-        A duplicate (same key) leaves only its audit entries: ``if_duplicate``, or ``entries`` if None.
+        A duplicate (same key) leaves only its audit entries: ``if_duplicate``, or ``entries`` if None; an
+        application acknowledgment that was handed over goes out again.
         ``if_reused``: entries besides, where the control id came before with another content.
         ``refuse_reused``: a control id that came before with another content raises
         ``DuplicateControlId`` and leaves nothing; otherwise ``Accepted.control_id_reused`` tells.
@@ -53,6 +54,8 @@ class Taking(Door):
             again = accepted.duplicate and if_duplicate is not None
             unit.record((if_duplicate or ()) if again else entries)
             unit.record(if_reused if accepted.control_id_reused else ())
+            if accepted.duplicate and received.owed:
+                self._outbox.say_again(unit, accepted.id)
             if sequence is not None and not accepted.duplicate:
                 SequenceRows(self._keys).take(unit, received.link, *sequence)
             return accepted

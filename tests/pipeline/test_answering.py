@@ -97,6 +97,18 @@ async def test_it_is_said_once(answered: Answered) -> None:
     assert await answered.tell() == [("AA", "M1")]
 
 
+async def test_a_sender_that_asks_again_is_told_again_under_the_same_control_id(answered: Answered) -> None:
+    first = await answered.receive(asking("M1"))
+    assert await answered.receive(asking("M1")) == first
+    await answered.run()
+    assert await answered.tell() == [("AA", "M1")]
+    assert await answered.receive(asking("M1")) == first
+    await answered.run()
+    assert await answered.tell() == [("AA", "M1")] * 2
+    assert len({control_id for control_id, _, _ in answered.sender.got}) == 1
+    assert len(answered.fhir.got) == 1
+
+
 async def test_a_sender_without_a_commit_acknowledgment_hears_of_its_message_once_it_is_delivered(
     answered: Answered,
 ) -> None:
