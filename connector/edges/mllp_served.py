@@ -67,7 +67,7 @@ class Connection:
         self._reading: asyncio.Timeout | None = None
         self._draining = False
         self._held = 0
-        self._writing = asyncio.Lock()  # answers and what is posted take turns
+        self._turn = asyncio.Lock()  # nothing is posted between a frame and its answer
 
     @property
     def peer(self) -> Peer:
@@ -158,11 +158,12 @@ class Connection:
 
     async def _answer_all(self) -> MllpEvent | None:
         for event in self._framer.events():
-            answer = await self._answer(event)
-            if answer is None:
-                return MllpEvent.CLOSED
-            if answer and not await self._send(answer):
-                return MllpEvent.SLOW_READER
+            async with self._turn:
+                answer = await self._answer(event)
+                if answer is None:
+                    return MllpEvent.CLOSED
+                if answer and not await self._write(frame(answer)):
+                    return MllpEvent.SLOW_READER
             if self._draining:
                 return MllpEvent.DRAINED
         return None
@@ -184,25 +185,26 @@ class Connection:
             await self._answer(event)
 
     async def post(self, payload: bytes) -> None:
-        """Write what the peer did not ask for at this moment. Raises OSError if it cannot be."""
+        """Write what the peer did not ask for at this moment, once what is in hand is answered.
+
+        Raises OSError where the connection does not take it.
+        """
         block = frame(payload)
-        if self._draining or self._writer.is_closing():
-            raise ConnectionResetError
-        if not await self._write(block):
+        async with self._turn:
+            if self._draining or self._writer.is_closing():
+                raise ConnectionResetError
+            taken = await self._write(block)
+        if not taken:
             self.abort()
             raise TimeoutError
 
-    async def _send(self, answer: bytes) -> bool:
-        return await self._write(frame(answer))
-
     async def _write(self, block: bytes) -> bool:
-        async with self._writing:
-            self._writer.write(block)
-            try:
-                async with asyncio.timeout(self._server.limits.write_timeout):
-                    await self._writer.drain()
-            except TimeoutError:
-                return False
+        self._writer.write(block)
+        try:
+            async with asyncio.timeout(self._server.limits.write_timeout):
+                await self._writer.drain()
+        except TimeoutError:
+            return False
         return True
 
     async def _finish(self, event: MllpEvent) -> None:

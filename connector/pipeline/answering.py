@@ -13,7 +13,7 @@ import base64
 import hashlib
 from typing import Final, Protocol
 
-from connector.errors import ANSWERS, ConnectorError
+from connector.errors import ANSWERS, ConnectorError, UnreadableMessage
 from connector.hl7v2 import ack, charset, modes
 from connector.hl7v2.tree import Message
 from connector.pipeline.answers import CONTROL_ID
@@ -51,19 +51,22 @@ class Answering:
         return len(owed)
 
     async def _answer(self, owed: Owed) -> None:
-        message, named = _read(owed.payload, self.link.charset)
         error = None if owed.state is State.DELIVERED else undelivered(owed.reason)
         code = error.answer.acknowledgment if error else "AA"
-        msh = message.msh
-        wanted = code in modes.afterwards(self.link.answers, msh.field(15), msh.field(16))
-        outgoing = self._outgoing(owed, message, named, code, error) if wanted else None
-        why = reason(error) if error else ""
-        entry = self._trail.did("message:v2:answered", owed.uid, code=code, sent=wanted, cause=why)
+        try:
+            outgoing = self._outgoing(owed, code, error)
+        except UnreadableMessage:  # a person has corrected it beyond recognition: nobody is answered
+            outgoing = None
+        why, sent = reason(error) if error else "", outgoing is not None
+        entry = self._trail.did("message:v2:answered", owed.uid, code=code, sent=sent, cause=why)
         await self._store.answered(owed.id, outgoing, error is None, [entry])
 
-    def _outgoing(
-        self, owed: Owed, message: Message, named: str, code: str, error: ConnectorError | None
-    ) -> Outgoing:
+    def _outgoing(self, owed: Owed, code: str, error: ConnectorError | None) -> Outgoing | None:
+        """None where the sender does not want to hear of this outcome."""
+        message, named = _read(owed.payload, self.link.charset)
+        msh = message.msh
+        if code not in modes.afterwards(self.link.answers, msh.field(15), msh.field(16)):
+            return None
         identity = control_id(owed.uid)
         text = ack.ack(
             message,

@@ -83,6 +83,27 @@ async def test_a_notice_does_not_mix_with_the_answers_under_way(site: Site) -> N
         assert got.count(("AA", "N1")) == 50
 
 
+async def test_a_notice_waits_until_the_frame_in_hand_is_answered(site: Site) -> None:
+    """The application acknowledgment of a message never comes before its accept acknowledgment."""
+    committed = asyncio.Event()
+
+    async def commit(payload: bytes) -> None:
+        await committed.wait()
+
+    async with listening(site) as ward, connected(site, ward.port) as (reader, writer):
+        ward.before = commit
+        await ward.sees(MllpEvent.OPENED)
+        writer.write(frame_of("1"))
+        await until(lambda: ward.server.held == 0 and ward.server.connections == 1)
+        await asyncio.sleep(0.05)
+        post = asyncio.create_task(ward.server.post(NOTICE, anybody))
+        await asyncio.sleep(0.05)
+        assert not post.done()
+        committed.set()
+        assert await answers(reader, 2) == [("AA", "1"), ("AA", "N1")]
+        await post
+
+
 async def test_a_peer_that_does_not_read_its_notices_is_cut(site: Site) -> None:
     async with (
         listening(site, MllpLimits(write_timeout=0.2)) as ward,
