@@ -69,7 +69,7 @@ def put_list(
         return  # nothing new here: another resource has changed what these fields say, or none says it
     elsewhere = _elsewhere(fields, priors, wanted, before, homes)
     if any(home is None and n not in elsewhere for n, home in enumerate(homes)):
-        homes = _placed(fields, priors, wanted, homes, scope, elsewhere)
+        homes = _placed(fields, priors, wanted, homes, scope, elsewhere, new=not before or not any(priors))
     for n, each in enumerate(fields):
         mine = [(element, home[1]) for element, home in zip(wanted, homes) if home and home[0] == n]
         said = [element for element, home in zip(wanted, homes) if home and home[1]]
@@ -160,8 +160,8 @@ def _placed(
     homes: list[Home | None],
     scope: Scope,
     elsewhere: set[int],
+    new: bool,
 ) -> list[Home | None]:
-    new = not any(priors)
     ways = [
         {home[0]: 0} if home else {} if n in elsewhere else _costs(fields, priors, element, scope)
         for n, (home, element) in enumerate(zip(homes, wanted))

@@ -201,3 +201,10 @@ def test_a_duplicate_of_a_patient_is_a_link_by_its_number() -> None:
 def test_an_organization_without_a_name_is_no_guarantor() -> None:
     made = MADE.to_fhir(message(ACCOUNT, at("GT1", _1="1", _2="G2", _21="^^^^^^^^^77")))
     assert made.lost == ["GT1-2", "GT1-21"]
+
+
+def test_the_numbers_of_a_coverage_keep_their_order() -> None:
+    text = message(PID, at("IN1", _1="1", _2="A^^SCT^B", _46="OLD"), at("IN2", _6="M1", _61="9^^^H^PI"))
+    numbers = only(lawful(MADE, text), "Coverage")["identifier"]
+    assert [one["value"] for one in numbers] == ["A", "B", "OLD", "M1", "9"]
+    assert lines(MADE.to_v2(MADE.to_fhir(text).bundle).message)["IN2"].split("|")[61] == "9^^^H^PI"

@@ -89,7 +89,9 @@ class _FurtherNumbers:
         for n in range(len(_FURTHER)):
             said, unsaid = self._view(n, comps, scope)
             if said:
-                node.setdefault("identifier", []).append({**said, **_MARK})
+                numbers = node.setdefault("identifier", [])
+                behind = sum(is_plan(one) or one.get("use") == _MARK["use"] for one in numbers[: n + 1])
+                numbers.insert(behind, {**said, **_MARK})  # whatever field says others, these stand first
             lost += [f"{self.number}.{at}" for at in unsaid]
         return lost or None
 
