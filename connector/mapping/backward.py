@@ -33,6 +33,7 @@ def to_v2(before: forward.Forward, target: Target, order: tuple[str, ...]) -> Me
     target.base = before.assembly.resources
     native.adapt(target, maps)
     scope = Scope(prior.delimiters, before.assembly, target, before.assembly)
+    scope.version = prior.version
     layout = Layout(prior, before.plan, maps.planner.units, order)
     for n, spoken in enumerate(before.spoken):
         layout.know(n, spoken.references[0])

@@ -85,19 +85,35 @@ def _order_results(message: Message, found: structure.Structure) -> None:
         segment.set(1, str(number))
 
 
-def renew(message: Message, prior: Message) -> None:
+def renew(message: Message, prior: Message, before: str) -> None:
     """The fields that have defaults, of the segments that a message has over its prior one.
 
-    An order that the prior message placed is changed by this one (ORC-1 ``XO``), or what its status asks for.
+    An order that the prior message placed is changed by this one (ORC-1 ``XO``), or what its status asks for,
+    where anything is said of it now that the text ``before`` did not.
     """
     there = {id(segment) for segment in prior.segments}
     asked = CONTROLS.get(message.message_code, {})
+    said = {tuple(map(str, order)) for order in _orders(Message.parse(before))} if asked else set()
+    placed = [order for order in _orders(message) if asked and order[0].field(1) == asked[""]]
+    for order in placed:
+        if id(order[0]) in there and tuple(map(str, order)) not in said:
+            status = order[0].value(5)
+            order[0].set(1, asked.get(status or CHANGED, CHANGED))
     for segment in message.segments:
         if id(segment) not in there:
             _control(message, segment)
             _fill(message, segment)
-        elif segment.name == "ORC" and asked and segment.field(1) == asked[""]:
-            segment.set(1, asked.get(segment.value(5) or CHANGED, CHANGED))
+
+
+def _orders(message: Message) -> list[list[Segment]]:
+    """The orders of a message: an ORC and what stands behind it."""
+    found: list[list[Segment]] = []
+    for segment in message.segments:
+        if segment.name == "ORC":
+            found.append([segment])
+        elif found:
+            found[-1].append(segment)
+    return found
 
 
 def _order_controls(message: Message) -> None:

@@ -40,6 +40,7 @@ class Scope:
     ``plain``: clean and not parted, so leaves may be taken as they are. ``refer``: takes in a resource
     that a row made (kind, identity seed, content, owner) and returns its ``Type/id``. ``owner``: the
     reference of the resource being built, under which things without an identifier are told apart.
+    ``version``: of the message that is written.
     """
 
     __slots__ = (
@@ -61,6 +62,7 @@ class Scope:
         "subcomponent",
         "target",
         "unescape",
+        "version",
     )
 
     def __init__(
@@ -81,6 +83,7 @@ class Scope:
         self.target = target
         self.base = base
         self.owner = ""
+        self.version = ""
         self.plain = self.clean = False
         self.parted = True
 
@@ -88,7 +91,7 @@ class Scope:
         """The same surroundings, but what is referred to there is not taken in here."""
         gathered = self.gathered.apart()
         found = Scope(self.delimiters, gathered, self.target, gathered)
-        found.owner = self.owner
+        found.owner, found.version = self.owner, self.version
         return found
 
     def look_at(self, text: str) -> None:

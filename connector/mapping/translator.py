@@ -208,7 +208,7 @@ class Translator:
         if prior is None and (envelope.event or not was_v2):
             complete(message)
         elif prior is not None and envelope.event:
-            renew(message, start)
+            renew(message, start, sent)
         self.filling.write(message)
         return Translation({}, str(message), self._unsaid(message, target, sent))
 

@@ -308,6 +308,16 @@ def test_two_doctors_of_one_name_without_numbers_are_not_taken_for_one_of_anothe
     assert ids[0].isdisjoint(ids[1])
 
 
+def test_two_doctors_of_one_name_without_numbers_stay_two_beside_two_patients() -> None:
+    made = MADE.to_fhir(
+        "MSH|^~\\&|A|B|||20240101||ADT^A17^ADT_A17|1|P|2.5.1\rEVN||20240101\r"
+        "PID|||1^^^H^MR\rPV1||I|||||^Roe^Jane\rPID|||2^^^H^MR\rPV1||I|||||^Roe^Jane\r"
+    )
+    doctors = [e["resource"] for e in made.bundle["entry"] if e["resource"]["resourceType"] == "Practitioner"]
+    assert [one["name"] for one in doctors] == [[{"family": "Roe", "given": ["Jane"]}]] * 2
+    assert doctors[0]["id"] != doctors[1]["id"]
+
+
 def test_a_place_is_a_chain_from_the_bed_to_the_site() -> None:
     levels = _referred("W1^12^2^NORTH^^N^B1^3", "PV1-3", "Location")
     assert [one["physicalType"]["coding"][0]["code"] for one in levels] == [

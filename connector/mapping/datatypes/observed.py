@@ -32,11 +32,17 @@ _COMPARATORS = ("<", "<=", ">", ">=")
 _VALUE = "value"
 _UNITS, _LONGEST = 4096, 100  # units remembered, and their characters
 _DAY = len("20240818")
+_INSTANTS = ("TS", "DTM")  # DTM since v2.6 (HL7 table 0125)
 _FORMS = (
     "Quantity", "String", "CodeableConcept", "DateTime", "Time", "Period", "Range", "Ratio", "SampledData"
 )  # fmt: skip
 ATTACHED = "http://hl7.org/fhir/5.0/StructureDefinition/extension-Observation.valueAttachment"
 ORIGINAL = "http://hl7.org/fhir/StructureDefinition/originalText"
+
+
+def _is_old(version: str) -> bool:
+    """Whether a version knows no DTM yet; one that is not named is none of these."""
+    return version.startswith(("2.1", "2.2", "2.3", "2.4", "2.5"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +253,7 @@ class _ObservedValue:
         kinds, texts, units = zip(*written) if written else (("",), ("",), ("",))
         if kinds[0] == "ST" and sent(segment, 5) and not sent(segment, 2):
             kinds = ("",)  # text goes on without a type
-        if kinds[0] == "DTM" and sent(segment, 2) == "DT" and len(sent(segment, 5)) > _DAY:
+        if kinds[0] in _INSTANTS and sent(segment, 2) == "DT" and len(sent(segment, 5)) > _DAY:
             kinds = ("DT",)  # a day that was a time goes on being one
         write_field(segment, 2, kinds[:1], scope)
         write_field(segment, 5, texts, scope)
@@ -283,11 +289,12 @@ class _ObservedValue:
             return (before if before in _CODED else "CWE"), join(comps).rstrip(scope.component), ""
         if name in ("valueDateTime", "valueTime"):
             kinds, codec = (
-                (("TM",), self.times) if name == "valueTime" else (("DT", "TS", "DTM"), self.instants)
+                (("TM",), self.times) if name == "valueTime" else (("DT", *_INSTANTS), self.instants)
             )
             text = codec.to_v2(value) or ""
             fits = before in kinds and not (before == "DT" and len(text) > _DAY)
-            return (before if fits else kinds[-1]), scope.escape(text), ""
+            usual = "TS" if name == "valueDateTime" and _is_old(scope.version) else kinds[-1]
+            return (before if fits else usual), scope.escape(text), ""
         if name == "valuePeriod":
             ends = [
                 self.instants.to_v2(value.get(end)) or "" if value.get(end) else ""

@@ -106,6 +106,7 @@ ORDER = Unit(
             obr.identity,
             links={**_PATIENT, **_VISIT, "basedOn.0": ("", 1)},
             default=_UNKNOWN_REPORT,
+            complete=obr.in_order,
         ),
         _ANSWERED,
         _requester("basedOn.0/requester"),

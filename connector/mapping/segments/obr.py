@@ -102,10 +102,15 @@ def complete_order(node: Json, around: Around) -> None:
     The numbers that an order is known by come first, the placer's before the filler's; alternate numbers and
     that of its group stand behind them, wherever ORC and OBR had them.
     """
-    if len(node.get("identifier", ())) > 1:
-        node["identifier"].sort(key=_rank)
+    in_order(node, around)
     if "orderDetail" in node and "code" not in node:
         node["code"] = dict(UNKNOWN)
+
+
+def in_order(node: Json, around: Around) -> None:
+    """The numbers of a report stand as those of its order do."""
+    if len(node.get("identifier", ())) > 1:
+        node["identifier"].sort(key=_rank)
 
 
 _RANKS: Final = {"PLAC": 0, "FILL": 1}
@@ -117,6 +122,7 @@ def _rank(identifier: Json) -> int:
 
 def previous(node: Json, around: Around) -> None:
     """Previous results (ORC-1 ``PR``) do not belong to the visit of this message (HL7 v2.5.1 ch. 4.4.6)."""
+    in_order(node, around)
     if around.value("ORC-1") == "PR":
         node.pop("encounter", None)
 
