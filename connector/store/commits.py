@@ -21,7 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from connector.errors import AuditRefused, ConnectorError, Overloaded, ShuttingDown, StoreUnavailable
 from connector.store import database, tallies
-from connector.store.checkpoints import Checkpoints
+from connector.store.checkpoints import Checkpoints, copy
 from connector.store.records import AuditPort, Direction
 
 BATCH: Final = 256  # callers that share one commit at most
@@ -83,9 +83,9 @@ class GroupCommit:
         self._connection: Connection | None = connection
         self._waiting: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._closed = False
+        self._checkpoints = Checkpoints(engine)
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
-        self._checkpoints = Checkpoints(engine)
 
     def submit(self, work: Work[Result]) -> asyncio.Future[Result]:
         """Do ``work`` in the next transaction; resolves once it is on the disk.
@@ -116,8 +116,16 @@ class GroupCommit:
             _resolve(batch)
             if last:
                 break
+            if self._checkpoints.long.is_set():
+                self._shorten()
         if self._connection is not None:
             self._connection.close()
+
+    def _shorten(self) -> None:
+        """Nobody writes now: copy the rest of the log, so that the next transaction begins it anew."""
+        self._checkpoints.long.clear()
+        with contextlib.suppress(SQLAlchemyError):
+            copy(self._connected())
 
     def _batch(self, first: _Job) -> tuple[list[_Job], bool]:
         batch = [first]
