@@ -11,6 +11,7 @@ import signal
 import socket
 import time
 import uuid
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Final
@@ -168,6 +169,7 @@ class Service:
         self._links = Links(link_of(profile) for profile in profiles)
         self._closing: list[Callable[[], Awaitable[None]]] = []
         self._senders: dict[str, senders.SenderSide] = {}
+        self._awaiting = defaultdict[str, list[Callable[[str, str], bool]]](list)  # acknowledgments, by link
         lanes = [lane for profile in profiles for lane in self._lanes(profile)]
         self._supervisor = Supervisor(lanes)
         judge = Judge() if any(link.strict for link in self._links.all) else None
@@ -206,13 +208,13 @@ class Service:
         files = tls_files(self._settings.tls)
         side = senders.side_of(sender.answers, link, self._links, lambda: tls.client_context(files))
         self._senders[link.name] = side
+        self._awaiting[link.name].append(side.heard)
         self._closing.append(side.close)
         return [senders.lane_of(link, self._store, now, side, profile.delivery.parallel)]
 
     def _heard(self, link: str, code: str, control_id: str) -> bool:
-        """An acknowledgment came in; whether it is of an answer of ours."""
-        side = self._senders.get(link)
-        return side is not None and side.heard(code, control_id)
+        """An acknowledgment came in; whether it is of an answer or a message of ours."""
+        return any(hears(code, control_id) for hears in self._awaiting.get(link, ()))
 
     def _fhir_side(self, profile: Profile) -> ToFhir:
         files = tls_files(self._settings.tls)
@@ -231,6 +233,7 @@ class Service:
         afterwards = Afterwards(profile.name, self._store, now)
         side = HospitalSide.of(profile.name, partner, context, now, fresh, afterwards.heard)
         self._closing.append(side.close)
+        self._awaiting[profile.name] += [side.heard, afterwards.overheard]
         return ToV2(side, replies_of(partner), committed_of(partner), afterwards)
 
     def _mllp_server(self) -> MllpServer:

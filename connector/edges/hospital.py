@@ -86,6 +86,14 @@ class HospitalSide:
         except ConnectorError as error:
             raise AnswerNotUnderstood("the answer is no acknowledgment", location=error.location) from None
 
+    def heard(self, code: str, control_id: str) -> bool:
+        """An acknowledgment came over a connection of the partner's own, as enhanced mode allows; whether a
+        message waits for it here. Of an answer that came so the code alone is known."""
+        if self._mode is Mode.ORIGINAL or code not in APPLICATION_CODES:
+            return False
+        payload = rf"MSH|^~\&{chr(13)}MSA|{code}|{control_id}{chr(13)}".encode()
+        return self._client.overheard(payload, control_id)
+
     async def close(self) -> None:
         """Close the connections, when what came last is settled."""
         if self._finish is not None:

@@ -148,6 +148,14 @@ class MllpClient:
                 raise
             self._rest()
 
+    def overheard(self, payload: bytes, control_id: str) -> bool:
+        """An acknowledgment came over a connection of the partner's; whether this is what waits for it."""
+        here = self._connection
+        waits = here is not None and control_id in self._exchange.waiting
+        if here is not None and waits:
+            here.overheard(payload)
+        return waits
+
     async def close(self) -> None:
         """Close the connection, if there is one."""
         async with self._turn:

@@ -89,6 +89,12 @@ class MllpConnection(asyncio.Protocol):
             raise found
         return found
 
+    def overheard(self, payload: bytes) -> None:
+        """An answer to what waits here came over a connection of the partner's."""
+        answer = self._exchange.received(payload)
+        if isinstance(answer, Acknowledgment):
+            self._answers.put_nowait(answer)
+
     def close(self) -> None:
         """Say goodbye; ``gone`` tells when the partner has said it too."""
         self.transport.close()

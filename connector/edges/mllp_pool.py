@@ -29,6 +29,10 @@ class MllpPool:
             finally:
                 self._free.append(client)
 
+    def overheard(self, payload: bytes, control_id: str) -> bool:
+        """As ``MllpClient.overheard``."""
+        return any(client.overheard(payload, control_id) for client in self._clients)
+
     def reload(self, context: ssl.SSLContext) -> None:
         """Use this context from the next connections on."""
         for client in self._clients:

@@ -13,12 +13,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from connector.errors import PartnerRefusedMessage
+import structlog
+
+from connector.errors import ConnectorError, PartnerRefusedMessage
 from connector.pipeline.entries import Trail
 from connector.pipeline.ports import Clock
 from connector.store import Acknowledgment, Direction, OutboxItem, Store
 
 MEMORY: Final = 10_000  # messages whose application acknowledgment may still come
+
+_CODES: Final = frozenset({"AA", "AE", "AR"})
+_log: Final = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,7 @@ class Afterwards:
         self._store = store
         self._trail = Trail(clock, link, Direction.TO_V2)
         self._waiting: OrderedDict[str, _Committed] = OrderedDict()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def expect(self, item: OutboxItem) -> Callable[[], None]:
         """A message was committed; call what is returned when that is on the disk."""
@@ -44,6 +50,21 @@ class Afterwards:
         while len(self._waiting) > MEMORY:
             self._waiting.popitem(last=False)
         return committed.recorded.set
+
+    def overheard(self, code: str, control_id: str) -> bool:
+        """As ``heard``, of what came over a connection of the partner's own; whether it is expected."""
+        if control_id not in self._waiting or code not in _CODES:
+            return False
+        task = asyncio.create_task(self._keep(control_id, code))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return True
+
+    async def _keep(self, control_id: str, code: str) -> None:
+        try:
+            await self.heard(control_id, code)
+        except ConnectorError as error:  # it stays pending
+            _log.error("an application acknowledgment could not be kept", code=code, exc=error)
 
     async def heard(self, control_id: str, code: str) -> None:
         """The application said AA, AE or AR: on the disk and audited when this returns.

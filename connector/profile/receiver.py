@@ -55,7 +55,7 @@ class V2Acknowledgments(Section):
     partner answers in original mode."""
     delivered: Literal["commit", "application"] = "commit"
     """Which of them says that a message is delivered. With `application` the partner's CA is not enough: we
-    wait, on the same connection, for its AA."""
+    wait for its AA, which may come on the same connection or on one that the partner makes (`[v2.from]`)."""
     application_seconds: Seconds = 60.0
     """How long to wait for the application acknowledgment after the commit acknowledgment."""
 

@@ -13,13 +13,13 @@ import pytest
 from structlog.testing import capture_logs
 
 from connector.edges.hospital import Discarded, Heard, HospitalSide, committed_of, mode_of, timeouts_of
-from connector.errors import AnswerNotUnderstood, StoreUnavailable
+from connector.errors import AnswerNotUnderstood, NoAnswer, StoreUnavailable
 from connector.hl7v2.ack import Fault
 from connector.log import ALLOWED
 from connector.mllp import Mode, Stray, StrayAnswer
 from connector.profile.receiver import V2Acknowledgments, V2Receiver
 from connector.store import Acknowledgment
-from tests.faults.mllp_partner import MllpPartner, Step, answer, commits, says
+from tests.faults.mllp_partner import MllpPartner, Step, after, answer, commits, says
 from tests.mllp.loopback import Site, message, until
 
 NOW = dt.datetime(2026, 11, 23, 10, 15, tzinfo=dt.UTC)
@@ -133,6 +133,31 @@ async def test_what_comes_afterwards_is_heard_and_then_confirmed(site: Site) -> 
         kept.set()
         await until(lambda: partner.confirmed == ["A2"])
     assert [line["event"] for line in logged] == ["a committed message was refused later"]
+
+
+@pytest.mark.parametrize(("code", "answers"), [("AA", True), ("AE", True), ("CA", False), ("ZZ", False)])
+async def test_an_application_acknowledgment_may_come_over_a_connection_of_the_partner(
+    site: Site, code: str, answers: bool
+) -> None:
+    async with hospital(site, commits(""), acknowledgments=APPLICATION) as (side, partner):
+        sending = asyncio.create_task(side.send(message("1"), "1"))
+        await until(lambda: partner.said == 1)
+        assert not side.heard("AA", "2")
+        assert side.heard(code, "1") is answers
+        if answers:
+            assert (await sending).code == code
+        else:
+            with pytest.raises(NoAnswer):
+                await sending
+        assert not side.heard("AA", "1")
+
+
+async def test_in_original_mode_nothing_is_heard_over_another_connection(site: Site) -> None:
+    async with hospital(site, after(0.1, answer("AA"))) as (side, partner):
+        sending = asyncio.create_task(side.send(message("1"), "1"))
+        await until(lambda: partner.got == ["1"])
+        assert not side.heard("AE", "1")
+        assert (await sending).code == "AA"
 
 
 async def test_what_could_not_be_kept_is_not_confirmed(site: Site) -> None:

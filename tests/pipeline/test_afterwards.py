@@ -11,6 +11,7 @@ import pytest
 from connector.pipeline import afterwards
 from connector.pipeline.afterwards import Afterwards
 from connector.store import OutboxItem
+from tests.mllp.loopback import until
 from tests.store.site import rows
 
 from .room import TO_V2, Room, patient, room
@@ -58,6 +59,18 @@ async def test_it_is_not_kept_before_the_delivery_itself_is_on_the_disk(tmp_path
         assert told(tmp_path) == 0
         recorded()
         await hearing
+        assert state(tmp_path) == [("delivered", "negative")]
+
+
+async def test_it_may_come_over_a_connection_of_the_partner(tmp_path: Path) -> None:
+    async with room(tmp_path) as here:
+        item, later = await committed(here), Afterwards(here.link.name, here.store, here.clock)
+        control_id = str(item.meta["control_id"])
+        assert not later.overheard("AE", control_id)
+        later.expect(item)()
+        assert not later.overheard("CA", control_id)
+        assert later.overheard("AE", control_id)
+        await until(lambda: told(tmp_path) == 1)
         assert state(tmp_path) == [("delivered", "negative")]
 
 
