@@ -115,5 +115,5 @@ async def scene(folder: Path, row: Row, rules: Rules | None = None, **settings: 
 
 def _settings(port: int) -> dict[str, Any]:
     who = {"receiving_application": "HIS", "receiving_facility": "STV"}
-    seconds = {"connect_seconds": 0.4, "write_seconds": 0.4, "acknowledgment_seconds": 0.3}
+    seconds = {"connect_seconds": 1.0, "write_seconds": 1.0, "acknowledgment_seconds": 0.4}
     return {"host": "127.0.0.1", "port": port, "server_name": "localhost", **who, **seconds}

@@ -19,7 +19,7 @@ from tests.faults.mllp_scene import DONE, Row, scene
 from tests.faults.proxy import Cut, Faults
 
 COMMITTED: Final = {"accept": "AL", "application": "AL", "delivered": "commit"}
-ENHANCED: Final = {**COMMITTED, "delivered": "application", "application_seconds": 0.4}
+ENHANCED: Final = {**COMMITTED, "delivered": "application", "application_seconds": 0.5}
 
 
 def again(what: str, *plan: Step, times: int = 2, **more: Any) -> Row:
@@ -85,8 +85,8 @@ ROWS: Final = (
     again("no ACK, a connection a message", does.silence, to={"keep": False}, connections=3),
     Row("no ACK by profile: dead", (does.silence,), first="dead pending 1", to=replies(timeout="dead")),
     held("no ACK by profile: hold", does.silence, to=replies(timeout="hold")),
-    again("late ACK", does.after(0.5, does.answer("AA"))),
-    again("late AE, never credited to what follows", does.after(0.5, does.answer("AE"))),
+    again("late ACK", does.after(0.7, does.answer("AA"))),
+    again("late AE, never credited to what follows", does.after(0.7, does.answer("AE"))),
     Row("slow ACK, in time", (does.after(0.1, does.answer("AA")),)),
     Row("ACK in pieces of one byte", (does.in_pieces(1),)),
     # --- which message it answers
