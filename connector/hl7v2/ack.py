@@ -151,7 +151,17 @@ def _condition(error: ConnectorError, delimiter: str) -> str:
 
 
 def _line(d: Delimiters, *fields: str) -> str:
-    return d.field.join(fields).rstrip(d.field)
+    """A segment; what would end or begin a block of MLLP in what is echoed goes out as hexadecimal."""
+    text = d.field.join(fields).rstrip(d.field)
+    return without_block_marks(text, d)
+
+
+def without_block_marks(text: str, d: Delimiters) -> str:
+    """The text with VT and FS as escape sequences, which mean the same (v2.5.1 section 2.7.6)."""
+    for mark in "\x0b\x1c":
+        if mark in text:
+            text = text.replace(mark, f"{d.escape}X{ord(mark):02X}{d.escape}")
+    return text
 
 
 def _version(text: str) -> tuple[int, ...]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from connector.errors import BatchIncomplete, UnreadableMessage
+from connector.hl7v2.ack import without_block_marks
 from connector.hl7v2.batch import ENVELOPE, FRAME, LINE, MARKS, STARTS
 from connector.hl7v2.delimiters import STANDARD, Delimiters
 from connector.hl7v2.tree import Segment
@@ -105,7 +106,7 @@ def _header(received: Segment, control_id: str, at: str) -> str:
     encoding = d.component + d.repetition + d.escape + d.subcomponent + d.truncation
     parties = [fields(number) for number in (5, 6, 3, 4)]
     texts = [received.name, encoding, *parties, at, "", "", "", control_id, fields(11)]
-    return d.field.join(texts).rstrip(d.field) + "\r"
+    return without_block_marks(d.field.join(texts).rstrip(d.field), d) + "\r"
 
 
 class _Reading:

@@ -15,6 +15,7 @@ from connector.errors import (
 from connector.hl7v2 import ack
 from connector.hl7v2.ack import Ack, Fault, read_ack
 from connector.hl7v2.tree import Message
+from connector.mllp import frame
 from tests.hl7v2.texts import corpus, corpus_texts, messages, needs_corpus
 
 ERRORS: list[ConnectorError] = [
@@ -119,6 +120,14 @@ def test_an_application_acknowledgment_says_which_answer_it_asks_for_itself() ->
 def test_msa_2_is_msh_10_character_by_character(identity: str) -> None:
     message = Message.parse(f"MSH|^~\\&|A|B|C|D|2024||ADT^A01|{identity}|P|2.3\rPID|1\r")
     assert answer(message).split("\r")[1] == f"MSA|AA|{identity}"
+
+
+@pytest.mark.parametrize("identity", ["M\x1c", "\x0bMSH", "a\x1cb"])
+def test_what_would_end_a_block_is_echoed_as_hexadecimal(identity: str) -> None:
+    message = Message.parse(f"MSH|^~\\&|A|B|C|D|2024||ADT^A01|{identity}|P|2.5\rPID|1\r")
+    text = answer(message)
+    assert frame(text.encode()).count(b"\x1c\r") == 1
+    assert "\x0b" not in text
 
 
 def test_an_answer_reads_back() -> None:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import subprocess
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -42,9 +43,8 @@ async def handed_over(site: Site, count: int = 1) -> list[str]:
     raise AssertionError("the answers are not handed over")
 
 
-def audited(site: Site, tag: str) -> int:
-    entries = [json.loads(entry) for (entry,) in rows(site.folder, "SELECT entry FROM audit_entry")]
-    return sum(entry["tag"] == tag for entry in entries)
+def trail(site: Site) -> list[dict[str, Any]]:
+    return [json.loads(entry) for (entry,) in rows(site.folder, "SELECT entry FROM audit_entry")]
 
 
 async def test_each_answer_comes_over_the_connection_of_its_message(site: Site, start: Start) -> None:
@@ -82,7 +82,7 @@ async def test_an_answer_that_asks_for_it_is_settled_by_the_senders_commit(site:
         assert await talk.silent()
         talk.say(commit(answer))
         assert await talk.silent()
-    assert audited(site, "message:v2:refused") == 1
+    assert sum(one["tag"] == "message:v2:refused" for one in trail(site)) == 1
 
 
 async def test_the_answer_waits_for_a_sender_that_is_away_and_for_the_next_start(
@@ -97,6 +97,24 @@ async def test_the_answer_waits_for_a_sender_that_is_away_and_for_the_next_start
         async with talking(site) as talk:
             assert said(await talk.hear()) == ("AA", "M1")
         assert await handed_over(site) == ["positive"]
+
+
+async def test_an_answer_that_is_not_confirmed_does_not_hold_up_the_end_and_goes_out_again(
+    site: Site, start: Start
+) -> None:
+    answers(site, 'accept = "AL"')
+    start("sandbox", site.ports.sandbox)
+    control_ids = []
+    async with running(site), talking(site) as talk:
+        assert await talk.ask(asking("M1")) == ("CA", "M1")
+        control_ids.append((await talk.hear()).control_id)
+    (stopped,) = [one for one in trail(site) if one["tag"] == "service:stopped"]
+    assert stopped["object"]["drained"] is True
+    async with running(site), talking(site) as talk:
+        answer = await talk.hear()
+        talk.say(commit(answer))
+        assert await handed_over(site) == ["positive"]
+    assert control_ids == [answer.control_id]
 
 
 async def until(site: Site, query: str, count: int) -> None:

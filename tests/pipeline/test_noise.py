@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 
 from connector.demo.site import Ports, Site, make_site, peer
@@ -119,6 +120,24 @@ async def test_a_connection_too_many_is_closed_counted_and_audited(site: Site) -
     assert 5 <= len(refused) <= 20
     assert {one["reason"] for one in refused} == {"Overloaded"}
     assert {one["object"]["link"] for one in refused} == {"demo"}
+
+
+async def test_what_is_not_read_is_held_by_the_sender_and_not_in_memory(site: Site) -> None:
+    limit(site, "messages_per_second = 0.1\nburst = 1")
+    process, padding = psutil.Process(), "x" * 60_000
+    async with running(site), talking(site) as talk:
+        assert await talk.ask(adt(identity="0")) == ("AA", "0")
+        transport, before = talk.writer.transport, process.memory_info().rss
+        transport.set_write_buffer_limits(0)
+        sent = 0
+        with contextlib.suppress(TimeoutError):
+            for number in range(1, 2000):
+                talk.say(adt(identity=str(number), more=[f"NTE|1||{padding}"]))
+                await asyncio.wait_for(talk.writer.drain(), 1)
+                sent = number
+        assert sent * len(padding) < 16 * 1024 * 1024
+        assert process.memory_info().rss - before < 24 * 1024 * 1024
+        assert rows(site.folder, "SELECT count(*) FROM inbox") == [(1,)]
 
 
 async def test_a_batch_counts_by_its_messages(site: Site) -> None:
