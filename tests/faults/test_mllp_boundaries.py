@@ -12,9 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.full import FULL
 from tests.faults.mllp_partner import answer
 from tests.faults.mllp_scene import Row, scene
 from tests.faults.proxy import Cut, Faults, How
+from tests.pipeline.room import TO_V2, patient
 
 
 @dataclass(frozen=True)
@@ -76,3 +78,24 @@ async def test_a_connection_that_breaks_loses_and_doubles_nothing(
         assert on.arrived == sorted(on.arrived)
         assert on.partner.most == 1
         assert on.partner.crowd == 1 or how == "silence"  # it still believes in a connection that is no more
+
+
+@pytest.mark.parametrize("way", ["up", "down"])
+async def test_a_reset_at_every_byte_of_a_block_loses_and_doubles_nothing(
+    tmp_path: Path, sizes: dict[str, Sizes], way: str
+) -> None:
+    """Every byte in the long run, every sixteenth in the short one."""
+    one = sizes[way]
+    places = range(one.handshake, one.handshake + one.block + _RECORD + 1, 1 if FULL else 16)
+    async with scene(tmp_path, Row("every byte", to={"keep": False})) as on:
+        for number, place in enumerate(places):
+            on.proxy.plan.append(Faults(up=Cut(place)) if way == "up" else Faults(down=Cut(place)))
+            await on.here.put(patient(f"F{number:04}", f"p{number}"))
+            await on.here.lanes[TO_V2].translating.step()
+            await on.deliver(2)
+        assert {one.rpartition(" ")[0] for one in on.state()} == {"delivered positive"}
+        assert len(on.partner.times) == len(places)
+        assert max(on.partner.times) <= 2
+        assert on.arrived == sorted(on.arrived)
+        assert on.partner.most <= 1
+        print(f"{len(places)} resets, {sum(on.partner.times) - len(places)} messages came twice, 0 lost")
