@@ -29,7 +29,12 @@ CONFIG: Final = click.option(
     help="The service's settings, connector.toml.",
 )
 LINK: Final = click.option("--link", help="The link, by the name in its profile.")
-TO: Final = click.option("--to", "target", type=click.Choice(["fhir", "v2"]), help="Its direction.")
+TO: Final = click.option(
+    "--to",
+    "target",
+    type=click.Choice(["fhir", "v2", "answer"]),
+    help="Its direction; answer: what v2 senders are told after processing.",
+)
 BECAUSE: Final = click.option(
     "--because", required=True, help="Why, for the audit trail; nothing of a patient belongs there."
 )
@@ -55,7 +60,7 @@ class Desk(NamedTuple):
         return [
             (profile.name, Direction(way))
             for profile in self.configuration.profiles
-            for way in profile.directions
+            for way in (*profile.directions, *(["answer"] if "to_fhir" in profile.directions else []))
             if link in (None, profile.name) and target in (None, way.removeprefix("to_"))
         ]
 
