@@ -70,6 +70,7 @@ class Tag(StrEnum):
     PROFILE_REFUSED = "profile:refused"
     KEYS_LOADED = "keys:loaded"
     KEYS_ROTATED = "keys:rotated"
+    STORE_PRUNED = "store:pruned"  # what was done before object.before is forgotten
     STORE_REFUSED = "store:refused"  # the disk or the database did not take something
     AUDIT_VERIFIED = "audit:verified"
 

@@ -40,12 +40,14 @@ from connector.pipeline.identity import Identity
 from connector.pipeline.links import NO_BASE, Accepts, Link, Links, Quota
 from connector.pipeline.ports import Entry
 from connector.pipeline.receive import V2Receiver
+from connector.pipeline.retention import Retention
 from connector.pipeline.submit import FhirReceiver
 from connector.pipeline.supervise import Lane, Supervisor
 from connector.pipeline.to_fhir import ToFhir
 from connector.pipeline.translate import Translating
 from connector.profile import Profile
 from connector.profile.translator import Translator
+from connector.profile.windows import open_at
 from connector.settings import Configuration, HttpsListener, MllpListener, Settings, Tls
 from connector.store import Direction, FileKeyProvider, Store
 from connector.store.alone import alone
@@ -171,7 +173,9 @@ class Service:
         self._senders: dict[str, senders.SenderSide] = {}
         self._awaiting = defaultdict[str, list[Callable[[str, str], bool]]](list)  # acknowledgments, by link
         lanes = [lane for profile in profiles for lane in self._lanes(profile)]
-        self._supervisor = Supervisor(lanes)
+        self._supervisor = Supervisor(
+            lanes, [one for profile in profiles for one in self._retentions(profile)]
+        )
         judge = Judge() if any(link.strict for link in self._links.all) else None
         arrived = self._supervisor.arrived
         self._v2 = V2Receiver(self._links, store, now, fresh, judge, arrived, self._heard, time.monotonic)
@@ -190,11 +194,9 @@ class Service:
             "to_fhir": self._fhir_side,
             "to_v2": self._v2_side,
         }
-        said = profile.delivery
-        rules = Rules(said.lane, said.parallel, said.on_refusal == "stop", said.breaker_failures)
         found = self._answer_lanes(profile)
         for name in profile.directions:
-            direction, way = Direction(name), ways[name](profile)
+            direction, way, rules = Direction(name), ways[name](profile), _rules(profile, name)
             delivering = Delivering(link.name, direction, self._store, now, way, pauses, rules, random.random)
             settled = [lane.arrived.set for lane in found if direction is Direction.TO_FHIR]
             found.append(Lane(Translating(link, direction, self._store, now), delivering, now, *settled))
@@ -215,6 +217,11 @@ class Service:
     def _heard(self, link: str, code: str, control_id: str) -> bool:
         """An acknowledgment came in; whether it is of an answer or a message of ours."""
         return any(hears(code, control_id) for hears in self._awaiting.get(link, ()))
+
+    def _retentions(self, profile: Profile) -> list[Retention]:
+        days = dt.timedelta(days=profile.delivery.keep_done_days)
+        ways = [Direction(name) for name in profile.directions] if days else []
+        return [Retention(profile.name, way, self._store, now, days) for way in ways]
 
     def _fhir_side(self, profile: Profile) -> ToFhir:
         files = tls_files(self._settings.tls)
@@ -322,6 +329,17 @@ class Service:
         await self._store.record([_entry("service:stopped", {"drained": drained})])
         await self._store.close()
         return drained
+
+
+def _rules(profile: Profile, direction: str) -> Rules:
+    said, windows = profile.delivery, getattr(profile.delivery.windows, direction)
+    return Rules(
+        said.lane,
+        said.parallel,
+        said.on_refusal == "stop",
+        said.breaker_failures,
+        lambda at: open_at(windows, at, profile.zone),
+    )
 
 
 def _entry(tag: str, what: Mapping[str, object]) -> Entry:

@@ -14,11 +14,13 @@ from connector.pipeline.dispatch import Delivering
 from connector.pipeline.entries import reason
 from connector.pipeline.links import Link
 from connector.pipeline.ports import Clock
+from connector.pipeline.retention import Retention
 from connector.pipeline.translate import BATCH
 from connector.store import Direction
 
 FIRST_PAUSE: Final = 0.1  # seconds before a lane that failed starts again; doubled up to LONGEST_PAUSE
 LONGEST_PAUSE: Final = 10.0
+FORGET: Final = 600.0  # seconds between two looks for what may be forgotten
 LOOK: Final = 2.0  # seconds after which a lane looks into the store although nobody woke it
 
 _log: Final = structlog.get_logger(__name__)
@@ -119,9 +121,11 @@ class Lane:
 class Supervisor:
     """Runs the lanes of all links."""
 
-    def __init__(self, lanes: Sequence[Lane]) -> None:
+    def __init__(self, lanes: Sequence[Lane], retentions: Sequence[Retention] = ()) -> None:
         self.lanes = {(lane.translating.link.name, lane.translating.direction): lane for lane in lanes}
+        self._retentions = retentions
         self._tasks: list[asyncio.Task[None]] = []
+        self._forgetting: list[asyncio.Task[None]] = []
 
     def arrived(self, link: str, direction: Direction) -> None:
         """Something was accepted for this lane."""
@@ -132,11 +136,15 @@ class Supervisor:
         for lane in self.lanes.values():
             for name, work in (("translate", lane.translate), ("deliver", lane.deliver)):
                 self._tasks.append(asyncio.create_task(self._keep(lane, name, work)))
+        self._forgetting = [asyncio.create_task(_forget(one)) for one in self._retentions]
 
     async def drain(self, seconds: float) -> bool:
         """End every lane after the work in hand; whether all ended within ``seconds``."""
         for lane in self.lanes.values():
             lane.end()
+        for one, task in zip(self._retentions, self._forgetting):
+            one.ending = task.cancel()
+        await asyncio.gather(*self._forgetting, return_exceptions=True)
         if not self._tasks:
             return True
         _, late = await asyncio.wait(self._tasks, timeout=seconds)
@@ -169,6 +177,16 @@ class Supervisor:
                 lane.failed[name] = error
                 _log.error("lane failed", task=f"{name} {lane.name}", exc=error, seconds=pause)
                 await _woken(lane.ending, pause)
+
+
+async def _forget(retention: Retention) -> None:
+    """Forget what is done, again and again; what cannot be forgotten now is so later."""
+    while True:
+        try:
+            await retention.step()
+        except Exception as error:
+            _log.error("nothing was forgotten", link=retention.link, exc=error)
+        await asyncio.sleep(FORGET)
 
 
 async def _woken(event: asyncio.Event, seconds: float) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from connector.profile.section import Count, Section
+from connector.profile.windows import Windows
 
 
 class DeliveryRules(Section):
@@ -23,3 +24,8 @@ class DeliveryRules(Section):
     breaker_failures: Count = 5
     """After how many failures in a row that are of the whole partner nothing but one probe at a time goes
     out, until one gets through."""
+    windows: Windows = Field(default_factory=Windows)
+    """When messages go out."""
+    keep_done_days: Annotated[int, Field(ge=0, le=36_500)] = 0
+    """After how many days a message that is done is forgotten, and with it that it was taken; `0`: never.
+    What waits, is held, was refused or is a dead letter is never forgotten."""
