@@ -50,6 +50,8 @@ class Tag(StrEnum):
     DELIVERY_V2_DEFERRED = "delivery:v2:deferred"
     DELIVERY_V2_REFUSED = "delivery:v2:refused"
     DELIVERY_V2_PROCESSED = "delivery:v2:processed"  # what the partner's application said after its CA
+    CONFLICT_KEPT = "conflict:kept"  # both sides changed a field; the loser is kept, or a person decides
+    CONFLICT_DECIDED = "conflict:decided"
     # who may
     TLS_HANDSHAKE_REFUSED = "tls:handshake:refused"
     TLS_PEER_REFUSED = "tls:peer:refused"  # a good certificate that may not speak here

@@ -40,6 +40,7 @@ from connector.pipeline.identity import Identity
 from connector.pipeline.links import NO_BASE, Accepts, Link, Links, Quota
 from connector.pipeline.ports import Entry
 from connector.pipeline.receive import V2Receiver
+from connector.pipeline.reconcile import Authority
 from connector.pipeline.retention import Retention
 from connector.pipeline.submit import FhirReceiver
 from connector.pipeline.supervise import Lane, Supervisor
@@ -110,6 +111,8 @@ def link_of(profile: Profile, *, bound: bool = True) -> Link:
         rules=profile.rules,
         charset=profile.v2.charset or None,
         zone=profile.zone,
+        authority=Authority(profile.authority.default, profile.authority.fields),
+        sends_as=receiver.application if receiver else "",
         stale=profile.authority.stale,
         strict=profile.v2.conformance == "strict",
         models=profile.fhir.conformance == "models",
@@ -230,7 +233,8 @@ class Service:
             self._closing.append(tokens.close)
         client = fhir_side.client_of(profile.fhir, tls.client_context(files), tokens)
         self._closing.append(client.close)
-        return ToFhir(client, self._store, self._links.named(profile.name), Sending.of(profile.fhir))
+        link = self._links.named(profile.name)
+        return ToFhir(client, self._store, link, now, Sending.of(profile.fhir))
 
     def _v2_side(self, profile: Profile) -> ToV2:
         partner = profile.v2.receiver

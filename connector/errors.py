@@ -300,6 +300,10 @@ class PartnerRefusedMessage(DeliveryError):
     """The partner will never take this message (AR/CR, 400, 422)."""
 
 
+class BothChanged(DeliveryError):
+    """Both sides changed the same field, and the profile has a person decide which change stands."""
+
+
 class PartnerChangedIt(DeliveryError):
     """A resource is not at the version any more over which our update was made (409, 412)."""
 
@@ -312,7 +316,7 @@ class AnswerForAnother(AnswerNotUnderstood):
     """Only acknowledgments of other messages came, none of what was sent."""
 
 
-_NEVER, _LATER, _HOLD = Retry.NEVER, Retry.LATER, Retry.HOLD
+_NEVER, _LATER, _HOLD, _STOP = Retry.NEVER, Retry.LATER, Retry.HOLD, Retry.STOP
 
 ANSWERS: dict[type[ConnectorError], Answer] = {
     ConnectorError: Answer("AE", "207", "exception", 500, _HOLD),
@@ -364,6 +368,7 @@ ANSWERS: dict[type[ConnectorError], Answer] = {
     PartnerBusy: Answer("AE", "207", "throttled", 503, _LATER),
     PartnerRefusedUs: Answer("AE", "207", "security", 502, _HOLD),
     PartnerRefusedMessage: Answer("AE", "207", "processing", 502, _NEVER),
+    BothChanged: Answer("AE", "206", "conflict", 409, _STOP),
     PartnerChangedIt: Answer("AE", "206", "conflict", 502, _LATER),
     AnswerNotUnderstood: Answer("AE", "207", "processing", 502, _LATER),
     AnswerForAnother: Answer("AE", "207", "processing", 502, _LATER),

@@ -18,7 +18,9 @@ import pytest
 
 from connector import app, settings
 from connector.demo.site import Ports, Site, make_site
-from connector.store import Direction, Listed, OutboxItem, Store
+from connector.pipeline.entries import instant
+from connector.pipeline.ports import Entry
+from connector.store import Clash, Direction, Listed, OutboxItem, Store
 from tests.ports import free_ports
 from tests.test_cli import CONNECTOR, DAY, run
 
@@ -233,15 +235,40 @@ def test_what_stops_a_lane_is_corrected_or_skipped(site: Site, service: Any, tmp
 
 
 def test_a_link_that_is_drained_takes_nothing_more_until_its_intake_is_open(site: Site, service: Any) -> None:
-    send(site, DAY / "03-update-phone.hl7")
+    message = NOBODY.replace("7^^^STV", "7^^^STV^MR")
+    assert "AA" in send(site, "-", given=message.replace("|ADT^A08||", "|ADT^A08|D1|")).stdout
     drained = run("drain", "demo", "--config", site.config, "--seconds", "1", *MIA)
     assert drained.exit_code == 1
     assert "still wait" in drained.stdout
-    refused = send(
-        site, "-", given=NOBODY.replace("|ADT^A08||", "|ADT^A08|D1|").replace("7^^^STV", "7^^^STV^MR")
-    )
-    assert "AE" in refused.stdout
+    assert "AE" in send(site, "-", given=message.replace("|ADT^A08||", "|ADT^A08|D2|")).stdout
     assert run("resume", "demo", "--intake", "--config", site.config, *MIA).exit_code == 0
+
+
+def test_a_conflict_is_listed_without_content_shown_for_a_reason_and_decided(
+    site: Site, service: Any
+) -> None:
+    sides = b'{"v2": {"gender": "male"}, "fhir": {"gender": "other"}}'
+    clash = Clash("demo", "Patient/1", "Patient.gender", sides, "hold", "held", app.now(), uid="c1")
+
+    async def keep() -> None:
+        store = app.open_store(settings.load(site.config).settings)
+        try:
+            await store.clash(
+                [clash], [Entry(instant(app.now()), "conflict:kept", {}, {}, "success", "", "")]
+            )
+        finally:
+            await store.close()
+
+    asyncio.run(keep())
+    listed = run("conflicts", "list", "--config", site.config).stdout
+    (number,) = re.findall(
+        r"^held  conflict (\d+)  demo  Patient.gender of a Patient  ", listed, re.MULTILINE
+    )
+    shown = run("conflicts", "show", number, "--config", site.config, *MIA)
+    assert json.loads(shown.stdout) == json.loads(sides)
+    assert run("conflicts", "take", number, "v2", "--config", site.config, *MIA).exit_code == 0
+    assert run("conflicts", "take", number, "v2", "--config", site.config, *MIA).exit_code == 2
+    assert f"conflict {number}" in run("conflicts", "list", "--state", "v2", "--config", site.config).stdout
 
 
 def test_a_link_that_there_is_not_is_told_with_those_that_are(site: Site, service: Any) -> None:

@@ -17,7 +17,7 @@ from connector.fhir import bundle as bundles
 from connector.fhir import json as fjson
 from connector.pipeline import identity, names, versions
 from connector.pipeline.identity import Known, pointed, referred, temporary
-from connector.pipeline.learning import Part, lessons
+from connector.pipeline.learning import Part, base_of, lessons, recall
 from connector.pipeline.links import Link
 from connector.pipeline.ports import FhirSender, Written
 from connector.pipeline.revising import Revising
@@ -114,7 +114,8 @@ class Carrying:
         if self._sending.read_first:
             stale += await self._first_sight()
         if stale:
-            await self._revise(stale, {})
+            await recall(self._store, self._link.name, stale, self._names)
+            await self._revise(stale)
         while self._waiting and not self._stopped():
             await self._round(self._ready())
         failed = [*self._failed, *(error for error in settled.values() if error is not None)]
@@ -216,7 +217,7 @@ class Carrying:
             else:
                 self._fail(part, failure)
         if again:
-            await self._revise(again, {})
+            await self._revise(again)
 
     def _meant(self, error: DeliveryError, parts: list[Part]) -> list[Part]:
         """The entries that an error is about, which it then names as the message has them."""
@@ -308,36 +309,38 @@ class Carrying:
             await self._turn.take()
         before = {part.here: part.seen for part in asked}
         for part in asked:
-            read = await self._sender.read(self._names.get(part.here, part.here))
+            key = self._names.get(part.here, part.here)
+            read = await self._sender.read(key)
+            part.base = part.base or await base_of(self._store, self._link.name, key, part.seen, read)
             part.saw(versions.seen(read) if read is not None else None, fresh=True)
+            part.met = part.seen.version if part.base and part.seen else part.met
         if all(part.seen and part.seen.version == _version(before[part.here]) for part in asked):
             raise _instead(PartnerBusy(error.what), error)
         self._revisions += 1
         if self._revisions > self._sending.revisions:
             raise _instead(PartnerRefusedMessage("it is changed again and again", fix="replay it"), error)
-        await self._revise(asked, before)
+        await self._revise(asked)
         for part in asked:  # what another message of ours has brought there need not be fought over
             if part.seen and part.seen.digest == versions.digest(self._addressed(part)):
                 part.version, part.done = part.seen.version, True
                 self._settle(part)
 
-    async def _revise(self, parts: Sequence[Part], before: Mapping[str, versions.Seen | None]) -> None:
+    async def _revise(self, parts: Sequence[Part]) -> None:
         here = {name: key for key, name in self._names.items()}
         prior: dict[str, Json] = {}
         for part in self._parts:
             if part.seen is not None:
                 read = part.seen.resource
                 prior |= names.renamed({f"{part.kind}/{read['id']}": read}, here)
-        fresh = await self._revising.again(self._item.inbox_id, prior)
+        bases = {
+            part.here: {**names.with_references(base.resource, here), "id": part.here.partition("/")[2]}
+            for part in parts
+            if (base := part.base) is not None
+        }
+        fresh = await self._revising.again(self._item, prior, bases)
         for part in parts:
-            made = fresh.get(part.here)
-            if made is None:
-                continue
-            base = before.get(part.here)
-            if base is not None and part.here in prior:
-                old = names.with_references(base.resource, here)
-                made = self._revising.reconcile({**old, "id": made["id"]}, prior[part.here], made)
-            part.resource, part.revised = made, True
+            if (made := fresh.get(part.here)) is not None:
+                part.resource, part.revised = made, True
 
     # --- as the FHIR side knows it
 

@@ -25,6 +25,8 @@ class Part:
     over: str | None  # the digest of what it was made over, "" nothing; None: that was not recorded
     seen: versions.Seen | None = None  # as last seen there
     first: str = ""  # the digest of what was last seen before this attempt
+    base: versions.Seen | None = None  # what it was made over, where the FHIR side has changed that since
+    met: str = ""  # the version of somebody else's that was met and read
     version: str = ""  # what its writing gave it
     content: Json | None = None  # as it stands there now, with the names it has there
     done: bool = False  # it stands there
@@ -72,6 +74,24 @@ class Part:
         return any(key in new and key != self.here for key in referred(self.resource or {}))
 
 
+async def recall(store: Store, link: str, parts: Sequence[Part], names: Mapping[str, str]) -> None:
+    """What these were made over, where the FHIR side has changed it since and that is still known."""
+    keys = {names.get(part.here, part.here): part for part in parts}
+    found = await store.resources(link, versions.asking_before(keys))
+    for key, base in versions.told_before(found).items():
+        if base.digest == keys[key].over:
+            keys[key].base = base
+
+
+async def base_of(
+    store: Store, link: str, key: str, before: versions.Seen | None, read: Json | None
+) -> versions.Seen | None:
+    """What both sides had; None where it was another message of ours that was faster."""
+    found = versions.told(await store.resources(link, versions.asking([key])))
+    version = str(((read or {}).get("meta") or {}).get("versionId", ""))
+    return None if key in found and version in found[key].ours else before
+
+
 async def lessons(
     store: Store, link: str, done: Sequence[Part], keys: Mapping[str, str], item: OutboxItem, *, seen: bool
 ) -> list[JournalEntry]:
@@ -88,7 +108,7 @@ async def lessons(
 
 def _seen(link: str, part: Part, key: str) -> JournalEntry:
     return versions.entry(
-        link, key, None if part.content is None else versions.seen(part.content, part.version)
+        link, key, None if part.content is None else versions.written(part.content, part.version, part.seen)
     )
 
 
@@ -97,10 +117,15 @@ async def _corrected(
 ) -> AsyncIterator[JournalEntry]:
     """What the journal thought would come of the message, and of no later one, as it came out."""
     there = {part.here: keys.get(part.here, part.here) for part in changed}
-    found = await store.resources(link, there.values())
+    found = await store.resources(link, [*there.values(), *versions.asking_untold(there.values())])
+    untold = versions.untold(found)
     family = str(item.meta.get("kind", "")).partition("^")[0]
     for part in changed:
         key, content = there[part.here], part.content or {}
+        if part.met and key in found:
+            before = untold.get(key, versions.Untold((), found[key]))
+            now = before._replace(versions=(*before.versions, part.met))
+            yield versions.untold_entry(link, key, now)
         if key in found and versions.digest(fjson.loads(found[key])) not in _outdated(part):
             continue
         said = await store.prior_message(link, part.here, family) if part.learned else None

@@ -13,6 +13,7 @@ from connector.mapping.messages.changes import Rule
 from connector.pipeline import sequences
 from connector.pipeline.identity import BY_OUR_IDS, Identity
 from connector.pipeline.ports import Peer, Translator
+from connector.pipeline.reconcile import USUAL, Authority
 
 NO_BASE: Final = "https://connector.invalid/fhir"  # where the profile names no FHIR endpoint
 OnUnreadable = Literal["close", "nack"]
@@ -54,6 +55,8 @@ class Link:
     rules: tuple[Rule, ...] = ()
     charset: str | None = None  # for v2 that names none in MSH-18
     zone: dt.tzinfo | None = None  # of v2 times that are sent without an offset
+    authority: Authority = USUAL  # who wins where both sides changed the same field
+    sends_as: str = ""  # MSH-3.1 of what we write anew
     stale: Literal["flag", "refuse"] = "flag"  # an update that is older than what is known
     strict: bool = False  # an independent implementation judges incoming v2
     models: bool = False  # fhir.resources judges FHIR, what comes in and what goes out

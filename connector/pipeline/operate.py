@@ -18,7 +18,8 @@ from connector.hl7v2.charset import decode
 from connector.hl7v2.tree import Message
 from connector.pipeline.entries import Trail
 from connector.pipeline.ports import Clock, Entry
-from connector.store import Direction, Filter, Listed, Made, Paused, Store
+from connector.pipeline.reconcile import Side
+from connector.store import Clash, Direction, Filter, Listed, Made, Paused, Store
 
 Kind = Literal["message", "delivery"]  # a received message, or one that was made of it
 BECAUSE: Final = 200  # characters of a reason
@@ -87,15 +88,28 @@ class Operator:
     async def correct(self, one: Listed | Made, payload: bytes, charset: str | None = None) -> int:
         """Put a corrected copy in the place of a dead letter or a refused message; the original stays.
 
-        ``charset``: of v2 whose MSH-18 is silent. The number of the copy (of a received message) or of the
-        kept original (of a made one). Raises ``MessageError``, ``InvalidJson`` and ``InvalidResource`` for a
-        copy that is none.
+        ``charset``: of v2 whose MSH-18 is silent. A copy of what goes to v2 has a control id of its own:
+        under the old one the partner would take it for a repetition. The number of the copy (of a received
+        message) or of the kept original (of a made one). Raises ``MessageError``, ``InvalidJson`` and
+        ``InvalidResource`` for a copy that is none.
         """
-        check(one, payload, charset)
+        identity = check(one, payload, charset)
         entries = [self._entry("operator:message:edited", one, size=len(payload))]
         if isinstance(one, Made):
-            return await self._store.revise_delivery(one.id, payload, entries)
+            meta = one.meta | ({"control_id": identity} if identity else {})
+            return await self._store.revise_delivery(one.id, payload, entries, meta)
         return await self._store.revise(one.id, payload, self._clock(), entries)
+
+    async def decide(self, one: Clash, winner: Side) -> None:
+        """Say whose change stands where both sides changed a field; the message it held is to be replayed."""
+        what = {"element": one.path, "winner": winner}
+        entry = self._of("conflict:decided", one, what)
+        await self._store.settle_clash(one.id, winner, [entry])
+
+    async def sides(self, one: Clash) -> bytes:
+        """What both sides say, as JSON, after the audit trail knows who asked for it."""
+        await self._store.record([self._of("operator:content:viewed", one, {"kind": "conflict"})])
+        return one.value
 
     # --- hold back ------------------------------------------------------------------------------------
 
@@ -123,6 +137,10 @@ class Operator:
         trail = Trail(self._clock, one.link, one.direction)
         return trail.did(tag, one.uid, actor=self._actor(), kind=kind, number=one.id, **what, **self._why())
 
+    def _of(self, tag: str, one: Clash, what: dict[str, Any]) -> Entry:
+        trail = Trail(self._clock, one.link, "both")
+        return trail.did(tag, actor=self._actor(), number=one.id, **what, **self._why())
+
     def _about(self, tag: str, link: str, direction: Direction | None, intake: bool) -> Entry:
         what = "intake" if intake else str(direction or "both")
         return Trail(self._clock, link, what).did(tag, actor=self._actor(), **self._why())
@@ -149,22 +167,21 @@ async def found(store: Store, by: Filter) -> AsyncIterator[Listed | Made]:
         after = some[-1].id
 
 
-def check(one: Listed | Made, payload: bytes, charset: str | None) -> None:
-    """Whether a corrected copy is what it stands for: v2 with the same control id, or valid FHIR.
+def check(one: Listed | Made, payload: bytes, charset: str | None) -> str:
+    """Whether a corrected copy is v2, or valid FHIR, as what it stands for; the control id of v2.
 
     Raises ``MessageError``, ``InvalidJson``, ``InvalidResource``.
     """
-    is_v2 = (one.direction is Direction.TO_FHIR) != isinstance(one, Made)
-    if is_v2:
-        message = Message.parse(decode(payload, profile_charset=charset).text)
-        expected = one.meta.get("control_id")
-        if isinstance(one, Made) and expected and message.control_id != expected:
-            raise MessageError(
-                "the copy has another control id than what it stands for",
-                fix="leave MSH-10 as it is",
-                location="MSH-10",
-            )
-        return
-    faults = validate.fast(fjson.loads(payload))
-    if faults:
-        raise faults[0]
+    if (one.direction is Direction.TO_FHIR) == isinstance(one, Made):
+        faults = validate.fast(fjson.loads(payload))
+        if faults:
+            raise faults[0]
+        return ""
+    message = Message.parse(decode(payload, profile_charset=charset).text)
+    if isinstance(one, Made) and message.control_id in ("", one.meta.get("control_id")):
+        raise MessageError(
+            "the copy has no control id of its own",
+            fix="give MSH-10 a new one: under the old one the partner takes it for a repetition",
+            location="MSH-10",
+        )
+    return message.control_id

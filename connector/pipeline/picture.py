@@ -162,6 +162,14 @@ def spoken_of(resources: Iterable[str], family: str) -> list[str]:
     return [key for key in resources if key.partition("/")[0] in keeps]
 
 
+async def told_at(store: Store, link: str, key: str) -> dt.datetime | None:
+    """When the latest v2 message about a resource says that it happened."""
+    kind = key.partition("/")[0]
+    families = [family for family, kinds in _KEEPS_MESSAGE.items() if kind in kinds]
+    found = [await store.told_at(link, [key], family) for family in families]
+    return max((at for at in found if at is not None), default=None)
+
+
 def remembered(
     link: str, resources: dict[str, Json], message: str, family: str, told: dt.datetime | None = None
 ) -> list[JournalEntry]:

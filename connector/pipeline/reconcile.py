@@ -40,6 +40,9 @@ class Authority:
         return self.rows.get(element) or self.rows.get(kind) or self.default
 
 
+USUAL: Final = Authority()
+
+
 class Conflict(NamedTuple):
     """A field that both sides changed, each in its own way."""
 
@@ -70,7 +73,7 @@ def reconcile(
     base: Json | None,
     v2: Json,
     fhir: Json,
-    authority: Authority = Authority(),
+    authority: Authority = USUAL,
     *,
     newer: Side = "v2",
     decided: Mapping[str, Side] | None = None,

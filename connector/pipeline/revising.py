@@ -6,42 +6,51 @@ say, and what the FHIR side has said since, stay.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from connector.errors import ConnectorError, MessageError
 from connector.hl7v2 import charset
 from connector.hl7v2.tree import Message
-from connector.pipeline import picture
+from connector.pipeline import picture, staleness
+from connector.pipeline.conflicts import Conflicts, newer
 from connector.pipeline.links import Link
-from connector.store import Store
+from connector.pipeline.ports import Clock
+from connector.store import Direction, OutboxItem, Store
 
 Json = dict[str, Any]
-Reconcile = Callable[[Json | None, Json, Json], Json]
-
-
-def reconcile(base: Json | None, read: Json, ours: Json) -> Json:
-    """What is to stand at the FHIR side, out of three contents of one resource under our name.
-
-    ``base``: as last seen there before; None: never. ``read``: as it stands there now. ``ours``: the
-    message over ``read``. Where both sides changed the same, the message wins.
-    """
-    return ours
+Resources = dict[str, Json]
 
 
 class Revising:
     """Makes the messages of one link again."""
 
-    def __init__(self, link: Link, store: Store, reconcile: Reconcile = reconcile) -> None:
+    def __init__(self, link: Link, store: Store, clock: Clock) -> None:
         self._link, self._store = link, store
-        self.reconcile = reconcile
+        self._conflicts = Conflicts(link, Direction.TO_FHIR, store, clock)
 
-    async def again(self, inbox_id: int, prior: Mapping[str, Json]) -> dict[str, Json]:
-        """The resources that the message makes over ``prior``; both by our keys and with our names."""
-        payload = await self._store.payload(inbox_id)
-        text = charset.decode(payload, profile_charset=self._link.charset).text
+    async def again(
+        self, item: OutboxItem, prior: Mapping[str, Json], bases: Mapping[str, Json]
+    ) -> Resources:
+        """The resources that the message makes over ``prior``; both by our keys and with our names.
+
+        ``bases``: those of which it is known what both sides had when the message was made. What both have
+        changed since goes by the profile's authorities. Raises ``BothChanged`` where a person decides.
+        """
+        payload = await self._store.payload(item.inbox_id)
+        message = Message.parse(charset.decode(payload, profile_charset=self._link.charset).text)
+        fresh = self._over(message, prior)
+        told = staleness.told_at(message, self._link.zone)
+        for key, base in bases.items():
+            if key in fresh and key in prior:
+                fresh[key] = await self._conflicts.settle(
+                    item.uid, key, base, fresh[key], prior[key], newer=newer(told, prior[key])
+                )
+        return fresh
+
+    def _over(self, message: Message, prior: Mapping[str, Json]) -> Resources:
         try:
-            made = self._link.translator.to_fhir(Message.parse(text), prior=list(prior.values()))
+            made = self._link.translator.to_fhir(message, prior=list(prior.values()))
         except ConnectorError:
             raise
         except Exception as error:  # what stands there is somebody else's, and may be what no map foresees

@@ -16,7 +16,7 @@ from connector.fhir import json as fjson
 from connector.pipeline.carrying import SENDING, Carrying, Sending, Settled, Turn
 from connector.pipeline.deliver import Told
 from connector.pipeline.links import Link
-from connector.pipeline.ports import FhirSender
+from connector.pipeline.ports import Clock, FhirSender
 from connector.pipeline.revising import Revising
 from connector.store import OutboxItem, Store
 
@@ -28,9 +28,11 @@ _REMEMBERED: Final = 4096  # messages whose entries are partly settled; forgetti
 class ToFhir:
     """Delivers the bundles of one link. Several may be under way at once, each about its own resources."""
 
-    def __init__(self, sender: FhirSender, store: Store, link: Link, sending: Sending = SENDING) -> None:
+    def __init__(
+        self, sender: FhirSender, store: Store, link: Link, clock: Clock, sending: Sending = SENDING
+    ) -> None:
         self._sender, self._store, self._link, self._sending = sender, store, link, sending
-        self._revising = Revising(link, store)
+        self._revising = Revising(link, store, clock)
         self._settled: OrderedDict[str, Settled] = OrderedDict()
         self._lock = asyncio.Lock()
 

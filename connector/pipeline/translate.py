@@ -23,8 +23,9 @@ from connector.fhir import validate
 from connector.hl7v2 import charset
 from connector.hl7v2.tree import Message
 from connector.mapping.translator import Envelope
-from connector.pipeline import changes, names, picture, staleness, versions
+from connector.pipeline import changes, echoes, names, picture, staleness, versions
 from connector.pipeline.entries import Trail, dtm, reason
+from connector.pipeline.incoming import Incoming
 from connector.pipeline.links import Link
 from connector.pipeline.ports import Clock
 from connector.store import Direction, InboxItem, JournalEntry, Outgoing, Store
@@ -56,6 +57,7 @@ class Translating:
         self.link, self.direction = link, direction
         self._store, self._clock = store, clock
         self._trail = Trail(clock, link.name, direction)
+        self._incoming = Incoming(link, store, clock)
         self.ending = False  # take up nothing more
         self._tag = "message:v2" if direction is Direction.TO_FHIR else "message:fhir"
 
@@ -77,7 +79,7 @@ class Translating:
         try:
             worked = await self._work(item, correlation)
         except ConnectorError as error:
-            if error.answer.retry is not Retry.NEVER:
+            if error.answer.retry not in (Retry.NEVER, Retry.STOP):
                 raise
             entry = self._trail.failed(f"{self._tag}:untranslatable", error, correlation)
             await self._store.untranslatable(item.id, reason(error), [entry])
@@ -111,6 +113,8 @@ class Translating:
         if self.link.models:
             await judged(bundle)
         resources = picture.by_key(bundle)
+        if await self._is_echo(message, resources):
+            return Worked([], lost, [], "unchanged")
         told = staleness.told_at(message, self.link.zone)
         stale = await self._stale(told, resources, message.message_code)
         meta = {"correlation": correlation, "kind": item.meta.get("kind", ""), "resources": len(resources)}
@@ -119,6 +123,14 @@ class Translating:
         outgoing = [Outgoing(fjson.dumps(bundle), meta, lanes)] if resources else []
         journal = picture.remembered(self.link.name, resources, text, message.message_code, told)
         return Worked(outgoing, lost, journal, facts={"stale": True} if stale else {})
+
+    async def _is_echo(self, message: Message, resources: Iterable[str]) -> bool:
+        """Whether the partner tells us what we told it."""
+        family, spoken = message.message_code, picture.spoken_of(resources, message.message_code)
+        if not self.link.sends_as or not spoken:
+            return False
+        prior = await self._store.prior_message(self.link.name, spoken[0], family)
+        return prior is not None and echoes.of_our_message(message, prior.decode(), self.link.sends_as)
 
     async def _stale(self, told: dt.datetime | None, resources: Iterable[str], family: str) -> bool:
         """Whether something later is known already. Raises ``StaleUpdate`` where the profile refuses that."""
@@ -147,13 +159,15 @@ class Translating:
     async def _to_v2(self, item: InboxItem, correlation: str) -> Worked:
         content = fjson.loads(item.payload)
         verb, key = str(item.meta.get("verb", "")), str(item.meta.get("key", ""))
-        asked = changes.read(content, verb, key, correlation)
-        before = await picture.known(self._store, self.link.name, [change.key for change in asked])
+        told = changes.read(content, verb, key, correlation)
+        before, asked, rows = await self._incoming.taken(told, item.uid)
         event = changes.message_event(content, self.link.rules)
         planned = changes.plan(asked, before, self.link.rules, event)
         if not planned:
-            return Worked([], [], [], "unchanged")
-        return await self._messages(item, planned, asked, correlation)
+            return Worked([], [], rows, "unchanged")
+        worked = await self._messages(item, planned, asked, correlation)
+        worked.journal.extend(rows)
+        return worked
 
     async def _messages(
         self,
@@ -174,7 +188,6 @@ class Translating:
             worked.lost.extend(lost)
             worked.journal.extend(journal)
         worked.journal.extend(self._rest(worked.journal, asked))
-        worked.journal.extend(versions.entries(self.link.name, {one.key: one.resource for one in asked}))
         return worked
 
     async def _message(

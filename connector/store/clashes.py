@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
@@ -24,6 +25,8 @@ _LISTED: Final = Statement(
     .order_by(_C.id)
     .limit(bindparam("limit"))
 )
+_STATE: Final = Statement(select(_C.state).where(_C.uid == bindparam("uid")))
+_ONE: Final = Statement(select(*_C).where(_C.id == bindparam("row")))
 _MARK: Final = Statement(
     update(_CONFLICT).where(_C.id == bindparam("row")).values(state=bindparam("now_state"))
 )
@@ -37,8 +40,10 @@ class ClashRows:
         self._resource = BlindIndex(keys, "conflict.resource")
 
     def add(self, unit: Unit, one: Clash) -> int:
-        """Keep what lost; the number of its row."""
-        uid = new_uid()
+        """Keep what lost; the number of its row, 0 where it is kept already."""
+        uid = one.uid or new_uid()
+        if one.uid and self.states(unit.connection, [uid]):
+            return 0
         record = self._cipher.new("conflict", uid, one.link)
         kept = msgspec.json.encode({"resource": one.resource, "value": one.value})
         done = _INSERT.run(
@@ -54,6 +59,15 @@ class ClashRows:
             value=record.seal("value", kept),
         )
         return int(done.lastrowid)
+
+    def states(self, connection: Connection, uids: Iterable[str]) -> dict[str, str]:
+        """The states of those that are kept, by uid."""
+        return {uid: str(row[0]) for uid in uids for row in _STATE.run(connection, uid=uid)}
+
+    def one(self, connection: Connection, row: int) -> Clash | None:
+        """One conflict."""
+        found = _ONE.run(connection, row=row).mappings().first()
+        return self._clash(found) if found else None
 
     def listed(self, connection: Connection, link: str, state: str, after: int, limit: int) -> list[Clash]:
         """Those in a state, the oldest first, behind the row ``after``."""
@@ -77,6 +91,7 @@ class ClashRows:
             state=row["state"],
             at=instant(row["at"]),
             id=row["id"],
+            uid=row["uid"],
         )
 
 

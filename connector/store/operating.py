@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from connector.store import pauses, pruning, tallies
@@ -163,6 +164,25 @@ class Operating(Door):
         """What lost ("lost") or waits for a person ("held"), the oldest first."""
         rows = ClashRows(self._cipher, self._keys)
         return await self._read(lambda connection: rows.listed(connection, link, state, after, limit))
+
+    async def clash(self, kept: Sequence[Clash], entries: Drafts) -> None:
+        """Keep what lost; ``entries``: one for each, recorded with those that were not kept before."""
+        rows = ClashRows(self._cipher, self._keys)
+
+        def work(unit: Unit) -> None:
+            unit.record([entry for one, entry in zip(kept, entries) if rows.add(unit, one)])
+
+        await self._write(work)
+
+    async def clash_states(self, uids: Iterable[str]) -> dict[str, str]:
+        """The states of conflicts that are kept, by uid."""
+        rows, asked = ClashRows(self._cipher, self._keys), list(uids)
+        return await self._read(lambda connection: rows.states(connection, asked))
+
+    async def one_clash(self, row: int) -> Clash | None:
+        """One conflict, with what it is about. Whoever shows it to a person audits that."""
+        rows = ClashRows(self._cipher, self._keys)
+        return await self._read(lambda connection: rows.one(connection, row))
 
     async def settle_clash(self, row: int, state: str, entries: Drafts) -> None:
         """Say what became of one."""

@@ -269,11 +269,12 @@ class Clash:
     link: str
     resource: str  # ``Patient/abc``
     path: str  # of the element; never a value
-    value: bytes  # what lost, as JSON
+    value: bytes  # what each side says, as JSON
     winner: str
     state: str  # "lost", or "held" for a person
     at: dt.datetime
     id: int = 0
+    uid: str = ""  # kept once under it; "": the store makes one
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,11 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 
-from connector.store.clashes import ClashRows
 from connector.store.commits import Unit
 from connector.store.door import Door, Drafts
 from connector.store.records import (
     Accepted,
     Acknowledgment,
-    Clash,
     Direction,
     InboxItem,
     InboxKey,
@@ -103,20 +101,14 @@ class Taking(Door):
         lost: Sequence[str],
         journal: Sequence[JournalEntry],
         entries: Drafts,
-        clashes: Sequence[Clash] = (),
     ) -> None:
-        """Queue what was made of a message, at the end of its lanes; without ``outgoing`` it is done.
-
-        ``clashes``: what lost where the other side had changed the same thing.
-        """
+        """Queue what was made of a message, at the end of its lanes; without ``outgoing`` it is done."""
 
         def work(unit: Unit) -> None:
             row = self._inbox.waiting(unit, inbox_id)
             self._outbox.add(unit, row, outgoing)
             self._inbox.done(unit, row, self._outbox.state_of(unit, inbox_id), lost)
             self._journal.write(unit, journal)
-            for clash in clashes:
-                ClashRows(self._cipher, self._keys).add(unit, clash)
 
         await self._step(entries, work)
 

@@ -15,6 +15,7 @@ from connector.edges.http_replies import Reply
 from connector.pipeline.carrying import Sending
 from connector.pipeline.dispatch import Delivering, Rules
 from connector.pipeline.identity import Identity, Ids
+from connector.pipeline.reconcile import USUAL, Authority
 from connector.pipeline.supervise import Lane
 from connector.pipeline.to_fhir import ToFhir
 from connector.pipeline.translate import Translating
@@ -78,7 +79,9 @@ class FhirRoom:
         lane = self.cycle.lanes[TO_FHIR]
         old = lane.delivering._way
         assert isinstance(old, ToFhir)
-        lane.delivering._way = ToFhir(self.client, self.store, self.cycle.link, old._sending)
+        lane.delivering._way = ToFhir(
+            self.client, self.store, self.cycle.link, self.cycle.clock, old._sending
+        )
 
     async def state(self) -> tuple[str, int, str]:
         """State, attempts and reason of the newest outgoing message."""
@@ -106,6 +109,7 @@ async def fhir_room(
     answer_limit: int = 1_000_000,
     network: Sequence[Faults] = (),
     lane: Literal["link", "patient"] = "link",
+    authority: Authority = USUAL,
     **sending: Any,
 ) -> AsyncIterator[FhirRoom]:
     """``network``: what happens to connections, in turn; ``sending``: further fields of ``Sending``."""
@@ -123,8 +127,9 @@ async def fhir_room(
                 replies=replies or {},
                 answer_limit=answer_limit,
             )
-            cycle = Cycle(store, folder, lane=lane, identity=Identity(ids, SYSTEM, searches=searches))
-            way = ToFhir(client, store, cycle.link, Sending(delivery=delivery, **sending))
+            identity = Identity(ids, SYSTEM, searches=searches)
+            cycle = Cycle(store, folder, lane=lane, identity=identity, authority=authority)
+            way = ToFhir(client, store, cycle.link, cycle.clock, Sending(delivery=delivery, **sending))
             rules = Rules(lane=lane)
             delivering = Delivering(cycle.link.name, TO_FHIR, store, cycle.clock, way, rules=rules)
             translating = Translating(cycle.link, TO_FHIR, store, cycle.clock)

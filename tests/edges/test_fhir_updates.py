@@ -9,9 +9,8 @@ import pytest
 
 from connector.edges.fhir_client import Delivery
 from connector.pipeline.identity import Ids
-from connector.pipeline.to_fhir import ToFhir
 
-from ..pipeline.site import TO_FHIR, Sent, message
+from ..pipeline.site import Sent, message
 from .fhir_room import FhirRoom, fhir_room, report
 from .fhir_server import FhirServer
 from .partner_site import Asked, answer
@@ -181,31 +180,6 @@ async def test_a_server_that_tells_no_versions_is_asked_for_none(tmp_path: Path)
         await here.takes(message("1"), update("2", "5550202"))
         assert "5550202" in str(patient(here))
         assert not any(b"ifMatch" in one.body for one in here.partner.asked)
-
-
-async def test_another_may_decide_what_becomes_of_three_contents(tmp_path: Path) -> None:
-    seen: list[tuple[Json | None, Json, Json]] = []
-
-    def reconcile(base: Json | None, read: Json, ours: Json) -> Json:
-        seen.append((base, read, ours))
-        return {**ours, "active": False}
-
-    async with fhir_room(tmp_path) as here:
-        await here.takes(message("1"))
-        way = here.cycle.lanes[TO_FHIR].delivering._way
-        assert isinstance(way, ToFhir)
-        way._revising.reconcile = reconcile
-        here.server.edit(key(here), photo=PHOTO)
-        await here.takes(update("2", "5550202"))
-        assert patient(here)["active"] is False
-    ((base, read, ours),) = seen
-    assert base is not None
-    assert "photo" not in base
-    assert "5550101" in str(base)
-    assert read["photo"] == PHOTO
-    assert ours["photo"] == PHOTO
-    assert "5550202" in str(ours)
-    assert base["id"] == read["id"] == ours["id"]
 
 
 async def test_a_fault_of_the_maps_over_what_stands_there_stops_nobody_else(tmp_path: Path) -> None:

@@ -149,7 +149,7 @@ class Room:
         pauses = Pauses(1.0, 2.0, 60.0)
         common = (self.store, self.clock)
         rules = Rules(lane=self.link.lane)
-        fhir = ToFhir(self.fhir, self.store, self.link)
+        fhir = ToFhir(self.fhir, self.store, self.link, self.clock)
         self.to_fhir = Delivering(self.link.name, TO_FHIR, *common, fhir, pauses, rules)
         self.to_v2 = Delivering(self.link.name, TO_V2, *common, ToV2(self.hospital), pauses, rules)
         self.lanes = {

@@ -186,7 +186,7 @@ class Cycle:
         self.v2 = V2Receiver(links, store, self.clock, fresh)
         self.api = FhirReceiver(links, store, self.clock, fresh)
         ways: dict[Direction, Any] = {
-            TO_FHIR: ToFhir(self.fhir, store, self.link),
+            TO_FHIR: ToFhir(self.fhir, store, self.link, self.clock),
             TO_V2: ToV2(self.hospital),
         }
         self.lanes = {way: self._lane(way, sender) for way, sender in ways.items()}

@@ -215,7 +215,7 @@ async def test_a_copy_that_is_no_message_is_refused_and_nothing_changes(
     assert (await store.counts())[LINK, TO_FHIR].dead == 2
 
 
-async def test_a_copy_of_what_goes_to_v2_keeps_its_control_id(store: Store, mia: Operator) -> None:
+async def test_a_copy_of_what_goes_to_v2_has_a_control_id_of_its_own(store: Store, mia: Operator) -> None:
     row = await store.accept(received("1", b"{}", direction=Direction.TO_V2), b"", [])
     await store.translated(row.id, [Outgoing(V2, {"control_id": "C1"})], [], [], [])
     item = await store.due(LINK, Direction.TO_V2, NOW)
@@ -224,8 +224,9 @@ async def test_a_copy_of_what_goes_to_v2_keeps_its_control_id(store: Store, mia:
     await store.dead(item.id, "PartnerRefusedMessage", [])
     one = await made(store, item.id)
     with pytest.raises(MessageError, match="control id"):
-        await mia.correct(one, V2.replace(b"C1", b"C2"))
-    await mia.correct(one, V2.replace(b"PID|1", b"PID|2"))
+        await mia.correct(one, V2.replace(b"PID|1", b"PID|2"))
+    await mia.correct(one, V2.replace(b"C1", b"C2"))
+    assert (await made(store, item.id)).meta["control_id"] == "C2"
 
 
 # --- hold back and look ---------------------------------------------------------------------------------

@@ -127,13 +127,14 @@ async def test_the_next_number_of_a_sender_is_kept(tmp_path: Path) -> None:
     await again.close()
 
 
-async def test_what_lost_is_kept_until_somebody_settles_it(store: Store) -> None:
-    row = (await store.accept(received(), ANSWER, [])).id
+async def test_what_lost_is_kept_once_until_somebody_settles_it(store: Store, tmp_path: Path) -> None:
     lost = [
-        Clash(LINK, "Patient/a", f"Patient.{name}", b'"x"', "v2", state, NOW)
+        Clash(LINK, "Patient/a", f"Patient.{name}", b'"x"', "v2", state, NOW, uid=f"{name:0>32}")
         for name, state in (("birthDate", "lost"), ("gender", "held"), ("name", "held"))
     ]
-    await store.translated(row, [], [], [], [], lost)
+    await store.clash(lost, [draft()] * len(lost))
+    await store.clash(lost, [draft()] * len(lost))
+    assert number(tmp_path, "audit_entry") == len(lost)
     held = await store.clashes(LINK, "held")
     assert [dataclasses.replace(one, id=0) for one in held] == lost[1:]
     await store.settle_clash(held[0].id, "settled", [draft()])

@@ -48,7 +48,8 @@ async def _fill(store: Store) -> None:
     await store.retry((await head(store)).id, NOW, "PartnerBusy", [draft()])
     await store.revise(second.id, _bytes("copy"), NOW, [draft()])
     (copy,) = await store.pending(LINK, TO_FHIR, 9)
-    await store.translated(copy.id, [Outgoing(_bytes("laned"), {}, lanes)], [], [], [draft()], [clash])
+    await store.translated(copy.id, [Outgoing(_bytes("laned"), {}, lanes)], [], [], [draft()])
+    await store.clash([clash], [draft()])
     last = (await store.find_made(Filter(LINK, TO_FHIR, delivery=Delivery.QUEUED), 9))[-1]
     await store.refused(last.id, "PartnerRefusedMessage", [draft()])
     await store.revise_delivery(last.id, _bytes("mended"), [draft()], {"key": _canary("mended meta")})
