@@ -96,9 +96,14 @@ def answer(content: Content, answers: Sequence[Sequence[bytes]], *, control_id: 
     if content.header is not None:
         parts.append(f"FTS{content.header.delimiters.field}{len(headed) or 1}\r")
     if content.wide:
-        texts = [part if isinstance(part, str) else part.decode("utf-16") for part in parts]
+        texts = [part if isinstance(part, str) else _text(part) for part in parts]
         return "".join(texts).encode("utf-16") if texts else b""
     return b"".join(part.encode("latin-1") if isinstance(part, str) else part for part in parts)
+
+
+def _text(answer: bytes) -> str:
+    """An answer within a wide one; what could not be read is answered in ASCII."""
+    return answer.decode("utf-16" if answer[:2] in MARKS else "latin-1")
 
 
 def _header(received: Segment, control_id: str, at: str) -> str:
@@ -155,20 +160,21 @@ class _Reading:
     def _fhs(self, line: str) -> None:
         if self.file is not None or self.batches or self._messages or self._header is not None:
             self._fault("a file begins within another", "send FHS first and once", "FHS")
-        self.file = self.file or _segment(line)
+        header = self._begin(line)
+        self.file = self.file or header
 
     def _bhs(self, line: str) -> None:
         self._counts["BHS"] += 1
         if self._header is not None:
             self._fault("a batch begins within another", "send BTS before the next BHS", self._place("BHS"))
         self._close()
-        self._header = _segment(line)
+        self._header = self._begin(line)
 
     def _bts(self, line: str) -> None:
         self._counts["BTS"] += 1
         if self._header is None:
             self._fault("a batch ends that did not begin", "send BHS first", self._place("BTS"))
-        trailer = _segment(line, self._header)
+        trailer = _trailer(line, self._header)
         self._check(trailer, {self._counts["message"]}, "messages", self._place("BTS"))
         self._close()
 
@@ -181,7 +187,16 @@ class _Reading:
         self._ended = True
         bare = sum(len(one.messages) for one in self.batches)
         batches = {self._counts["BHS"]} if self._counts["BHS"] else {1 if bare else 0, bare}
-        self._check(_segment(line, self.file), batches, "batches", "FTS")
+        self._check(_trailer(line, self.file), batches, "batches", "FTS")
+
+    def _begin(self, line: str) -> Segment:
+        """A header; one that declares no delimiters is answered with those of the standard."""
+        text = line.rstrip("\r\n")
+        try:
+            return Segment(text, Delimiters.of(text))
+        except UnreadableMessage:
+            self._fault("the delimiters are missing or ambiguous", r"send |^~\&", f"{text[:3]}-2")
+            return Segment(rf"{text[:3]}|^~\&", STANDARD)
 
     def _close(self) -> None:
         """The batch that is open, or what came outside of any, is complete."""
@@ -202,11 +217,6 @@ class _Reading:
         self.faults.append(BatchIncomplete(what, fix=fix, location=place))
 
 
-def _segment(line: str, like: Segment | None = None) -> Segment:
-    """A segment of the envelope; a trailer has the delimiters of its header."""
-    text = line.rstrip("\r\n")
-    try:
-        delimiters = like.delimiters if like else Delimiters.of(text)
-    except UnreadableMessage:
-        delimiters = STANDARD
-    return Segment(text, delimiters)
+def _trailer(line: str, header: Segment | None) -> Segment:
+    """A trailer has the delimiters of its header."""
+    return Segment(line.rstrip("\r\n"), header.delimiters if header else STANDARD)

@@ -48,7 +48,7 @@ def afterwards(answers: Answers, accept: str, application: str) -> frozenset[str
 
 
 def _asked(answers: Answers, accept: str, application: str) -> tuple[str, str]:
-    accept, application = accept.strip().upper(), application.strip().upper()
+    accept, application = (text.strip().strip('"').upper() for text in (accept, application))  # "": null
     return (accept or "AL" if answers == "enhanced" else accept), application
 
 

@@ -24,7 +24,7 @@ from connector.errors import (
     UndecodableText,
     UnreadableMessage,
 )
-from connector.hl7v2 import charset, modes
+from connector.hl7v2 import batch, charset, modes
 from connector.hl7v2.tree import Message
 from connector.pipeline import acceptance, sequences
 from connector.pipeline.answers import Answers
@@ -119,11 +119,13 @@ class Taking:
         Enough of the message to read its MSH will do.
         """
         worst = errors[0]
+        wide = payload[:2] in batch.MARKS
+        text = payload.decode("utf-16", "replace") if wide else payload.decode("latin-1")
         try:
-            message = Message.parse(payload.decode("latin-1"))
+            message = Message.parse(text)
         except UnreadableMessage:
             return Outcome(self._answers.unread(worst, self._ids()), worst.answer.acknowledgment, "", worst)
-        case = self._case(link, payload, Source({}), message, _BYTES)
+        case = self._case(link, payload, Source({}), message, "UNICODE UTF-16" if wide else _BYTES)
         return self._said(case, errors)
 
     async def _too_large(self, link: Link, payload: bytes, source: Source) -> Outcome:
@@ -275,6 +277,8 @@ class Taking:
 
 def _encoded(answer: str, named: str) -> bytes:
     """An answer says nothing but ASCII and what the message said itself, so its set has room for it."""
+    if not answer:
+        return b""  # not even a byte order mark
     try:
         return charset.encode(answer, named)
     except UndecodableText:

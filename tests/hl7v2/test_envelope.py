@@ -66,6 +66,8 @@ def test_counts_may_be_left_out() -> None:
         (f"{FHS}{BHS}{A}FTS|1\r", "FTS"),
         (f"{A}{FHS}FTS\r", "FHS"),
         (f"{FHS}{FHS}FTS|0\r", "FHS"),
+        (f"BHS\x00|^~\\&|G\r{A}BTS|1\r", "BHS-2"),
+        ("FHS\rFTS|0\r", "FHS-2"),
     ],
 )
 def test_a_broken_envelope_is_told_with_its_place(text: str, place: str) -> None:

@@ -13,6 +13,7 @@ from connector.hl7v2.modes import Answers, afterwards, at_once
         ("by-message", "AA", "", "", "AA"),
         ("by-message", "AE", "", "", "AE"),
         ("by-message", "AR", " ", "", "AR"),
+        ("by-message", "AA", '""', '""', "AA"),
         ("by-message", "AA", "AL", "NE", "CA"),
         ("by-message", "AE", "AL", "AL", "CE"),
         ("by-message", "AR", "ER", "NE", "CR"),

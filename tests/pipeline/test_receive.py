@@ -248,6 +248,11 @@ async def test_a_sender_that_wants_no_answer_gets_none_and_its_message_is_taken(
     assert (await cycle.counts(TO_FHIR)).received == 1
 
 
+async def test_no_answer_is_no_answer_in_utf_16_either(cycle: Cycle) -> None:
+    text = message(msh={15: "NE", 16: "NE", 18: "UNICODE UTF-16"})
+    assert await cycle.v2.receive(text.encode("utf-16"), peer()) == b""
+
+
 async def test_in_enhanced_mode_the_commit_is_acknowledged(cycle: Cycle) -> None:
     assert read_ack(str(await cycle.receive(message(msh={15: "AL", 16: "NE"})))).code == "CA"
 
