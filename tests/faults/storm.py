@@ -204,9 +204,14 @@ def heard(received: list[dict[str, Any]]) -> Revisions:
     found: Revisions = defaultdict(list)
     for line in received:
         if not line["repeat"]:
-            patient = next(text for text in line["message"].split("\r") if text.startswith("PID"))
-            found[patient.split("|")[3].partition("^")[0]].append(street(line["message"]))
+            found[patient_of(line["message"])].append(street(line["message"]))
     return dict(found)
+
+
+def patient_of(message: str) -> str:
+    """The patient's number at the hospital."""
+    identifiers = next(text for text in message.split("\r") if text.startswith("PID")).split("|")[3]
+    return identifiers.partition("^")[0]
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
