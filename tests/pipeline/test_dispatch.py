@@ -336,3 +336,31 @@ async def test_what_is_in_hand_is_given_up_at_the_end_and_sent_again(tmp_path: P
         assert item.unsure
         await here.work()
         assert here.partner.got == ["a1"]
+
+
+async def test_a_fault_in_one_lane_leaves_the_others_at_work(tmp_path: Path) -> None:
+    async with site(tmp_path) as here:
+        await here.queue("a1", "b1")
+        here.partner.slow["b1"] = asyncio.Event()
+        here.partner.errors["a1"] = [RuntimeError("a fault of ours")]  # type: ignore[list-item]
+        with pytest.raises(RuntimeError):
+            await here.work()
+        assert here.partner.at_once == 1
+        here.partner.slow["b1"].set()
+        await here.work()
+        assert sorted(here.partner.got) == ["a1", "b1"]
+
+
+async def test_at_the_end_every_lane_in_hand_is_seen_through_and_none_is_begun(tmp_path: Path) -> None:
+    async with site(tmp_path) as here:
+        await here.queue("a1", "b1", "c1", "a2", "b2", "c2")
+        here.partner.slow = {name: asyncio.Event() for name in ("a1", "b1", "c1")}
+        working = asyncio.create_task(here.work())
+        await until(lambda: here.partner.at_once == 3)
+        here.delivering.ending = True
+        for gate in here.partner.slow.values():
+            gate.set()
+        await working
+        await here.delivering.finish()
+        assert sorted(here.partner.got) == ["a1", "b1", "c1"]
+        assert [one.unsure for one in await here.store.heads(LINK, TO_FHIR, here.clock(), 9)] == [False] * 3
