@@ -32,7 +32,6 @@ from connector.edges.partners import Caller, Callers, Intake
 from connector.errors import ConfigurationError, ConnectorError
 from connector.pipeline.afterwards import Afterwards
 from connector.pipeline.breaker import Pauses
-from connector.pipeline.carrying import Sending
 from connector.pipeline.deliver import ToV2
 from connector.pipeline.dispatch import Delivering, Rules, Way
 from connector.pipeline.entries import instant
@@ -42,6 +41,7 @@ from connector.pipeline.ports import Entry
 from connector.pipeline.receive import V2Receiver
 from connector.pipeline.reconcile import Authority
 from connector.pipeline.retention import Retention
+from connector.pipeline.sending import Sending
 from connector.pipeline.submit import FhirReceiver
 from connector.pipeline.supervise import Lane, Supervisor
 from connector.pipeline.to_fhir import ToFhir

@@ -7,77 +7,25 @@ again over it, and it goes into the next round.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from connector.errors import DeliveryError, PartnerBusy, PartnerChangedIt, PartnerRefusedMessage
 from connector.fhir import bundle as bundles
-from connector.fhir import json as fjson
-from connector.pipeline import identity, names, versions
-from connector.pipeline.identity import Known, pointed, referred, temporary
+from connector.pipeline import names, versions
+from connector.pipeline.addressing import ONCE, Addresses
 from connector.pipeline.learning import Part, base_of, lessons, recall
 from connector.pipeline.links import Link
 from connector.pipeline.ports import FhirSender, Written
 from connector.pipeline.revising import Revising
-from connector.profile.fhir import Fhir
+from connector.pipeline.sending import Sending, Turn
 from connector.store import JournalEntry, OutboxItem, Store
 
 Json = dict[str, Any]
 Settled = dict[int, DeliveryError | None]
 """Entries of a message that need no further attempt, by their place: None was written, else why never."""
 
-_ONCE: Final = frozenset({"MessageHeader", "Provenance"})  # of one message: nobody else changes them
 _PRECONDITION: Final = 412
-
-
-@dataclass(frozen=True, slots=True)
-class Sending:
-    """How the resources of one link are sent.
-
-    ``omit``: types that are not, while references to them stay. ``if_match``: updates name the version they
-    were made over. ``read_first``: what was never seen there is read before it is written. ``revisions``: how
-    often one message is made again because somebody else was faster.
-    """
-
-    delivery: Literal["transaction", "batch", "each", "message"] = "transaction"
-    omit: frozenset[str] = frozenset()
-    if_match: bool = True
-    read_first: bool = False
-    revisions: int = 5
-
-    @classmethod
-    def of(cls, fhir: Fhir) -> Sending:
-        """As the profile says."""
-        return cls(
-            delivery=fhir.delivery,
-            omit=frozenset(fhir.omit),
-            if_match=fhir.updates.if_match,
-            read_first=fhir.updates.read_before_update == "first",
-            revisions=fhir.updates.revisions,
-        )
-
-
-SENDING: Final = Sending()
-
-
-class Turn:
-    """One of our messages at a time is made again, so that lanes do not fight over what they share."""
-
-    def __init__(self, lock: asyncio.Lock) -> None:
-        self._lock, self.mine = lock, False
-
-    async def take(self) -> None:
-        """Wait until nobody else has it."""
-        await self._lock.acquire()
-        self.mine = True
-
-    def give(self) -> None:
-        """Let the next one have it."""
-        if self.mine:
-            self.mine = False
-            self._lock.release()
 
 
 class Carrying:
@@ -95,13 +43,10 @@ class Carrying:
     ) -> None:
         self._sender, self._store, self._link, self._sending = sender, store, link, sending
         self._revising, self._item, self._turn = revising, item, turn
-        self._identity = link.identity
-        self._bundle: Json = {}
         self._settled: Settled = {}
         self._parts: list[Part] = []
         self._waiting: list[Part] = []
-        self._names: dict[str, str] = {}  # ours to the FHIR side's
-        self._known: dict[str, Known] = {}  # by our keys: of what has no name there
+        self._at = Addresses(link, [], {}, together=True)
         self._revisions = 0
         self._failed: list[DeliveryError] = []
 
@@ -114,7 +59,7 @@ class Carrying:
         if self._sending.read_first:
             stale += await self._first_sight()
         if stale:
-            await recall(self._store, self._link.name, stale, self._names)
+            await recall(self._store, self._link.name, stale, self._at.names)
             await self._revise(stale)
         while self._waiting and not self._stopped():
             await self._round(self._ready())
@@ -133,21 +78,21 @@ class Carrying:
     @property
     def written(self) -> dict[str, str]:
         """The versions of what was written, by the FHIR side's keys."""
-        return {self._names.get(part.here, part.here): part.version for part in self._parts if part.done}
+        return {self._at.key(part.here): part.version for part in self._parts if part.done}
 
     async def journal(self) -> list[JournalEntry]:
         """What was learned, for the journal."""
-        done = [part for part in self._parts if part.done and part.kind not in _ONCE]
+        done = [part for part in self._parts if part.done and part.kind not in ONCE]
         for part in done:
             if part.resource is not None:
-                part.content = self._addressed(part, final=True)
+                part.content = self._at.resource(part, final=True)
         kept = self._sending.if_match
-        return await lessons(self._store, self._link.name, done, self._names, self._item, seen=kept)
+        return await lessons(self._store, self._link.name, done, self._at.names, self._item, seen=kept)
 
     # --- what there is to send
 
     async def _begin(self, bundle: Json) -> None:
-        self._bundle = bundle
+        self._bundle = {name: value for name, value in bundle.items() if name != "entry"}
         there: Mapping[str, str] = self._item.meta.get("there") or {}
         here = {name: key for key, name in there.items()}
         over = self._item.meta.get("over")
@@ -158,37 +103,16 @@ class Carrying:
                 self._parts.append(part)
             elif part.resource is not None:
                 aside[part.here] = part.resource
-        ours = [part.here for part in self._parts]
-        wanted = dict.fromkeys(ours)
-        wanted |= dict.fromkeys(key for part in self._parts for key in referred(part.resource or {}))
-        found = await self._store.resources(
-            self._link.name, [*names.asking_theirs(wanted), *versions.asking(ours)]
-        )
-        self._names = {**there, **names.told(found)}
-        seen = versions.told(found)
-        moved = [self._names[part.here] for part in self._parts if part.here in self._names]
-        if moved:
-            seen |= versions.told(await self._store.resources(self._link.name, versions.asking(moved)))
-        for part in self._parts:
-            part.saw(seen.get(self._names.get(part.here, part.here)) if self._sending.if_match else None)
-        if self._identity.ids != "client":
-            await self._identify(aside, wanted)
-
-    async def _identify(self, aside: dict[str, Json], wanted: Iterable[str]) -> None:
-        """What everything is found by that has no name at the FHIR side, or is only referred to."""
-        resources = aside | {part.here: part.resource for part in self._parts if part.resource is not None}
-        outside = [key for key in wanted if key not in resources and key not in self._names]
-        for key, content in (await self._store.resources(self._link.name, outside)).items():
-            resources[key] = fjson.loads(content)
-        self._known = self._identity.known(resources)
+        self._at = Addresses(self._link, self._parts, there, together=self._sending.delivery == "transaction")
+        await self._at.learn(self._store, aside, seen=self._sending.if_match)
 
     # --- rounds
 
     def _ready(self) -> list[Part]:
         """What can go in one round. In a circle of references, one goes without them first."""
-        if self._sending.delivery == "transaction" or self._identity.ids == "client":
+        if self._sending.delivery == "transaction":
             return list(self._waiting)
-        new = {part.here for part in self._waiting if part.here not in self._names}
+        new = {part.here for part in self._waiting if self._at.missing(part)}
         ready = [part for part in self._waiting if not part.needs(new)]
         if not ready:
             ready = self._waiting[:1]
@@ -196,7 +120,7 @@ class Carrying:
         return ready
 
     async def _round(self, parts: list[Part]) -> None:
-        sent = {**self._bundle, "entry": [self._entry(part) for part in parts]}
+        sent = {**self._bundle, "entry": [self._at.entry(part) for part in parts]}
         try:
             outcomes = await self._sender.send(sent)
         except PartnerChangedIt as error:
@@ -207,17 +131,24 @@ class Carrying:
             raise
         again: list[Part] = []
         for part, outcome in zip(parts, outcomes):
-            failure = outcome.error
-            if failure is None:
+            if outcome.error is None:
                 again += await self._took(part, outcome)
-                continue
-            failure.location = part.location
-            if isinstance(failure, PartnerChangedIt):
-                await self._read_again([part], failure)
-            else:
-                self._fail(part, failure)
         if again:
             await self._revise(again)
+        for part, outcome in zip(parts, outcomes):
+            if outcome.error is not None:
+                await self._mishap(part, outcome.error)
+
+    async def _mishap(self, part: Part, error: DeliveryError) -> None:
+        """One entry was not written: it goes into the next round if somebody was faster, else it fails."""
+        error.location = part.location
+        try:
+            if not isinstance(error, PartnerChangedIt):
+                raise error
+            await self._read_again([part], error)
+        except DeliveryError as failure:
+            failure.location = part.location
+            self._fail(part, failure)
 
     def _meant(self, error: DeliveryError, parts: list[Part]) -> list[Part]:
         """The entries that an error is about, which it then names as the message has them."""
@@ -227,13 +158,13 @@ class Carrying:
 
     async def _took(self, part: Part, outcome: Written) -> list[Part]:
         """One entry was written, or found; in the second case it goes into the next round, over that."""
-        if part.resource is not None and part.here not in self._names and self._identity.ids != "client":
-            self._name(part, outcome.key or await self._found(part))
-        if outcome.found and part.kind not in _ONCE:
+        if self._at.missing(part):
+            self._at.name(part, outcome.key or await self._found(part))
+        if outcome.found and part.kind not in ONCE:
             return [part] if await self._differs(part) else self._settle(part)
         part.version = outcome.version
         if part.bare:
-            part.saw(versions.seen(self._addressed(part), outcome.version), fresh=True)
+            part.saw(versions.seen(self._at.resource(part), outcome.version), fresh=True)
             part.bare = False
             return []
         part.done = True
@@ -261,22 +192,22 @@ class Carrying:
 
     async def _first_sight(self) -> list[Part]:
         """What was never seen there and may be there all the same."""
-        found = []
+        found: list[Part] = []
         for part in self._waiting:
-            if part.seen is not None or part.resource is None or part.kind in _ONCE:
+            if part.seen is not None or part.resource is None or part.kind in ONCE:
                 continue
-            if part.here not in self._names and self._identity.ids != "client":
+            if self._at.missing(part):
                 key = await self._found(part, certain=False)
                 if not key:
                     continue
-                self._name(part, key)
-            if await self._differs(part):
+                self._at.name(part, key)
+            if await self._differs(part) and part.seen is not None:
                 found.append(part)
         return found
 
     async def _found(self, part: Part, *, certain: bool = True) -> str:
         """The key there, by a search; "" where nothing is found. Raises ``DeliveryError``."""
-        listed = await self._sender.find(part.kind, self._known[part.here].query)
+        listed = await self._sender.find(part.kind, self._at.query(part))
         if len(listed) > 1:
             raise PartnerRefusedMessage(
                 "several resources there have its identifier", fix="merge them there", location=part.location
@@ -285,34 +216,36 @@ class Carrying:
             raise PartnerBusy("what was written is not found there yet", location=part.location)
         return f"{part.kind}/{listed[0]['id']}" if listed else ""
 
-    def _name(self, part: Part, key: str) -> None:
-        part.learned = True
-        self._names[part.here] = key
-
     async def _differs(self, part: Part) -> bool:
-        """Reads a resource; whether the message says anything else than it."""
-        read = await self._sender.read(self._names.get(part.here, part.here))
+        """Reads a resource; whether the message says anything else than it, or it is not there."""
+        await self._read(part)
+        return not self._stands(part)
+
+    async def _read(self, part: Part) -> Json | None:
+        read = await self._sender.read(self._at.key(part.here))
         part.saw(versions.seen(read) if read is not None else None, fresh=True)
-        if part.seen is None:
+        return read
+
+    def _stands(self, part: Part) -> bool:
+        """Whether what was read is what the message says: then there is nothing to write."""
+        if part.seen is None or part.resource is None:
             return False
-        part.version = part.seen.version
-        same = part.seen.digest == versions.digest(self._addressed(part))
-        part.done = part.done or same
-        return not same
+        if part.seen.digest != versions.digest(self._at.resource(part)):
+            return False
+        part.version, part.done = part.seen.version, True
+        return True
 
     async def _read_again(self, parts: Sequence[Part], error: PartnerChangedIt) -> None:
         """Somebody else was faster: what stands there is read, and the message made again over it."""
         asked = [part for part in parts if part.seen is not None and part.seen.version]
         if not asked and error.status == _PRECONDITION:
             raise _instead(PartnerRefusedMessage(error.what, fix="see what the partner finds"), error)
-        if not self._turn.mine:
-            await self._turn.take()
+        await self._turn.take()
         before = {part.here: part.seen for part in asked}
         for part in asked:
-            key = self._names.get(part.here, part.here)
-            read = await self._sender.read(key)
-            part.base = part.base or await base_of(self._store, self._link.name, key, part.seen, read)
-            part.saw(versions.seen(read) if read is not None else None, fresh=True)
+            last, read = part.seen, await self._read(part)
+            key = self._at.key(part.here)
+            part.base = part.base or await base_of(self._store, self._link.name, key, last, read)
             part.met = part.seen.version if part.base and part.seen else part.met
         if all(part.seen and part.seen.version == _version(before[part.here]) for part in asked):
             raise _instead(PartnerBusy(error.what), error)
@@ -321,12 +254,11 @@ class Carrying:
             raise _instead(PartnerRefusedMessage("it is changed again and again", fix="replay it"), error)
         await self._revise(asked)
         for part in asked:  # what another message of ours has brought there need not be fought over
-            if part.seen and part.seen.digest == versions.digest(self._addressed(part)):
-                part.version, part.done = part.seen.version, True
+            if self._stands(part):
                 self._settle(part)
 
     async def _revise(self, parts: Sequence[Part]) -> None:
-        here = {name: key for key, name in self._names.items()}
+        here = self._at.here
         prior: dict[str, Json] = {}
         for part in self._parts:
             if part.seen is not None:
@@ -339,41 +271,9 @@ class Carrying:
         }
         fresh = await self._revising.again(self._item, prior, bases)
         for part in parts:
-            if (made := fresh.get(part.here)) is not None:
+            made = fresh.get(part.here)
+            if made is not None and part.resource is not None:
                 part.resource, part.revised = made, True
-
-    # --- as the FHIR side knows it
-
-    def _entry(self, part: Part) -> Json:
-        if part.resource is None:
-            key = self._names.get(part.here, part.here)
-            return {"request": {**part.entry["request"], "url": key}}
-        resource = self._addressed(part)
-        if self._identity.ids != "client" and part.here not in self._names:
-            return self._identity.first(part.here, resource, self._known[part.here])
-        key = self._names.get(part.here, part.here)
-        return identity.update(self._link.base, key, resource, part.seen.version if part.seen else "")
-
-    def _addressed(self, part: Part, *, final: bool = False) -> Json:
-        """The resource with the names that it and others have there."""
-        new = {one.here for one in self._parts}
-
-        def where(reference: str) -> Json | None:
-            if reference in self._names:
-                return {"reference": self._names[reference]}
-            if reference not in self._known:
-                return None
-            if reference in new and self._sending.delivery == "transaction" and not final:
-                return {"reference": temporary(reference)}
-            return identity.by_search(
-                reference, self._known[reference], searches=self._identity.searches and not part.bare
-            )
-
-        resource: Json = pointed(part.resource, where)
-        if part.here in self._known and part.kind not in _ONCE:
-            resource = self._identity.named(resource, self._known[part.here])
-        key = self._names.get(part.here, part.here)
-        return {**resource, "id": key.partition("/")[2]}
 
 
 _GRAVITY: Final = ("hold", "stop", "later", "never")

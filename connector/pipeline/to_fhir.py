@@ -13,11 +13,12 @@ from typing import Any, Final
 from connector.errors import DeliveryError
 from connector.fhir import bundle as bundles
 from connector.fhir import json as fjson
-from connector.pipeline.carrying import SENDING, Carrying, Sending, Settled, Turn
+from connector.pipeline.carrying import Carrying, Settled
 from connector.pipeline.deliver import Told
 from connector.pipeline.links import Link
 from connector.pipeline.ports import Clock, FhirSender
 from connector.pipeline.revising import Revising
+from connector.pipeline.sending import SENDING, Sending, Turn
 from connector.store import OutboxItem, Store
 
 Json = dict[str, Any]

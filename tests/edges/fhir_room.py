@@ -12,10 +12,10 @@ from typing import Any, Final, Literal
 from connector.edges.fhir_client import Delivery, FhirClient
 from connector.edges.http_exchange import Waits
 from connector.edges.http_replies import Reply
-from connector.pipeline.carrying import Sending
 from connector.pipeline.dispatch import Delivering, Rules
 from connector.pipeline.identity import Identity, Ids
 from connector.pipeline.reconcile import USUAL, Authority
+from connector.pipeline.sending import Sending
 from connector.pipeline.supervise import Lane
 from connector.pipeline.to_fhir import ToFhir
 from connector.pipeline.translate import Translating

@@ -201,3 +201,22 @@ async def test_messages_that_were_translated_before_the_first_answer_come_to_the
         known = await here.store.resource(here.cycle.link.name, f"Patient/{patient['id']}")
         assert known is not None
         assert b"5550303" in known
+
+
+@pytest.mark.parametrize("delivery", WAYS)
+@pytest.mark.parametrize("ids", BY_SERVER)
+async def test_resources_that_refer_to_one_another_find_each_other(
+    tmp_path: Path, ids: Ids, delivery: Delivery
+) -> None:
+    diagnosis = "DG1|1||I10^Hypertension^I10||20261123101500+0100|A"
+    there = FhirServer(client_ids=False, whole=True)
+    async with fhir_room(tmp_path, there, ids=ids, delivery=delivery) as here:
+        await here.takes(message("1", "ADT^A01^ADT_A01", more=[VISIT, diagnosis]))
+        assert (await here.state())[0] == "delivered"
+        (visit,), (condition,) = there.of("Encounter"), there.of("Condition")
+        assert visit["diagnosis"][0]["condition"] == {"reference": f"Condition/{condition['id']}"}
+        assert condition["encounter"] == {"reference": f"Encounter/{visit['id']}"}
+        before = there.count()
+        await here.takes(message("2", "ADT^A08^ADT_A01", more=[VISIT, diagnosis]))
+        assert {**before, **there.count()} == there.count()
+        assert len(there.of("Encounter")) == len(there.of("Condition")) == 1
