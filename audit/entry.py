@@ -64,6 +64,7 @@ class Tag(StrEnum):
     OPERATOR_CONTENT_VIEWED = "operator:content:viewed"
     OPERATOR_LINK_PAUSED = "operator:link:paused"
     OPERATOR_LINK_RESUMED = "operator:link:resumed"
+    OPERATOR_REQUEST_REFUSED = "operator:request:refused"  # over the API, by somebody who may ask
     # ourselves
     SERVICE_STARTED = "service:started"
     SERVICE_STOPPED = "service:stopped"

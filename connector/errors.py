@@ -214,6 +214,21 @@ class UntrustedPeer(AccessError):
     """The TLS peer is not who the profile asks for."""
 
 
+# --- people --------------------------------------------------------------------------------------------
+
+
+class OperatorError(ConnectorError):
+    """An operator asks for what cannot be done as it is asked."""
+
+
+class NothingThere(OperatorError):
+    """There is no message, delivery, link or pause of this name or number."""
+
+
+class MovedOn(OperatorError):
+    """What is to be changed is not in a state for it, or not any more."""
+
+
 # --- what we need to work ---------------------------------------------------------------------------
 
 
@@ -353,6 +368,9 @@ ANSWERS: dict[type[ConnectorError], Answer] = {
     Unauthenticated: Answer("AR", "207", "login", 401, _HOLD),
     Forbidden: Answer("AR", "207", "forbidden", 403, _HOLD),
     UntrustedPeer: Answer("AR", "207", "security", 403, _HOLD),
+    OperatorError: Answer("AE", "207", "invalid", 422, _HOLD),
+    NothingThere: Answer("AE", "207", "not-found", 404, _HOLD),
+    MovedOn: Answer("AE", "207", "conflict", 409, _HOLD),
     UnableToWork: Answer("AE", "207", "transient", 503, _LATER),
     StoreUnavailable: Answer("AE", "207", "no-store", 503, _LATER),
     AuditRefused: Answer("AE", "207", "no-store", 503, _LATER),

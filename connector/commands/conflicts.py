@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from connector.commands.operating import BECAUSE, CONFIG, LINK, OPERATOR, Desk, at_desk, clock
+from connector.commands.operating import BECAUSE, CONFIG, LINK, OPERATOR, Desk, at_desk
 from connector.errors import ConfigurationError
+from connector.pipeline.findings import clock
 
 if TYPE_CHECKING:
     from connector.store import Clash

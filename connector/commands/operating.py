@@ -52,17 +52,12 @@ class Desk(NamedTuple):
 
     def ways(self, link: str | None, target: str | None) -> list[tuple[str, Direction]]:
         """The links and directions that are meant; all of them where none is named."""
-        from connector.store import Direction
+        from connector.pipeline import asking
 
         names = [profile.name for profile in self.configuration.profiles]
         if link is not None and link not in names:
             raise ConfigurationError("there is no such link", fix=f"one of {', '.join(names)}")
-        return [
-            (profile.name, Direction(way))
-            for profile in self.configuration.profiles
-            for way in (*profile.directions, *(["answer"] if "to_fhir" in profile.directions else []))
-            if link in (None, profile.name) and target in (None, way.removeprefix("to_"))
-        ]
+        return asking.ways(self.configuration.profiles, link, target)
 
     def profile(self, link: str) -> Profile:
         """The profile of a link."""
@@ -101,20 +96,6 @@ def at_desk(config: Path, work: Callable[[Desk], Awaitable[Found]], *, read_only
             await store.close()
 
     return asyncio.run(worked())
-
-
-def age(since: dt.datetime, now: dt.datetime) -> str:
-    """``45 s``, ``12 min``, ``3 h``, ``2 d``."""
-    seconds = max(int((now - since).total_seconds()), 0)
-    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
-        if seconds >= 2 * size:
-            return f"{seconds // size} {unit}"
-    return f"{seconds} s"
-
-
-def clock(at: dt.datetime) -> str:
-    """``2026-11-23 10:15:00Z``."""
-    return f"{at:%Y-%m-%d %H:%M:%S}Z"
 
 
 def table(head: list[str], rows: list[list[Any]]) -> str:

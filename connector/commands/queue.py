@@ -19,12 +19,11 @@ from connector.commands.operating import (
     TO,
     Desk,
     Kind,
-    age,
     at_desk,
-    clock,
     table,
     utc,
 )
+from connector.pipeline.findings import age, clock
 
 if TYPE_CHECKING:
     from connector.store import Filter, LaneState, Listed, Made
@@ -86,10 +85,10 @@ def why(config: Path, link: str | None, target: str | None) -> None:
 
     The exit code is 1 if something needs a person.
     """
-    from connector.commands.why import told
+    from connector.commands.why import plain, told
 
     findings = told(config, link, target)
-    click.echo("\n\n".join(one.text for one in findings))
+    click.echo("\n\n".join(plain(one) for one in findings))
     if any(one.needs_a_person for one in findings):
         raise SystemExit(1)
 
@@ -171,16 +170,10 @@ def filters(
     until: dt.datetime | None = None,
 ) -> list[Filter]:
     """The filters for each link and direction: of received messages, of made ones, or (dead) of both."""
-    from connector.store import Delivery, Filter, State
+    from connector.pipeline import asking
 
-    found = []
-    for way in desk.ways(link, target):
-        by = Filter(*way, reason=reason, kind=kind, since=utc(since), until=utc(until))
-        if state in set(State):
-            found.append(dataclasses.replace(by, state=State(state)))
-        if state in set(Delivery) and state not in ("delivered", "replaced"):
-            found.append(dataclasses.replace(by, delivery=Delivery(state)))
-    return found
+    times = {"since": utc(since), "until": utc(until)}
+    return asking.filters(desk.ways(link, target), state, reason=reason, kind=kind, **times)
 
 
 def _line(one: Listed | Made) -> str:

@@ -34,11 +34,16 @@ _WHERE: Final = "http.authorization"
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who asks: the OAuth client, what it may, and the certificate it came with ("sha256:<hex>")."""
+    """Who asks: the OAuth client, what it may, and the certificate it came with ("sha256:<hex>").
+
+    ``subject``: for whom the client asks (itself, or a person); ``others``: scopes that are not SMART's.
+    """
 
     client_id: str
     scopes: frozenset[scopes.Scope]
     fingerprint: str
+    subject: str = ""
+    others: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +95,9 @@ class TokenGuard:
         self._for_us(claims)
         self._in_time(claims)
         self._of_this_certificate(claims, fingerprint)
-        return Principal(self._client(claims), scopes.parse(_text(claims, "scope", "")), fingerprint)
+        client, said = self._client(claims), _text(claims, "scope", "")
+        granted, others = scopes.parse(said), scopes.others(said)
+        return Principal(client, granted, fingerprint, _text(claims, "sub"), others)
 
     def _verified(self, token: str, header: dict[str, Any]) -> dict[str, Any]:
         if header.keys() - _HEADER:

@@ -43,6 +43,11 @@ def parse(text: str) -> frozenset[Scope]:
     return frozenset(_scope(one) for one in text.split(" ") if one.startswith("system/"))
 
 
+def others(text: str) -> frozenset[str]:
+    """The names in a ``scope`` claim that are no system scopes, as they are; for who knows their meaning."""
+    return frozenset(one for one in text.split(" ") if one and not one.startswith("system/"))
+
+
 def _scope(text: str) -> Scope:
     if "?" in text:
         raise _refused("a scope is narrowed by search parameters, which this server does not support")

@@ -8,10 +8,11 @@ partner that has it already takes it as repeated.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from types import MappingProxyType
 from typing import Any, Final, Literal
 
-from connector.errors import ConfigurationError, MessageError
+from connector.errors import ConfigurationError, MessageError, MovedOn
 from connector.fhir import json as fjson
 from connector.fhir import validate
 from connector.hl7v2.charset import decode
@@ -29,18 +30,27 @@ _AT_ONCE: Final = 100
 class Operator:
     """One person with one reason. ``because`` goes into the audit trail: no patient's words belong there.
 
-    Raises ``ConfigurationError`` where no reason is given. Every act raises ``ConnectorError`` where what it
+    ``known_by``: what else is known of the person (client, certificate, address), for the audit trail.
+
+    Raises ``ConfigurationError`` where no reason is given. Every act raises ``MovedOn`` where what it
     is about is not there or not in a state for it, and ``StoreUnavailable`` and ``AuditRefused``: then
     nothing was done.
     """
 
-    def __init__(self, store: Store, clock: Clock, name: str, because: str) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        name: str,
+        because: str,
+        known_by: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         if not because.strip():
             raise ConfigurationError("no reason is given", fix="say why; the audit trail keeps it")
         if len(because) > BECAUSE:
             raise ConfigurationError(f"the reason is longer than {BECAUSE} characters", fix="say it shorter")
         self._store, self._clock = store, clock
-        self.name, self.because = name, because.strip()
+        self.name, self.because, self._known_by = name, because.strip(), known_by
 
     # --- put back -------------------------------------------------------------------------------------
 
@@ -52,25 +62,34 @@ class Operator:
         else:
             await self._store.replay_translation(one.id, entries)
 
-    async def replay_all(self, by: Filter) -> int:
-        """Put back all that a filter names, the oldest first; how many there were.
+    async def replay_all(self, by: Filter, most: int | None = None) -> int:
+        """Put back all that a filter names, or the first ``most``, the oldest first; how many there were.
 
         ``by.state``: received messages; ``by.delivery``: made ones. One that has moved on meanwhile stays.
         """
         count = 0
         async for one in found(self._store, by):
-            await self.replay(one)
-            count += 1
+            if count == most:
+                break
+            count += await self._replayed(one)
         return count
 
-    async def replay_dead(self, link: str, direction: Direction) -> int:
-        """Put every dead letter of a link and direction back, the oldest first; how many there were."""
-        count = 0
-        while letters := await self._letters(link, direction):
-            for one in letters:
-                await self.replay(one)
-            count += len(letters)
+    async def replay_dead(self, link: str, direction: Direction, most: int | None = None) -> int:
+        """Put every dead letter of a link and direction back, or the first ``most``; how many there were."""
+        count, gone = 0, 1
+        while gone and (letters := await self._letters(link, direction)):
+            some = letters if most is None else letters[: most - count]
+            gone = sum([await self._replayed(one) for one in some])
+            count += gone
         return count
+
+    async def _replayed(self, one: Listed | Made) -> bool:
+        """Put it back, unless it has moved on."""
+        try:
+            await self.replay(one)
+        except MovedOn:
+            return False
+        return True
 
     async def _letters(self, link: str, direction: Direction) -> list[Listed | Made]:
         """A message one of whose deliveries is dead is put back by that delivery."""
@@ -146,7 +165,7 @@ class Operator:
         return Trail(self._clock, link, what).did(tag, actor=self._actor(), **self._why())
 
     def _actor(self) -> dict[str, str]:
-        return {"role": "operator", "name": self.name}
+        return {"role": "operator", "name": self.name, **self._known_by}
 
     def _why(self) -> dict[str, str]:
         return {"because": self.because}

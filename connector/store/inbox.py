@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import Connection, RowMapping, bindparam, exists, select, text, update
 
-from connector.errors import ConnectorError, DuplicateControlId
+from connector.errors import DuplicateControlId, MovedOn
 from connector.store.cipher import BlindIndex, Cipher, Record
 from connector.store.commits import Unit
 from connector.store.keys import KeyProvider
@@ -175,7 +175,7 @@ class InboxRows:
         )
 
     def payload(self, connection: Connection, row: int) -> bytes:
-        """The message as it came. Raises ``ConnectorError`` if there is no such row."""
+        """The message as it came. Raises ``MovedOn`` if there is no such row."""
         found = _PAYLOAD.run(connection, id=row).mappings().first()
         if found is None:
             raise missing("inbox")
@@ -207,7 +207,7 @@ class InboxRows:
         )
 
     def waiting(self, unit: Unit, row: int) -> RowMapping:
-        """A row that waits for its translation. Raises ``ConnectorError``."""
+        """A row that waits for its translation. Raises ``MovedOn``."""
         return self._in(unit, row, (State.WAITING,))
 
     def done(self, unit: Unit, row: RowMapping, state: State, lost: Sequence[str]) -> None:
@@ -218,7 +218,7 @@ class InboxRows:
         _count(unit, row, state)
 
     def mark(self, unit: Unit, row: int, state: State, reason: str, *, of: Sequence[State]) -> RowMapping:
-        """Put a row that is in one of the states ``of`` into another. Raises ``ConnectorError``."""
+        """Put a row that is in one of the states ``of`` into another. Raises ``MovedOn``."""
         found = self._in(unit, row, of)
         _MARK.run(unit.connection, row=row, state=str(state), reason=reason)
         _count(unit, found, state)
@@ -251,7 +251,7 @@ class InboxRows:
         )
 
     def answered(self, unit: Unit, row: int, said: Acknowledgment) -> RowMapping:
-        """What the sender was told at last. Raises ``ConnectorError`` where nothing is owed."""
+        """What the sender was told at last. Raises ``MovedOn`` where nothing is owed."""
         found = self._in(unit, row, (State.DELIVERED, State.DEAD))
         if found["acknowledgment"] != Acknowledgment.PENDING:
             raise missing("inbox")
@@ -309,6 +309,6 @@ def unpacked(meta: bytes) -> dict[str, Any]:
     return msgspec.json.decode(meta, type=dict[str, Any])
 
 
-def missing(name: str) -> ConnectorError:
+def missing(name: str) -> MovedOn:
     """No row in a state in which this can be done: already done, or never there."""
-    return ConnectorError(f"no row of the {name} is in a state for this", fix="look at its state first")
+    return MovedOn(f"no row of the {name} is in a state for this", fix="look at its state first")

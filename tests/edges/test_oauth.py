@@ -46,6 +46,13 @@ def test_a_good_token_says_who_asks_and_what_it_may(guard: TokenGuard) -> None:
     assert not scopes.allows(principal.scopes, "Observation", "u")
 
 
+def test_scopes_that_are_not_smarts_are_kept_beside_with_for_whom_the_client_asks(guard: TokenGuard) -> None:
+    principal = check(guard, signed(claims(scope="openid system/Patient.c operator:read", sub="mia")))
+    assert principal.others == {"openid", "operator:read"}
+    assert principal.subject == "mia"
+    assert not scopes.allows(principal.scopes, "Observation", "c")
+
+
 @pytest.mark.parametrize(
     ("header", "key"),
     [

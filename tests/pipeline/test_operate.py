@@ -143,6 +143,34 @@ async def test_more_dead_letters_than_one_listing_holds_all_go_back(store: Store
     assert await mia.replay_dead(LINK, TO_FHIR) == 0
 
 
+async def test_no_more_are_put_back_at_once_than_is_said(store: Store, mia: Operator) -> None:
+    for number in range(5):
+        await untranslatable(store, str(number))
+    by = Filter(LINK, TO_FHIR, state=State.DEAD)
+    assert await mia.replay_dead(LINK, TO_FHIR, 2) == 2
+    assert await mia.replay_all(by, 2) == 2
+    assert await mia.replay_all(by, 2) == 1
+
+
+async def test_one_that_has_moved_on_while_others_are_put_back_stays(
+    store: Store, mia: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = await untranslatable(store, "1"), await untranslatable(store, "2")
+
+    async def seen_before(*_: Any) -> list[Listed]:
+        return [first, second]
+
+    await mia.replay(first)
+    monkeypatch.setattr(store, "find", seen_before)
+    assert await mia.replay_all(Filter(LINK, TO_FHIR, state=State.DEAD)) == 1
+
+
+async def test_who_did_it_is_told_with_what_is_known_of_them(store: Store, tmp_path: Path) -> None:
+    mia = Operator(store, lambda: NOW, "mia", "the partner is back", {"client": "console"})
+    await mia.replay(await untranslatable(store, "1"))
+    assert audited(tmp_path)[0]["actor"] == {"role": "operator", "name": "mia", "client": "console"}
+
+
 async def test_a_filter_puts_back_what_it_names_and_nothing_else(store: Store, mia: Operator) -> None:
     wanted = await untranslatable(store, "1")
     row = (await take(store, "2", b"2")).id
