@@ -46,7 +46,7 @@ def _rejections(message: Message, accepts: Accepts) -> Iterator[MessageError]:
         yield UnsupportedVersion(
             "this version is not accepted here", fix=_named(accepts.versions), location="MSH-12"
         )
-    yield from _sender(message, accepts)
+    yield from sender(message, accepts)
 
 
 def _kind(message: Message, accepted: frozenset[str]) -> Iterator[MessageError]:
@@ -61,7 +61,8 @@ def _kind(message: Message, accepted: frozenset[str]) -> Iterator[MessageError]:
         yield UnsupportedEvent("this event is not accepted here", fix=_named(accepted), location="MSH-9.2")
 
 
-def _sender(message: Message, accepts: Accepts) -> Iterator[MessageError]:
+def sender(message: Message, accepts: Accepts) -> Iterator[MessageError]:
+    """Why a message of this application or facility is not taken."""
     read: Callable[[str], str] = message.get
     for location, accepted in (("MSH-3.1", accepts.applications), ("MSH-4.1", accepts.facilities)):
         if _outside(read(location), accepted):

@@ -141,11 +141,16 @@ class Taking:
             if not self.accepting:
                 raise ShuttingDown("the connector is stopping", fix="send it again")
             number = sequences.number_of(case.message, case.link.numbers)
-            if number is not None and number <= sequences.WHERE:
-                return await self._stream(case, number)
-            faults = await self._faults(case)
+            starts = number is not None and number <= sequences.WHERE
+            faults = (
+                list(acceptance.sender(case.message, case.link.accepts))
+                if starts
+                else await self._faults(case)
+            )
             if faults:
                 return await self._refused(case, faults)
+            if number is not None and starts:
+                return await self._stream(case, number)
             await self._backlog.check(case.link, _IN)
             return await self._commit(case, number)
         except MessageError as error:

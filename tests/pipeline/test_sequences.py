@@ -81,6 +81,14 @@ async def test_minus_one_begins_the_stream_anew(cycle: Cycle) -> None:
 
 
 @pytest.mark.parametrize("number", [0, -1])
+async def test_a_start_of_a_sender_that_the_profile_does_not_know_is_refused(
+    cycle: Cycle, number: int
+) -> None:
+    answer = Message.parse(str(await cycle.receive(bare(number).replace("STVADT", "ELSE"))))
+    assert (answer.get("MSA-1"), answer.get("ERR-3"), answer.get("MSA-4")) == ("AE", "103", "")
+
+
+@pytest.mark.parametrize("number", [0, -1])
 async def test_a_start_with_content_is_refused_since_nobody_would_take_it(cycle: Cycle, number: int) -> None:
     assert await said(cycle, numbered(number)) == ("AE", "-1")
     assert (await cycle.counts(TO_FHIR)).received == 0
