@@ -56,7 +56,7 @@ class Carrying:
         await self._begin(bundle)
         self._waiting = [part for part in self._parts if part.number not in settled]
         stale = [part for part in self._waiting if part.stale]
-        if self._sending.read_first:
+        if self._sending.read_first or self._again:
             stale += await self._first_sight()
         if stale:
             await recall(self._store, self._link.name, stale, self._at.names)
@@ -66,6 +66,11 @@ class Carrying:
         failed = [*self._failed, *(error for error in settled.values() if error is not None)]
         if failed:
             raise min(failed, key=lambda error: _GRAVITY.index(str(error.answer.retry)))
+
+    @property
+    def _again(self) -> bool:
+        """Whether an attempt before may have written what others have changed since."""
+        return self._sending.if_match and (self._item.unsure or self._item.attempts > 0)
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -191,19 +196,26 @@ class Carrying:
     # --- what stands there
 
     async def _first_sight(self) -> list[Part]:
-        """What was never seen there and may be there all the same."""
+        """What was never seen there and may be there all the same, with more than the message says."""
         found: list[Part] = []
-        for part in self._waiting:
+        for part in list(self._waiting):
             if part.seen is not None or part.resource is None or part.kind in ONCE:
                 continue
             if self._at.missing(part):
-                key = await self._found(part, certain=False)
+                key = await self._found(part, certain=False) if self._writes_over else ""
                 if not key:
                     continue
                 self._at.name(part, key)
-            if await self._differs(part) and part.seen is not None:
+            if not await self._differs(part):
+                self._settle(part)
+            elif part.seen is not None:
                 found.append(part)
         return found
+
+    @property
+    def _writes_over(self) -> bool:
+        """Whether the first request about a resource writes over what it finds."""
+        return self._sending.read_first or self._link.identity.ids == "conditional"
 
     async def _found(self, part: Part, *, certain: bool = True) -> str:
         """The key there, by a search; "" where nothing is found. Raises ``DeliveryError``."""

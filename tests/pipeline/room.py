@@ -119,7 +119,8 @@ class FhirPartner:
         return [Written(entry["request"]["url"], "1") for entry in bundle["entry"]]
 
     async def read(self, key: str) -> dict[str, Any] | None:
-        raise NotImplementedError
+        entries = [entry for bundle in self.got for entry in bundle["entry"]]
+        return next((one["resource"] for one in reversed(entries) if one["request"]["url"] == key), None)
 
     async def find(self, kind: str, query: str) -> list[dict[str, Any]]:
         raise NotImplementedError
