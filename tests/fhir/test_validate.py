@@ -267,3 +267,9 @@ def test_the_models_name_the_place_and_no_value(
     assert location in [error.location for error in errors]
     assert not any(SECRET in f"{error} {error.args}" for error in errors)
     assert all(error.__context__ is None for error in errors)
+
+
+def test_the_models_take_what_stands_beside_the_value_of_an_extension() -> None:
+    beside = {"url": "https://example.org/u", "valueCode": "a", "_valueCode": {"id": "b"}}
+    assert validate.models(PATIENT | {"extension": [beside]}) == []
+    assert validate.models(PATIENT | {"extension": [{"url": "https://example.org/u", "_worth": {}}]}) != []
