@@ -9,13 +9,17 @@ from typing import Any
 import pytest
 
 from connector.edges.fhir_client import Delivery
+from connector.fhir import json
 from connector.pipeline.identity import Ids
 from connector.pipeline.versions import digest
+from tests.edges.fhir_room import FhirRoom, fhir_room
+from tests.edges.fhir_server import FhirServer
+from tests.edges.partner_site import answer
+from tests.pipeline.site import TO_FHIR, Sent, message
 
-from ..pipeline.site import TO_FHIR, Sent, message
-from .fhir_room import FhirRoom, fhir_room
-from .fhir_server import FhirServer
-from .partner_site import answer
+from .full import FULL
+
+STORIES = 60 if FULL else 3
 
 SETTINGS: list[tuple[Ids, Delivery]] = [
     ("client", "transaction"),
@@ -92,7 +96,7 @@ STEPS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(STORIES))
 @pytest.mark.parametrize(("ids", "delivery"), SETTINGS)
 async def test_what_each_side_said_last_stands_there_in_the_end(
     tmp_path: Path, ids: Ids, delivery: Delivery, seed: int
@@ -120,7 +124,5 @@ async def test_what_each_side_said_last_stands_there_in_the_end(
 
 
 def _read(content: bytes) -> dict[str, Any]:
-    from connector.fhir import json
-
     resource: dict[str, Any] = json.loads(content)
     return resource
