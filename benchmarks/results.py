@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from copy import deepcopy
 from statistics import median
+from time import perf_counter
 from typing import Any, Final
 
 from benchmarks import people
@@ -12,7 +13,9 @@ from benchmarks.report import Row, Say, times
 from benchmarks.translate import yardsticks
 from connector.app import settle_memory
 from connector.fhir import validate
-from connector.mapping import Translator
+from connector.hl7v2.tree import Message
+from connector.mapping import Translator, backward, forward
+from connector.mapping.work import Target
 
 PART: Final = "results"
 MANY: Final = 200
@@ -44,7 +47,8 @@ def run(say: Say, *, quick: bool = False) -> list[Row]:
     say("results: long messages")
     rows = _long(quick)
     say("results: the way back, and the judges of FHIR")
-    return rows + _back(50 if quick else 500) + _judges(20 if quick else 300)
+    rounds = 50 if quick else 500
+    return [*rows, *_back(rounds), _read_back(rounds), *_judges(20 if quick else 300)]
 
 
 def _ms(call: Callable[[], object], rounds: int) -> float:
@@ -101,6 +105,26 @@ def _back(rounds: int) -> list[Row]:
     ]
     rows = [row._replace(target="<= 6 x", met=taken / least <= 6) for row, (_, taken) in zip(rows, said)]
     return [*rows, Row(PART, "to v2 without a prior", f"{alone:.0f} us", f"{alone / least:.1f} x the floor")]
+
+
+def _read_back(rounds: int) -> Row:
+    """What it takes to see that a translation can be said back to the very message, beside translating it."""
+    atlas, text = Translator.default().atlas, yardsticks()[0].message
+    taken: list[tuple[float, float]] = []
+    for _ in range(rounds):
+        start = perf_counter()
+        message = Message.parse(text)
+        said = forward.to_fhir(message, atlas.of_message(message))
+        translated = perf_counter()
+        order = said.maps.declared.written(headed=True)
+        again = backward.to_v2(said, Target(said.assembly.resources, frozenset()), order)
+        if str(again) != text:
+            raise AssertionError("a message that cannot be said back")
+        taken.append(((translated - start) * 1e6, (perf_counter() - translated) * 1e6))
+    there, back = (median(one) for one in zip(*taken))
+    share = back / there
+    what = "reading a translation back, all of it"
+    return Row(PART, what, f"{back:.0f} us", f"{share:.2f} x translating", "<= 1 x", share <= 1)
 
 
 def _judges(rounds: int) -> list[Row]:

@@ -30,16 +30,28 @@ def has(node: Json, name: str) -> bool:
     return name in node or f"_{name}" in node
 
 
-def _some(*names: str) -> Callable[[Json], bool]:
-    return lambda node: any(has(node, name) for name in names)
+class OfNames:
+    """What an invariant asks where the names of an object's elements alone decide it."""
+
+    __slots__ = ("_asks",)
+
+    def __init__(self, asks: Callable[[Json], bool]) -> None:
+        self._asks = asks
+
+    def __call__(self, node: Json) -> bool:
+        return self._asks(node)
 
 
-def _with(name: str, other: str) -> Callable[[Json], bool]:
-    return lambda node: not has(node, name) or has(node, other)
+def _some(*names: str) -> OfNames:
+    return OfNames(lambda node: any(has(node, name) for name in names))
 
 
-def _not_both(name: str, other: str) -> Callable[[Json], bool]:
-    return lambda node: not (has(node, name) and has(node, other))
+def _with(name: str, other: str) -> OfNames:
+    return OfNames(lambda node: not has(node, name) or has(node, other))
+
+
+def _not_both(name: str, other: str) -> OfNames:
+    return OfNames(lambda node: not (has(node, name) and has(node, other)))
 
 
 def _valued(node: Json, choice: str) -> bool:
@@ -72,7 +84,7 @@ _CONDITION_OVER = _coded("clinicalStatus", "condition-clinical", "resolved", "re
 
 
 def _obs_7(node: Json) -> bool:
-    if not _valued(node, "value"):
+    if "component" not in node or not _valued(node, "value"):
         return True
     own = {pair for pair in codes(node, "code") if _hashable(pair)}
     inner = node.get("component")
@@ -153,7 +165,7 @@ INVARIANTS: Final[dict[str, tuple[Invariant, ...]]] = {
     "Observation": (
         Invariant(
             "obs-6",
-            lambda node: not has(node, "dataAbsentReason") or not _valued(node, "value"),
+            OfNames(lambda node: not has(node, "dataAbsentReason") or not _valued(node, "value")),
             "a value and a reason for its absence exclude each other",
             "dataAbsentReason",
         ),
@@ -162,7 +174,7 @@ INVARIANTS: Final[dict[str, tuple[Invariant, ...]]] = {
     "Observation.component": (
         Invariant(
             "obs-6",
-            lambda node: not has(node, "dataAbsentReason") or not _valued(node, "value"),
+            OfNames(lambda node: not has(node, "dataAbsentReason") or not _valued(node, "value")),
             "a value and a reason for its absence exclude each other",
             "dataAbsentReason",
         ),

@@ -13,6 +13,13 @@ _DAY = rf"{_YEAR}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])"
 _TIME = r"(?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d+)?"
 _OFFSET = r"(?:Z|[+-](?:(?:0\d|1[0-3]):[0-5]\d|14:00))"
 
+_LEAP = r"(?!0000)(?:\d\d(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)"
+_CALENDAR = (  # the days that there are
+    rf"(?:{_YEAR}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)"
+    rf"|(?:0[13578]|1[02])-31)|{_LEAP}-02-29)"
+)
+_MONTH = rf"{_YEAR}(?:-(?:0[1-9]|1[0-2]))?"
+
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _BASE64: Final = re.compile(r"[0-9a-zA-Z+/]+={0,2}\Z")
 
@@ -69,6 +76,14 @@ NO_SPACES: Final = re.compile(r"[!-~]+\Z").match
 PLAIN_ID: Final = re.compile(r"[A-Za-z0-9\-.]{1,64}\Z", re.ASCII).match
 """Matches an ``id``."""
 
+SURE: Final = {
+    "date": re.compile(rf"(?:{_CALENDAR}|{_MONTH})\Z", re.ASCII).match,
+    "dateTime": re.compile(rf"(?:{_CALENDAR}(?:T{_TIME}{_OFFSET})?|{_MONTH})\Z", re.ASCII).match,
+    "instant": re.compile(rf"{_CALENDAR}T{_TIME}{_OFFSET}\Z", re.ASCII).match,
+    "id": PLAIN_ID,
+}
+"""Type name -> what matches texts that surely are of that type."""
+
 _URI = _like(r"[^\s\x00-\x1f]+")
 
 CHECKS: Final[dict[str, Callable[[Any], bool]]] = {
@@ -88,8 +103,8 @@ CHECKS: Final[dict[str, Callable[[Any], bool]]] = {
     "id": _like(r"[A-Za-z0-9\-.]{1,64}"),
     "code": _like(r"\S+(?:\s\S+)*"),
     "base64Binary": _binary,
-    "date": _date_like(rf"(?:{_YEAR}(?:-(?:0[1-9]|1[0-2]))?|{_DAY})"),
-    "dateTime": _date_like(rf"(?:{_YEAR}(?:-(?:0[1-9]|1[0-2]))?|{_DAY}(?:T{_TIME}{_OFFSET})?)"),
+    "date": _date_like(rf"(?:{_MONTH}|{_DAY})"),
+    "dateTime": _date_like(rf"(?:{_MONTH}|{_DAY}(?:T{_TIME}{_OFFSET})?)"),
     "instant": _date_like(rf"{_DAY}T{_TIME}{_OFFSET}"),
     "time": _like(_TIME),
 }

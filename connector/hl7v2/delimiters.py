@@ -126,5 +126,5 @@ def _may_delimit(char: str) -> bool:
     return char.isprintable() and not char.isalnum() and not char.isspace()
 
 
-STANDARD: Final = Delimiters()
+STANDARD: Final = _declared("|", _CONVENTIONAL)
 """``|^~\\&``, as the standard recommends."""

@@ -22,6 +22,9 @@ _TIME: Final = re.compile(rf"{_CLOCK}:([0-5]\d):{_SECONDS}", re.ASCII)
 _DATE_TIME: Final = re.compile(
     rf"(\d{{4}})-(\d\d)-(\d\d)T{_CLOCK}:([0-5]\d):{_SECONDS}(?:Z|{_OFFSET}:([0-5]\d))", re.ASCII
 )
+_USUAL_TIME: Final = re.compile(  # but for the offset 0000, which has two signs
+    rf"\d{{8}}{_CLOCK}[0-5]\d[0-5]\d[+-](?!0000)(?:0\d|1[0-3])[0-5]\d\Z", re.ASCII
+).match
 _DIGITS: Final = 4  # of a second: the most that DTM and TM hold; finer ones are cut off on both ways
 
 
@@ -97,21 +100,10 @@ def tm_to_v2(text: str) -> str | None:
 
 def _usual(text: str) -> str:
     """The two forms that most times have, YYYYMMDD and YYYYMMDDHHMMSS+ZZZZ, without a pattern; else ""."""
-    size = len(text)
-    if not text.isascii() or not ((size == 8 and text.isdigit()) or (size == 19 and text[:14].isdigit())):
-        return ""
     try:
-        if size == 8:
-            return date.fromisoformat(text).isoformat()
-        offset = text[15:]
-        known = (
-            text[14] in "+-"
-            and offset.isdigit()
-            and offset < "1400"
-            and offset[2:] < "60"
-            and text[8:10] < "24"
-        )
-        if known and text[15:] != "0000":  # which has two signs
+        if len(text) == 8:
+            return date.fromisoformat(text).isoformat() if text.isdigit() and text.isascii() else ""
+        if _USUAL_TIME(text):
             return datetime.fromisoformat(f"{text[:8]}T{text[8:]}").isoformat()
     except ValueError:
         return ""

@@ -90,9 +90,9 @@ class Segment:
         if not text or self._is_encoding(number):
             return text if rep == comp == sub == 1 else ""
         d = self.delimiters
-        for at, delimiter in ((rep, d.repetition), (comp, d.component), (sub, d.subcomponent)):
-            text = _part(text, at, delimiter)
-        return d.unescape(text)
+        text = _part(text, rep, d.repetition)
+        text = _part(text, comp, d.component)
+        return d.unescape(_part(text, sub, d.subcomponent))
 
     def _is_encoding(self, number: int) -> bool:
         return number <= 2 and self.name in HEADERS

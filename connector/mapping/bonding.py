@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def bonds(unit: BoundUnit) -> list[tuple[int, Bond]]:
     """The bonds of a unit by slot."""
-    return [(at, slot.declared) for at, slot in enumerate(unit.slots) if isinstance(slot.declared, Bond)]
+    return unit.bonds
 
 
 def may_hold(forward: Forward, unit: BoundUnit, parents: Mapping[str, int]) -> bool:

@@ -32,6 +32,7 @@ class Codec(NamedTuple):
 
 Binder = Callable[[Partner], Codec]
 
+
 Marks = tuple[tuple[str, Mapping[str, Any]], ...]
 
 SAID: Any = object()
@@ -75,7 +76,22 @@ class Lens(NamedTuple):
 
 
 def compile_rows(rows: tuple[Row, ...], partner: Partner, known: Mapping[str, str] = {}) -> Lens:
-    """Bind rows that look at the same repetition. ``known``: leaves whose text is a constant."""
+    """Bind rows that look at the same repetition. ``known``: leaves whose text is a constant.
+
+    Equal rows are bound once: the names, addresses and identifiers of all segments run through the same
+    few functions, which stay near the processor.
+    """
+    key = rows, tuple(known.items())
+    try:
+        found: Lens | None = partner.lenses.get(key)
+    except TypeError:  # rows that hold mappings
+        return _compiled(rows, partner, known)
+    if found is None:
+        found = partner.lenses[key] = _compiled(rows, partner, known)
+    return found
+
+
+def _compiled(rows: tuple[Row, ...], partner: Partner, known: Mapping[str, str]) -> Lens:
     bounds = [row.compile(partner) for row in rows]
     leaves: dict[int, Leaf] = {}
     for bound in bounds:

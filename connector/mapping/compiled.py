@@ -6,8 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from ..hl7v2.delimiters import STANDARD
+from ..hl7v2.tree import Message
 from .fields import BoundAcross, BoundField, BoundOne, Field, One
 from .lens import Lens, compile_rows
+from .making import Make, Whole, maker, whole
 from .messages import registry
 from .messages.message_map import MessageMap
 from .partner import Partner
@@ -47,7 +50,7 @@ class Slot:
     """One resource of a unit (or one element of another unit's), with its bound rows.
 
     ``lists``: for each list, the fields that make it, in the order they are read. ``rivals``: the fields
-    any of which may say the same element, the preferred one first.
+    any of which may say the same element, the preferred one first. ``make``: makes the resource whole.
     """
 
     __slots__ = (
@@ -65,6 +68,7 @@ class Slot:
         "linked",
         "links",
         "lists",
+        "make",
         "mutual",
         "needs",
         "opens",
@@ -101,6 +105,7 @@ class Slot:
         self.defaults = [(name, copies(value)) for name, value in resource.default.items()]
         self.linked = frozenset(path.rstrip("?") for path in resource.links)
         self.links = [_link(path, unit, n) for path, (unit, n) in resource.links.items()]
+        self.make: Make | None = None
 
 
 def _link(path: str, unit: str, n: int) -> Link:
@@ -123,9 +128,9 @@ class BoundUnit:
     ``takes``: segment name -> by field number, the number and its takers, ``None`` where the field needs no
     saying; ``says``: the same, unrolled. ``silent``: the fields that need no saying; ``looks``: what spans
     fields, ``repeats``: what takes whole segments, by segment name.
-    ``order``: in which the slots are made whole, what others of the unit refer to first; ``steps``: the same,
-    with the slots, and whether each is a resource. ``shared``: the slots that say no field that no other slot
-    says. ``kinds``: of the slots' resources.
+    ``order``: in which the slots are made whole, what others of the unit refer to first; ``whole`` makes
+    them. ``shared``: the slots that say no field that no other slot says. ``nodes``: makes their empty nodes.
+    ``bonds``: by slot.
     """
 
     declared: Unit
@@ -137,8 +142,9 @@ class BoundUnit:
     repeats: dict[str, list[tuple[int, BoundSegments]]]
     order: list[int]
     shared: frozenset[int]
-    kinds: list[str]
-    steps: list[tuple[int, Slot, bool]]
+    nodes: Callable[[], list[Json]]
+    whole: Whole
+    bonds: list[tuple[int, Bond]]
 
 
 @dataclass(slots=True)
@@ -165,6 +171,19 @@ class Atlas:
         self._maps: dict[tuple[str, str], Maps] = {}
         self._by_name: dict[str, Maps] = {}
         self._units: dict[int, tuple[Unit, BoundUnit]] = {}
+        self._headed: dict[str, Maps] = {}
+
+    def of_message(self, message: Message) -> Maps:
+        """The maps of a message; its MSH-9 is read but once."""
+        if message.delimiters is not STANDARD:
+            return self.of(message.message_code, message.trigger_event)
+        said = message.msh.field(9)
+        found = self._headed.get(said)
+        if found is None:
+            found = self.of(message.message_code, message.trigger_event)
+            if len(self._headed) < _REMEMBERED:
+                self._headed[said] = found
+        return found
 
     def of(self, code: str, event: str) -> Maps:
         """The maps of a message by MSH-9.1 and MSH-9.2."""
@@ -208,11 +227,19 @@ def _unit(unit: Unit, partner: Partner) -> BoundUnit:
         for bound in slot.fields
         if isinstance(bound, BoundOne) and bound.alone
     }
-    says = {name: sayer(row, looks.get(name, ()), alone) for name, row in takes.items()}
+    known = {id(bound.take): bound.known for slot in slots for bound in slot.fields if bound.known}
+    says = {name: sayer(row, looks.get(name, ()), alone, known) for name, row in takes.items()}
     shared = _shared(len(slots), takes, looks)
-    order, kinds = _order(slots), [slot.kind for slot in slots]
-    steps = [(at, slots[at], isinstance(slots[at].declared, ResourceMap)) for at in order]
-    return BoundUnit(unit, slots, takes, says, silent, looks, repeats, order, shared, kinds, steps)
+    order, named = _order(slots), "PID" in unit.segments
+    for n, slot in enumerate(slots):
+        if isinstance(slot.declared, ResourceMap):
+            slot.make = maker(slot, n, named and n == 0)
+    nodes: Callable[[], list[Json]] = copies(
+        [{"resourceType": one.kind} if one.kind else {} for one in slots]
+    )
+    bonds = [(n, one.declared) for n, one in enumerate(slots) if isinstance(one.declared, Bond)]
+    made = whole(slots, order)
+    return BoundUnit(unit, slots, takes, says, silent, looks, repeats, order, shared, nodes, made, bonds)
 
 
 def _shared(

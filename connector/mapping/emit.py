@@ -9,9 +9,17 @@ from declarations only (paths, constants), never from messages or profiles' free
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from .places import place
+
+
+def words(sent: str) -> str | None:
+    """A text as it is; one of blanks only says nothing in FHIR. What is made here needs no call for it."""
+    return None if sent.isspace() else sent
+
+
+_STEPS: Final = (1, 3, 6, 9, 13, 17)  # how many components are asked for at once
 
 
 class Leaf(NamedTuple):
@@ -81,12 +89,13 @@ def getter(
         f.line(1, f"{name} = {{}}")
     depth = 1
     for at in range(last):
-        if at in (1, 3, 6, 9, 13, 17):
+        if at in _STEPS:
             f.line(depth, f"if n > {at}:")
             depth += 1
         if at in reads and at not in leaves and at not in inner:
             continue
-        f.line(depth, f"if n > {at} and (t := comps[{at}]):" if at else "if t := comps[0]:")
+        there = not at or at in _STEPS  # n is known to be greater
+        f.line(depth, f"if t := comps[{at}]:" if there else f"if n > {at} and (t := comps[{at}]):")
         if at in leaves:
             leaf = leaves[at]
             _emit_leaf(
@@ -115,6 +124,9 @@ def _emit_leaf(f: Function, depth: int, leaf: Leaf, node: str, unsaid: str) -> N
         f.line(depth, f"if t.isspace(): {unsaid}")
         f.line(depth, f"elif {leaf.path!r} in {node}: {node}[{leaf.path!r}].append(t)")
         f.line(depth, f"else: {node}[{leaf.path!r}] = [t]")
+    elif leaf.codec is words and leaf.path and "." not in leaf.path:
+        f.line(depth, f"if t.isspace(): {unsaid}")
+        f.line(depth, f"else: {node}[{leaf.path!r}] = t")
     elif leaf.codec is not None and leaf.path:
         f.line(depth, f"v = {f.ref(leaf.codec)}(t)")
         f.line(depth, f"if v is None: {unsaid}")
@@ -134,6 +146,22 @@ def _emit_within(f: Function, path: str, name: str) -> None:
     f.line(2, f"e = {f.ref(reader)}(node)")
     f.line(2, f"if e: e.update({name})")
     f.line(2, f"else: {f.ref(writer)}(node, {name})")
+
+
+def first_holding(ways: Sequence[tuple[Any, Any, Mapping[str, Any], Sequence[tuple[str, Any]]]]) -> Any:
+    """A ``OneOf``'s ``get``. Of each way: whether it holds, its ``get``, its constants and its defaults."""
+    f = Function("get", "comps, node, scope")
+    *others, _ = ways
+    for n, (when, get, tag, default) in enumerate(ways):
+        head = "else:" if n == len(others) else f"{'elif' if n else 'if'} {f.ref(when)}(comps):"
+        f.line(1, head if others else "if True:")
+        f.line(2, f"u = {f.ref(get)}(comps, node, scope)")
+        f.line(2, "if node:")
+        f.line(3, f"node.update({f.ref(tag)})" if tag else "pass")
+        for name, value in default:
+            f.line(3, f"if {name!r} not in node: node[{name!r}] = {f.ref(value)}")
+    f.line(1, "return u")
+    return f.made()
 
 
 def field_taker(

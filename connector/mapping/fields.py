@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from ..hl7v2.tree import Segment
 from .bound import Marks
 from .emit import Leaf, field_taker, one_taker
-from .known import remembering
+from .known import Known, remembering_within
 from .lens import Lens, Row, Unsaid, compile_rows
 from .partner import Partner
 from .places import Json, Reader, Writer, bears, copies, head, includes, own_part, place, same
@@ -125,6 +125,7 @@ class BoundField:
         "declared",
         "get",
         "key",
+        "known",
         "lens",
         "name",
         "number",
@@ -150,8 +151,10 @@ class BoundField:
         self.take: Callable[[str, Json, Scope], Unsaid | None] = field_taker(
             lens.get, declared.path, constants, self.writer, self.reader, self._several, shorten
         )
+        self.known: Known | None = None
         if declared.shared:
-            self.take = remembering(self.take)
+            self.known = Known(self.take)
+            self.take = self.known.again
 
     def view(self, comps: list[str], scope: Scope) -> tuple[Json, Unsaid | None]:
         """The element one repetition says, and what of it stays unsaid."""
@@ -174,8 +177,12 @@ class BoundField:
                     found.append(f"({at})")
                 continue
             comps = repetition.split(scope.component)
-            element, unsaid = self.view(comps, scope)
+            element: Json = {}
+            unsaid = self.get(comps, element, scope)
             if element:
+                for name, make, always in self.constants:
+                    if always or name not in element:
+                        element[name] = make()
                 self._append(node, element)
                 room -= 1
             if unsaid:
@@ -206,7 +213,19 @@ class BoundField:
 class BoundOne:
     """A ``One`` bound to a partner."""
 
-    __slots__ = ("alone", "declared", "get", "heads", "lens", "number", "reader", "segment", "take", "writer")
+    __slots__ = (
+        "alone",
+        "declared",
+        "get",
+        "heads",
+        "known",
+        "lens",
+        "number",
+        "reader",
+        "segment",
+        "take",
+        "writer",
+    )
 
     def __init__(self, declared: One, lens: Lens, alone: Leaf | None = None) -> None:
         self.declared = declared
@@ -219,12 +238,17 @@ class BoundOne:
         self.reader: Reader = (lambda node: node) if not declared.path else place(declared.path)[0]
         self.writer: Writer | None = place(declared.path)[1] if declared.path else None
         self.take: Callable[[str, Json, Scope], Unsaid | None] = self._several
+        self.known: Known | None = None
         if not declared.secondary:
             self.take = one_taker(
                 lens.get, declared.path, alone, self.reader, self.writer, self._several, shorten
             )
-            if declared.shared:
-                self.take = remembering(self.take)
+            if declared.shared and self.writer is not None and declared.path.endswith(".0"):
+                own = BoundOne(replace(declared, path="", shared=False), lens)
+                self.take = remembering_within(own.take, self.reader, self.writer)
+            elif declared.shared:
+                self.known = Known(self.take)
+                self.take = self.known.again
 
     def _several(self, text: str, node: Json, scope: Scope) -> Unsaid | None:
         """Say the first repetition; the others, if any, stay unsaid."""

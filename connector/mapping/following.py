@@ -15,7 +15,7 @@ from ..hl7v2 import structure
 from .bonding import bonds, elements, fits, reference_in, slot_of
 from .compiled import BoundUnit
 from .layout import Layout
-from .places import Json, same
+from .places import Json, place, same
 from .units import Bond
 from .work import Work
 
@@ -56,7 +56,7 @@ def new(work: Work) -> Iterator[Follower]:
     for name in dict.fromkeys(bond.unit for bond in groups.values()):
         mine = [bond for bond in groups.values() if bond.unit == name]
         for parent in list(work.layout.instances(name)):
-            lists = [[(bond, one) for one in _homes(work, parent, bond)[1]] for bond in mine]
+            lists = [[(bond, one) for one in _homeless(work, parent, bond)] for bond in mine]
             for bond, element in merge(*lists, key=lambda one: turn.get(reference_in(*one), len(turn))):
                 if (found := _opened(work, bond, parent, element)) is not None:
                     yield found
@@ -102,6 +102,13 @@ def _leader(layout: Layout, unit: BoundUnit, bond: Bond, parent: int) -> int | N
         if under := [n for n in found if layout.parents(n).get(bond.unit, parent) == parent]:
             return under[0]
     return None
+
+
+def _homeless(work: Work, parent: int, like: Bond) -> list[Json]:
+    """The elements that no instance says."""
+    if place(like.path)[0](_around(work, parent, like)) is None:
+        return []
+    return _homes(work, parent, like)[1]
 
 
 def _homes(work: Work, parent: int, like: Bond) -> tuple[dict[int, Json], list[Json]]:

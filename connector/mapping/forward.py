@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from ..hl7v2.tree import Message, Segment
 from . import bonding, linking
@@ -15,7 +16,8 @@ from .overlay import is_absent
 from .places import Json, place
 from .planning import Instance, Plan
 from .scope import Scope
-from .units import Attached, Bond
+from .units import Attached, Bond, ResourceMap
+from .unrolled import Sayer
 
 
 class Spoken:
@@ -62,23 +64,40 @@ class Forward:
     def units(self) -> list[BoundUnit]:
         return self.maps.units
 
+    def collect(self, parent: str, path: str, reference: str) -> None:
+        """Let the list of a parent's resource refer to this one."""
+        resource = self.assembly.resources.get(parent)
+        if resource is None or (parent, path, reference) in self.collected:
+            return
+        self.collected.add((parent, path, reference))
+        reader, writer = place(path)
+        found = reader(resource)
+        if found is None:
+            writer(resource, [{"reference": reference}])
+        else:
+            found.append({"reference": reference})
+
 
 class Around:
     """The message around a unit, for identities and required elements (see ``units.Around``)."""
 
-    __slots__ = ("_forward", "_instance")
+    __slots__ = ("_forward", "_instance", "_parents", "_spoken")
 
     def __init__(self, forward: Forward, instance: Instance) -> None:
         self._forward = forward
         self._instance = instance
+        self._parents = instance.parents
+        self._spoken = forward.spoken
 
     @property
     def message_key(self) -> str:
         return self._forward.key
 
     def parent(self, unit: str, slot: int = 0) -> str:
-        at = self._instance.parents.get(unit, -1)
-        return self._forward.spoken[at].references[slot] if at >= 0 else ""
+        if unit not in self._parents:
+            return ""
+        reference: str = self._spoken[self._parents[unit]].references[slot]
+        return reference
 
     def resource(self, unit: str, slot: int = 0) -> Json | None:
         return self._forward.assembly.resources.get(self.parent(unit, slot))
@@ -94,12 +113,19 @@ class Around:
                 lost.append(location)
 
     def value(self, location: str) -> str:
-        name, _, number = location.partition("-")
-        number, _, component = number.partition(".")
+        name, number, component = _location(location)
         if name == "MSH":
-            return self._forward.message.msh.value(int(number), 1, int(component or 1))
+            return self._forward.message.msh.value(number, 1, component)
         at = self._instance.at.get(name)
-        return self._forward.message.segments[at[0]].value(int(number), 1, int(component or 1)) if at else ""
+        return self._forward.message.segments[at[0]].value(number, 1, component) if at else ""
+
+
+@lru_cache(maxsize=256)
+def _location(text: str) -> tuple[str, int, int]:
+    """``MSH-9.2`` in parts."""
+    name, _, number = text.partition("-")
+    number, _, component = number.partition(".")
+    return name, int(number), int(component or 1)
 
 
 def to_fhir(message: Message, maps: Maps) -> Forward:
@@ -110,13 +136,41 @@ def to_fhir(message: Message, maps: Maps) -> Forward:
     scope = Scope(message.delimiters, assembly, assembly, assembly)
     lost = [] if maps.known else ["MSH-9"]
     forward = Forward(message, maps, plan, assembly, scope, [None] * len(plan.instances), lost)
-    for n in plan.order:
-        unit = maps.units[plan.instances[n].unit]
-        (_follow if unit.declared.after else _speak)(forward, unit, n)
+    for turn in plan.turns or _turns(plan, maps):
+        (_follow if turn.unit.declared.after else _speak)(forward, turn)
     forward.lost[:] = dict.fromkeys(forward.lost)
     for at in plan.unknown:
         _lose(forward, at)
     return forward
+
+
+class Turn(NamedTuple):
+    """An instance of a plan, and what says its segments: by position, with the segments' labels.
+
+    Segments without a ``say`` each become an element of a list. ``patient``: the instance that it is about.
+    """
+
+    n: int
+    unit: BoundUnit
+    instance: Instance
+    says: list[tuple[Sayer | None, str, int, str]]
+    patient: int
+
+
+def _turns(plan: Plan, maps: Maps) -> list[Turn]:
+    """The instances of a plan in the order they are spoken of; the plan remembers them."""
+    turns: list[Turn] = []
+    for n in plan.order:
+        instance = plan.instances[n]
+        unit = maps.units[instance.unit]
+        says = [
+            (None if name in unit.repeats else unit.says[name], name, at, plan.labels[at])
+            for name, positions in instance.at.items()
+            for at in positions
+        ]
+        turns.append(Turn(n, unit, instance, says, instance.parents.get("patient", -1)))
+    plan.turns[:] = turns
+    return turns
 
 
 def _lose(forward: Forward, at: int) -> None:
@@ -129,12 +183,12 @@ def _lose(forward: Forward, at: int) -> None:
         forward.lost.append(f"line {at + 1}")
 
 
-def _follow(forward: Forward, unit: BoundUnit, n: int) -> None:
+def _follow(forward: Forward, turn: Turn) -> None:
     """Speak of a unit that is said of another; where it says nothing of that, as if it were not there."""
-    instance = forward.plan.instances[n]
+    n, unit, instance, *_ = turn
     there, said = len(forward.lost), len(forward.assembly.resources)
     if bonding.may_hold(forward, unit, instance.parents):
-        _speak(forward, unit, n)
+        _speak(forward, turn)
         if bonding.holds(forward, unit, n):
             return
     forward.spoken[n] = Spoken(instance, [{} for _ in unit.slots])
@@ -145,36 +199,44 @@ def _follow(forward: Forward, unit: BoundUnit, n: int) -> None:
             _lose(forward, at)
 
 
-def _speak(forward: Forward, unit: BoundUnit, n: int) -> None:
-    instance = forward.plan.instances[n]
-    nodes: list[Json] = [{"resourceType": kind} if kind else {} for kind in unit.kinds]
+def _speak(forward: Forward, turn: Turn) -> None:
+    n, unit, instance, says, patient = turn
+    nodes: list[Json] = unit.nodes()
     spoken = forward.spoken[n] = Spoken(instance, nodes)
     around = Around(forward, instance)
-    scope, message, lost, labels = forward.scope, forward.message, forward.lost, forward.plan.labels
-    scope.owner = around.parent("patient") or forward.key
-    for name, positions in instance.at.items():
-        if name in unit.repeats:
-            _repeated(forward, unit, name, positions, nodes)
+    scope, segments, lost = forward.scope, forward.message.segments, forward.lost
+    scope.owner = forward.spoken[patient].references[0] if patient >= 0 else ""
+    scope.owner = scope.owner or forward.key
+    for say, name, at, label in says:
+        if say is None:
+            _repeated(forward, unit, name, at, nodes)
             continue
-        say = unit.says[name]
-        for at in positions:
-            say(message.segments[at], nodes, scope, lost, labels[at])
+        say(segments[at], nodes, scope, lost, label)
         if name == "PID":  # what has no identifier of its own belongs to the patient
             spoken.seed = unit.slots[0].seed(nodes[0], around)
             scope.owner = spoken.owner = forward.assembly.reference(unit.slots[0].kind, spoken.seed)
     if unit.declared.key is not None:
         forward.key = unit.declared.key(nodes)
-    unmade: set[int] = set()
-    for at, slot, plain in unit.steps:
-        if plain:
-            made = len(nodes[at]) < 2 and not slot.always and (at > 0 or not _carries(slot, spoken))
-            made = made or _finish(forward, slot, at, spoken, around)
-        else:
-            made = _join_in(forward, slot, at, spoken, around)
-        if not made:
-            unmade.add(at)
+    unmade = unit.whole(forward, spoken, around, _join_in)
     if unmade and (len(unmade) > 1 or not unmade <= unit.shared):
         _unmade(forward, unit, spoken, unmade)
+
+
+def made_whole(forward: Forward, unit: BoundUnit, spoken: Spoken, around: Around) -> set[int]:
+    """What ``unit.whole`` does, step by step: the slots that could not be made whole."""
+    unmade: set[int] = set()
+    for at in unit.order:
+        slot = unit.slots[at]
+        if isinstance(slot.declared, ResourceMap):
+            nothing = len(spoken.nodes[at]) < 2 and not slot.always
+            made = nothing and (at > 0 or not _carries(slot, spoken))
+            made = made or finish(forward, slot, at, spoken, around)
+        else:
+            said = spoken.nodes[at] or isinstance(slot.declared, Bond)
+            made = not said or _join_in(forward, slot, at, spoken, around)
+        if not made:
+            unmade.add(at)
+    return unmade
 
 
 def _join_in(forward: Forward, slot: Slot, at: int, spoken: Spoken, around: Around) -> bool:
@@ -182,8 +244,6 @@ def _join_in(forward: Forward, slot: Slot, at: int, spoken: Spoken, around: Arou
     node = spoken.nodes[at]
     if isinstance(slot.declared, Bond):
         return bonding.tie(forward, at, slot.declared, spoken, _finished) or not node
-    if not node:
-        return True
     if slot.attached is not None:
         return _attach(forward, slot.attached, node, spoken, around)
     if slot.part is not None and not _take_in(slot.part, node, around):
@@ -204,20 +264,16 @@ def _unmade(forward: Forward, unit: BoundUnit, spoken: Spoken, slots: set[int]) 
             forward.lost.append(f"{forward.plan.labels[spoken.instance.at[name][0]]}-{number}")
 
 
-def _repeated(
-    forward: Forward, unit: BoundUnit, name: str, positions: Sequence[int], nodes: Sequence[Json]
-) -> None:
-    """Segments that each become an element of a list."""
+def _repeated(forward: Forward, unit: BoundUnit, name: str, at: int, nodes: Sequence[Json]) -> None:
+    """A segment that becomes an element of a list."""
     silent = {str(number) for number in unit.silent[name]}
-    for at in positions:
-        segment = forward.message.segments[at]
-        for slot, rows in unit.repeats[name]:
-            element, unsaid = view_segment(segment, rows, forward.scope)
-            if element:
-                found = rows.reader(nodes[slot])
-                rows.writer(nodes[slot], [element]) if found is None else found.append(element)
-            label = forward.plan.labels[at]
-            forward.lost += [f"{label}-{where}" for where in unsaid if where not in silent]
+    segment, label = forward.message.segments[at], forward.plan.labels[at]
+    for slot, rows in unit.repeats[name]:
+        element, unsaid = view_segment(segment, rows, forward.scope)
+        if element:
+            found = rows.reader(nodes[slot])
+            rows.writer(nodes[slot], [element]) if found is None else found.append(element)
+        forward.lost += [f"{label}-{where}" for where in unsaid if where not in silent]
 
 
 def view_segment(segment: Segment, rows: BoundSegments, scope: Scope) -> tuple[Json, list[str]]:
@@ -235,8 +291,8 @@ def _carries(slot: Slot, spoken: Spoken) -> bool:
     return any(spoken.references[other] for *_, unit, other in slot.links if not unit)
 
 
-def _finish(forward: Forward, slot: Slot, n: int, spoken: Spoken, around: Around) -> bool:
-    """Make a slot's resource whole and take it in; whether that could be done."""
+def finish(forward: Forward, slot: Slot, n: int, spoken: Spoken, around: Around) -> bool:
+    """Make a slot's resource whole and take it in, as ``slot.make`` does; whether that could be done."""
     node = spoken.nodes[n]
     around_it, all_spoken = spoken.instance.parents, forward.spoken
     for name, writer, unit, other in slot.links:
@@ -271,14 +327,14 @@ def _finish(forward: Forward, slot: Slot, n: int, spoken: Spoken, around: Around
     )(slot.kind, seed, node)
     for unit, other, path in slot.collected if slot.collects is None else slot.collects(node, around):
         parent = around.parent(unit, other) if unit else spoken.references[other]
-        _collect(forward, parent, path, reference)
+        forward.collect(parent, path, reference)
     if slot.mutual is not None:
         linking.link(forward.assembly.resources, slot.mutual, reference, around.parent(slot.mutual.unit))
     return True
 
 
 def _finished(forward: Forward, slot: Slot, n: int, spoken: Spoken) -> bool:
-    return _finish(forward, slot, n, spoken, Around(forward, spoken.instance))
+    return finish(forward, slot, n, spoken, Around(forward, spoken.instance))
 
 
 def _attach(forward: Forward, declared: Attached, node: Json, spoken: Spoken, around: Around) -> bool:
@@ -308,19 +364,6 @@ def _take_in(part: BoundPart, element: Json, around: Around) -> bool:
     if declared.affects is not None:
         declared.affects(element, around)
     return True
-
-
-def _collect(forward: Forward, parent: str, path: str, reference: str) -> None:
-    resource = forward.assembly.resources.get(parent)
-    if resource is None or (parent, path, reference) in forward.collected:
-        return
-    forward.collected.add((parent, path, reference))
-    reader, writer = place(path)
-    found = reader(resource)
-    if found is None:
-        writer(resource, [{"reference": reference}])
-    else:
-        found.append({"reference": reference})
 
 
 def reference_of(value: Any) -> str:

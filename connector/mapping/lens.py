@@ -29,7 +29,8 @@ from .bound import (
     compile_rows,
     in_turn,
 )
-from .emit import Leaf
+from .emit import Leaf, first_holding, words
+from .known import remembering_part
 from .partner import Partner
 from .places import (
     Comps,
@@ -73,9 +74,7 @@ Sent = TypeVar("Sent")
 
 def text(_: Partner) -> Codec:
     """ST <-> string. A text of blanks only says nothing in FHIR."""
-    return Codec(
-        lambda sent: None if sent.isspace() else sent, lambda value: value if isinstance(value, str) else None
-    )
+    return Codec(words, lambda value: value if isinstance(value, str) else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,10 +199,14 @@ class Joint:
 
 @dataclass(frozen=True, slots=True)
 class Nested:
-    """A component that has parts of its own: rows over its sub-components, saying things of the same node."""
+    """A component that has parts of its own: rows over its sub-components, saying things of the same node.
+
+    ``shared``: reference data that says the same in many messages (see ``known``), whatever else is said.
+    """
 
     at: str
     rows: tuple[Row, ...]
+    shared: bool = False
 
     def compile(self, partner: Partner) -> Bound:
         component, _ = leaf(self.at)
@@ -223,7 +226,8 @@ class Nested:
                 write_comp(comps, component, after.rstrip(scope.subcomponent))
 
         firsts = {} if first is None else {component: first}
-        return Bound(put, inner={component: inner}, firsts=firsts, elements=lens.elements, marks=lens.marks)
+        take = remembering_part(inner) if self.shared else inner
+        return Bound(put, inner={component: take}, firsts=firsts, elements=lens.elements, marks=lens.marks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,22 +335,10 @@ class OneOf:
         compiled = [(case, compile_rows(case.rows, partner, case.mark)) for case in self.cases]
 
         ways = [(case.when, lens.get, dict(case.tag), list(case.default.items())) for case, lens in compiled]
+        get = first_holding(ways)
 
         def holding(comps: Comps) -> tuple[Case, Lens]:
             return next(pair for pair in compiled if pair[0].when(comps))
-
-        def get(comps: Comps, node: Json, scope: Scope) -> Unsaid | None:
-            for way in ways:
-                if way[0](comps):
-                    break
-            _, look, tag, default = way
-            unsaid = look(comps, node, scope)
-            if node:
-                node.update(tag)
-                for name, value in default:
-                    if name not in node:
-                        node[name] = value
-            return unsaid
 
         def put(target: Json, base: Json, comps: Comps, scope: Scope) -> None:
             if all(same(target.get(name), base.get(name)) for name in heads):

@@ -22,7 +22,7 @@ from .messages.choosing import headed
 from .messages.message_map import MessageMap
 from .messages.registry import ANY, MESSAGE_MAPS
 from .partner import V2
-from .places import Json, includes
+from .places import Json, includes, same
 from .units import Bond, ResourceMap
 from .work import Target
 
@@ -40,6 +40,9 @@ def adapt(target: Target, maps: Maps) -> None:
     """Rearrange what the prior message does not say in these words."""
     news = [name for name, resource in target.resources.items() if resource is not target.base.get(name)]
     if not news or _was_v2(target):
+        return
+    news = [name for name in news if _may_rearrange(target.resources[name], target.base.get(name))]
+    if not news:
         return
     target.resources = {**target.resources, **{name: deepcopy(target.resources[name]) for name in news}}
     known = _spoken(maps.declared.name)
@@ -60,6 +63,16 @@ def adapt(target: Target, maps: Maps) -> None:
             _panel(target, name, resource)
         if resource["resourceType"] == "RelatedPerson" and "active" not in target.base.get(name, {}):
             _living(target, name, resource)
+
+
+def _may_rearrange(resource: Json, base: Json | None) -> bool:
+    """Whether what FHIR says otherwise than before is rearranged here, or refers to another resource."""
+    kind = str(resource["resourceType"])
+    if base is None or kind in ("Observation", "RelatedPerson", "Location"):
+        return True
+    changed = {name: value for name, value in resource.items() if not same(value, base.get(name))}
+    rearranged = any(element in changed for element, _ in _REARRANGED.get(kind, _USUAL))
+    return rearranged or next(_pointers(changed, kind, ""), None) is not None
 
 
 def _was_v2(target: Target) -> bool:

@@ -34,8 +34,8 @@ def news(work: Work, unit: BoundUnit) -> Iterator[New]:
 
 
 def _news(work: Work, unit: BoundUnit, at: int, declared: ResourceMap) -> Iterator[New]:
-    for reference, resource in work.target.resources.items():
-        if not declared.speaks_of(resource) or reference in work.done:
+    for reference, resource in work.of_kind(declared.kind):
+        if reference in work.done or not declared.speaks_of(resource):
             continue
         if (at == 0 and _elsewhere(work, unit, reference)) or not about_message(resource):
             continue

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from functools import cached_property
+from typing import Any
 from urllib.parse import quote, unquote
 
 from . import systems
@@ -22,7 +23,8 @@ class Partner:
     ``namespace`` keeps its resource ids apart from those of other partners. ``authorities``: HD.1 to
     ``Identifier.system``. ``coding_systems``: CWE.3 to ``Coding.system``. ``tables``: code tables that
     stand in for the shipped ones. ``zone``: for times sent without an offset; ``None``: such a time cannot
-    be said in FHIR. ``base``: the FHIR endpoint, for ``Bundle.entry.fullUrl``.
+    be said in FHIR. ``base``: the FHIR endpoint, for ``Bundle.entry.fullUrl``. ``lenses``: what rows were
+    bound to it, for those who share them (see ``bound.compile_rows``).
     """
 
     namespace: str = "default"
@@ -31,6 +33,7 @@ class Partner:
     tables: Mapping[str, CodeTable] = field(default_factory=dict)
     zone: tzinfo | None = None
     base: str = "https://connector.invalid/fhir"
+    lenses: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def table(self, name: str) -> CodeTable:
         """A code table by name, such as ``HL70001``; the partner's own where it has one."""

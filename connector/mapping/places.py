@@ -140,6 +140,37 @@ def _deep(keys: list[str | int]) -> tuple[Reader, Writer]:
 
 
 def _deep_writer(keys: list[str | int]) -> Writer:
+    make = _made_new(keys[1:])
+
+    def writer(node: Any, value: Any) -> None:
+        if make is not None and type(node) is dict and keys[0] not in node:
+            node[keys[0]] = make(value)
+        else:
+            over(node, value)
+
+    over = _writer_over(keys)
+    return writer
+
+
+def _made_new(keys: list[str | int]) -> Callable[[Any], Any] | None:
+    """Makes what holds a value at the end of a path, where nothing is there yet."""
+    if any(isinstance(key, int) and key for key in keys):
+        return None
+    shape = "value"
+    for key in reversed(keys):
+        shape = f"[{shape}]" if isinstance(key, int) else f"{{{key!r}: {shape}}}"
+    return _made_by(shape)
+
+
+@lru_cache(maxsize=1024)
+def _made_by(shape: str) -> Callable[[Any], Any]:
+    found: dict[str, Any] = {}
+    exec(f"def make(value): return {shape}", found)  # noqa: S102 - of declared names only
+    make: Callable[[Any], Any] = found["make"]
+    return make
+
+
+def _writer_over(keys: list[str | int]) -> Writer:
     steps = [(key, isinstance(after, int)) for key, after in pairwise(keys)]
     last = keys[-1]
 
@@ -164,21 +195,41 @@ def _deep_writer(keys: list[str | int]) -> Writer:
 
 def same(one: Any, other: Any) -> bool:
     """Equality as FHIR sees it: 0.40 is not 0.4, ``true`` is not 1, and 140 is 140 however it is held."""
-    if type(one) is not type(other):
-        return {type(one), type(other)} <= _NUMBERS and str(one) == str(other)
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(same(value, other[key]) for key, value in one.items())
-    if isinstance(one, list):
-        return len(one) == len(other) and all(map(same, one, other))
-    if isinstance(one, Decimal):
+    if one is other:
+        return True
+    kind = type(one)
+    if kind is not type(other):
+        return {kind, type(other)} <= _NUMBERS and str(one) == str(other)
+    if kind is str:
+        return bool(one == other)
+    if kind is dict:
+        return bool(one == other) and _same_names(one, other)  # what is not equal is not the same
+    if kind is list:
+        return bool(one == other) and all(map(same, one, other))
+    if kind is Decimal:
         return str(one) == str(other)
     return bool(one == other)
 
 
+def _same_names(one: Json, other: Json) -> bool:
+    for name, value in one.items():
+        another = other[name]
+        if value is not another and type(value) is not str and not same(value, another):
+            return False
+    return True
+
+
 def includes(value: Any, pattern: Any) -> bool:
     """Whether a value says everything that a pattern says."""
-    if isinstance(pattern, Mapping):
-        return isinstance(value, Mapping) and all(includes(value.get(k), v) for k, v in pattern.items())
+    if type(pattern) is str:
+        return bool(value == pattern)
+    if type(pattern) is dict or isinstance(pattern, Mapping):
+        if type(value) is not dict and not isinstance(value, Mapping):
+            return False
+        for name, inner in pattern.items():  # noqa: SIM110 - half as long as ``all``
+            if not includes(value.get(name), inner):
+                return False
+        return True
     if isinstance(pattern, list):
         return isinstance(value, list) and all(any(includes(v, p) for v in value) for p in pattern)
     return same(value, pattern)
@@ -244,7 +295,10 @@ def _maker(shape: str, leaves: int) -> Callable[..., Callable[[], Any]]:
 def without_empties(node: Any) -> Any:
     """A copy without empty objects, lists and strings, which FHIR does not allow."""
     if isinstance(node, dict):
-        kept = {key: without_empties(value) for key, value in node.items()}
+        kept = {
+            key: without_empties(value) if isinstance(value, (dict, list)) else value
+            for key, value in node.items()
+        }
         return {
             key: value
             for key, value in kept.items()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any
 
 from ..hl7v2.tree import Segment
 from .units import Unit
@@ -26,12 +27,14 @@ class Plan:
 
     ``order``: in which to speak of them, parents first. ``unknown``: the segments no unit takes.
     ``labels``: each segment's name as locations say it, ``OBX`` for the first, ``OBX[2]`` for the second.
+    ``turns``: what ``forward`` makes of it when it first sees it: each instance with its bound unit.
     """
 
     instances: tuple[Instance, ...]
     order: tuple[int, ...]
     unknown: tuple[int, ...]
     labels: tuple[str, ...]
+    turns: list[Any] = field(default_factory=list, repr=False, compare=False)
 
 
 class Planner:

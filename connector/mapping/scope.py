@@ -69,7 +69,7 @@ class Scope:
         self, delimiters: Delimiters, gathered: Gathered, target: Resources, base: Resources
     ) -> None:
         self.delimiters = delimiters
-        self.standard = delimiters == STANDARD
+        self.standard = delimiters is STANDARD or delimiters == STANDARD
         self.component = delimiters.component
         self.repetition = delimiters.repetition
         self.escapes = delimiters.escape

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from ..errors import SegmentSequence
 from ..hl7v2 import structure
@@ -24,9 +24,11 @@ from .messages.registry import known_messages
 from .partner import Partner
 from .places import Json
 from .residue import unsaid
-from .target import event_of_header
+from .target import event_of_header, untouched
 from .target import read as read_target
 from .work import Target
+
+_NOT_SAID: Final = ("id", "resourceType")
 
 
 class Translation(NamedTuple):
@@ -120,7 +122,7 @@ class Translator:
         return forward.to_fhir(tree, self._maps(tree))
 
     def _maps(self, tree: Message) -> Maps:
-        return self.atlas.of(tree.message_code, tree.trigger_event)
+        return self.atlas.of_message(tree)
 
     def _over(self, tree: Message, said: forward.Forward, prior: Mapping[str, Json]) -> dict[str, Json]:
         """The resources over the prior ones; the profile's word on fields not sent overrides nothing."""
@@ -142,16 +144,17 @@ class Translator:
     def _bundle(self, resources: Mapping[str, Json]) -> Json:
         base = self.atlas.partner.base
         bundle: Json = {"resourceType": "Bundle", "type": "transaction"}
-        entries: list[Json] = []
-        for reference, resource in resources.items():
-            if resource["resourceType"] == "Bundle":
-                bundle.update(
-                    (name, value) for name, value in resource.items() if name not in ("id", "resourceType")
-                )
-                continue
-            request = {"method": "PUT", "url": reference}
-            entries.append({"fullUrl": f"{base}/{reference}", "resource": resource, "request": request})
-        bundle["entry"] = entries
+        for reference in [name for name in resources if name[:7] == "Bundle/"]:
+            bundle |= {name: value for name, value in resources[reference].items() if name not in _NOT_SAID}
+        bundle["entry"] = [
+            {
+                "fullUrl": f"{base}/{reference}",
+                "resource": resource,
+                "request": {"method": "PUT", "url": reference},
+            }
+            for reference, resource in resources.items()
+            if resource["resourceType"] != "Bundle"
+        ]
         return bundle
 
     def explain(self, given: str | Message | Json, prior: Any = None) -> list[Explained]:
@@ -197,6 +200,9 @@ class Translator:
         assumed = self.filling.assume(start)
         before = forward.to_fhir(start, maps)
         target = target or read_target(bundle, before.assembly.resources)
+        plainly = prior is not None and envelope == Envelope() and not self.filling
+        if plainly and untouched(target, before.assembly.resources):
+            return Translation({}, sent, [])
         was_v2 = headed(target.resources)
         foreseen = structure.of(start.version, code, trigger)
         message = backward.to_v2(before, target, maps.declared.written(was_v2, foreseen))

@@ -41,7 +41,7 @@ class Work:
     """One translation to v2 in progress.
 
     ``said``: by instance, what FHIR says now of each of its resources. ``still``: nothing that fields refer
-    to has changed, so what a resource says again needs no writing.
+    to has changed, so what a resource says again needs no writing. ``kinds``: the resources by kind.
     """
 
     maps: Maps
@@ -52,6 +52,14 @@ class Work:
     done: set[str]
     said: dict[int, list[Json]] = field(default_factory=dict)
     still: bool = False
+    kinds: dict[str, list[tuple[str, Json]]] = field(default_factory=dict)
+
+    def of_kind(self, kind: str) -> list[tuple[str, Json]]:
+        """The resources of a kind by reference, as FHIR has them now."""
+        if not self.kinds:
+            for reference, resource in self.target.resources.items():
+                self.kinds.setdefault(str(resource.get("resourceType")), []).append((reference, resource))
+        return self.kinds.get(kind, [])
 
 
 def now(work: Work, unit: BoundUnit, references: list[str], parents: Mapping[str, int]) -> list[Json]:
@@ -102,10 +110,12 @@ def by_way(
     unit, _ = declared.links.get(path) or declared.links.get(f"{path}.0") or ("", 0)
     whose = work.layout.reference(parents[unit]) if unit in parents else "" if unit else reference
     reader, _ = place(path)
-    for name, resource in work.target.resources.items():
-        pointers = reader(resource) if declared.speaks_of(resource) else None
+    for name, resource in work.of_kind(declared.kind) if whose else ():
+        if name in work.done or not declared.speaks_of(resource):
+            continue
+        pointers = reader(resource)
         listed = pointers if isinstance(pointers, list) else [pointers]
-        if whose and name not in work.done and any(forward.reference_of(one) == whose for one in listed):
+        if any(forward.reference_of(one) == whose for one in listed):
             work.done.add(name)
             return resource
     return work.target.resolve({"reference": before}) or {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connector.fhir.primitives import CHECKS
+from connector.fhir.primitives import CHECKS, SURE
 
 GOOD: dict[str, list[Any]] = {
     "boolean": [True, False],
@@ -88,3 +88,16 @@ def test_every_moment_python_can_say_is_an_instant(moment: Any) -> None:
 )
 def test_no_value_makes_a_check_fail(value: Any, kind: str) -> None:
     assert CHECKS[kind](value) in (True, False)
+
+
+@given(st.dates(), st.integers(-1, 1), st.sampled_from(["date", "dateTime", "instant"]))
+def test_what_is_surely_a_time_is_one(day: date, off: int, kind: str) -> None:
+    text = f"{day.year:04}-{day.month:02}-{day.day + off:02}" + ("T10:00:00Z" if kind == "instant" else "")
+    assert bool(SURE[kind](text)) == CHECKS[kind](text)
+
+
+@pytest.mark.parametrize(
+    "text", ["2024-02-29", "2023-02-29", "1900-02-29", "2000-02-29", "0000-02-29", "2024-04-31"]
+)
+def test_what_is_surely_a_day_is_on_the_calendar(text: str) -> None:
+    assert bool(SURE["date"](text)) == CHECKS["date"](text)

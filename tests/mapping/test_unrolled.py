@@ -1,15 +1,16 @@
-"""The unrolled function of each segment says what its rows say one by one."""
+"""The unrolled functions say what rows and declarations say one by one."""
 
 from __future__ import annotations
 
 from copy import deepcopy
 from random import Random
+from typing import Any
 
 import pytest
 
 from connector.errors import ConnectorError
 from connector.hl7v2.tree import Message, Segment
-from connector.mapping import Translator
+from connector.mapping import Translator, forward
 from connector.mapping.assembly import Assembly
 from connector.mapping.compiled import BoundUnit
 from connector.mapping.messages.registry import MESSAGE_MAPS
@@ -68,6 +69,45 @@ def differing(text: str) -> list[str]:
         for unit in maps.units
         if segment.name in unit.says and unrolled(unit, segment) != one_by_one(unit, segment)
     ]
+
+
+def outcome(text: str) -> tuple[dict[str, Json], list[str]]:
+    message = Message.parse(text)
+    said = forward.to_fhir(message, TRANSLATOR.atlas.of_message(message))
+    return said.assembly.resources, said.lost
+
+
+def made_otherwise(text: str, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether the resources of a message differ where they are made whole step by step."""
+    unrolled = outcome(text)
+    message = Message.parse(text)
+    with monkeypatch.context() as patch:
+        for unit in TRANSLATOR.atlas.of_message(message).units:
+
+            def step_by_step(
+                said: Any, spoken: Any, around: Any, join: Any, unit: BoundUnit = unit
+            ) -> set[int]:
+                return forward.made_whole(said, unit, spoken, around)
+
+            patch.setattr(unit, "whole", step_by_step)
+        return outcome(text) != unrolled
+
+
+@pytest.mark.parametrize("name", STRUCTURES)
+def test_the_resources_of_a_structure_are_made_whole_alike(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for seed in range(6):
+        assert not made_otherwise(structured.message(Random(seed), name), monkeypatch)
+
+
+@pytest.mark.corpus
+def test_the_resources_of_the_corpus_are_made_whole_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, text in corpus.messages():
+        try:
+            assert not made_otherwise(text, monkeypatch), name
+        except ConnectorError:
+            continue
 
 
 @pytest.mark.parametrize("name", STRUCTURES)

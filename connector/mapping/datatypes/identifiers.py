@@ -151,15 +151,16 @@ class Extension:
 
     def compile(self, partner: Partner) -> Bound:
         item = Item(self.at, self.value, self.codec).compile(partner)
-        ((component, leaf),) = item.leaves.items()
+        ((component, _),) = item.leaves.items()
         url, under, value = self.url, self.under, self.value
+        to_fhir = self.codec(partner).to_fhir
 
         def get(sent: str, node: Json) -> bool:
-            inside: Json = {"url": url}
-            if not leaf.take(sent, inside):
+            said = to_fhir(sent)
+            if said is None:
                 return False
             holder = node.setdefault(under, {}) if under else node
-            holder.setdefault("extension", []).append(inside)
+            holder.setdefault("extension", []).append({"url": url, value: said})
             return True
 
         def found(node: Json) -> Json:
@@ -182,7 +183,7 @@ CX_IDENTIFIER: tuple[Row, ...] = (
     Item("1", "value"),
     Extension("2", CHECK_DIGIT),
     Extension("3", CHECK_SCHEME),
-    Nested("4", (Authority(),)),
+    Nested("4", (Authority(),), shared=True),
     Item("5", "type", IdentifierType()),
     At("period", (Item("7", "start", date), End("8", date))),
 )

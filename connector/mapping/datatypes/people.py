@@ -39,8 +39,7 @@ class ValidityRange:
         codec = date_time(partner)
 
         def get(comps: Comps, node: Json, scope: Scope) -> Unsaid | None:
-            sent = comp(comps, component)
-            if not sent:
+            if len(comps) <= component or not (sent := comp(comps, component)):
                 return None
             if any(comp(comps, at) for at in others):
                 return [self.at]
@@ -203,7 +202,7 @@ XCN_NAME: tuple[Row, ...] = (
 )
 XCN_IDENTIFIER: tuple[Row, ...] = (
     Item("1", "value"),
-    Nested("9", (Authority(),)),
+    Nested("9", (Authority(),), shared=True),
     Extension("11", CHECK_DIGIT),
     Extension("12", CHECK_SCHEME),
     Item("13", "type", IdentifierType()),
@@ -217,7 +216,7 @@ XCN_PRACTITIONER: tuple[Row, ...] = (
 XON_IDENTIFIER: tuple[Row, ...] = (
     Extension("4", CHECK_DIGIT),
     Extension("5", CHECK_SCHEME),
-    Nested("6", (Authority(),)),
+    Nested("6", (Authority(),), shared=True),
     Item("7", "type", IdentifierType()),
     Either("10", "3", "value"),
 )

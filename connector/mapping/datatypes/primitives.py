@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from ...hl7v2 import times
-from ..emit import Leaf
+from ..emit import Leaf, words
 from ..lens import Binder, Bound, Codec
 from ..partner import Partner
 from ..places import Comps, Json, leaf, place, same, write_sub
@@ -136,14 +136,13 @@ class IdentifierType:
     """An identifier type code of table 0203 <-> ``Identifier.type``."""
 
     def __call__(self, partner: Partner) -> Codec:
-        known = partner.table("HL70203").to_fhir
+        known = {v2: (coded.system, coded.code) for v2, coded in partner.table("HL70203").to_fhir.items()}
 
         def to_fhir(sent: str) -> Any:
+            if (coded := known.get(sent)) is not None:
+                return {"coding": [{"system": coded[0], "code": coded[1]}]}
             code = code_text(sent)
-            if code is None:
-                return None
-            coded = known.get(code)
-            return {"coding": [{"system": coded.system, "code": coded.code} if coded else {"code": code}]}
+            return None if code is None else {"coding": [{"code": code}]}
 
         return Codec(to_fhir, _first_code)
 
@@ -158,7 +157,7 @@ def _first_code(value: Any) -> str | None:
 
 def text_code(_: Partner) -> Codec:
     """ST, ID, IS <-> string."""
-    return Codec(lambda sent: None if sent.isspace() else sent, _text_only)
+    return Codec(words, _text_only)
 
 
 def ends_before(start: str, end: str) -> bool:

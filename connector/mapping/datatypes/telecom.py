@@ -55,19 +55,17 @@ class Number:
 
 def _plainly(comps: Comps, node: Json) -> Unsaid | None:
     """The usual case: parts that can be taken as they are."""
-    parts: list[Json] = []
-    said: list[str] = []
-    unsaid: Unsaid | None = None
-    for at, (url, sent) in enumerate(zip(_URLS, comps[4:8]), 5):
-        if sent.isspace():
-            unsaid = [*(unsaid or ()), str(at)]
-        elif sent:
-            parts.append({"url": url, "valueString": sent})
-            said.append(sent if at < 8 else f"x{sent}")
+    sent = comps[4:8]
+    unsaid = [str(at) for at, text in enumerate(sent, 5) if text.isspace()]
+    if unsaid:
+        sent = ["" if text.isspace() else text for text in sent]
+    parts = [{"url": url, "valueString": text} for url, text in zip(_URLS, sent) if text]
     if parts:
         node["extension"] = parts
-        node["value"] = " ".join(said)
-    return unsaid
+        if len(sent) > 3 and sent[3]:
+            sent[3] = f"x{sent[3]}"
+        node["value"] = " ".join([text for text in sent if text])
+    return unsaid or None
 
 
 def _value(node: Json) -> str:
@@ -115,6 +113,7 @@ def _mail_system(_: Partner) -> Codec:
 
 
 _MAIL = ("Internet", "X.400")
+_NOTHING = ("", '""')
 _XTN_COMMON: tuple[Row, ...] = (
     period("13", "14"),
     Item("18", "rank", positive),
@@ -126,12 +125,13 @@ _MAIL_SYSTEM = Kept(Item("3", "system", _mail_system), "HL70202", under="_system
 
 
 def _mail(comps: Comps) -> bool:
-    numbered = comp(comps, 0) or comp(comps, 6) or comp(comps, 11)
-    return bool(comp(comps, 3)) and (comp(comps, 2) in _MAIL or not numbered)
+    if len(comps) < 4 or comps[3] in _NOTHING:
+        return False
+    return comps[2] in _MAIL or not (comp(comps, 0) or comp(comps, 6) or comp(comps, 11))
 
 
 def _parted(comps: Comps) -> bool:
-    return bool(comp(comps, 6)) and not comp(comps, 0) and not comp(comps, 11)
+    return len(comps) > 6 and comps[6] not in _NOTHING and not comp(comps, 0) and not comp(comps, 11)
 
 
 def _mail_in(at: str) -> Case:

@@ -15,6 +15,7 @@ from typing import Final
 from ...hl7v2.tree import Segment
 from ..across import sent
 from ..fields import write_field
+from ..known import Known
 from ..partner import Partner
 from ..places import Json, comp, same
 from ..scope import Scope
@@ -55,7 +56,7 @@ ETHNICITY: Final = Heritage(22, _US + "us-core-ethnicity", _ETHNIC, _LETTERS)
 
 
 class _Heritage:
-    __slots__ = ("declared", "elements", "marks", "numbers", "segment")
+    __slots__ = ("_look", "declared", "elements", "marks", "numbers", "segment")
 
     def __init__(self, declared: Heritage) -> None:
         self.declared = declared
@@ -63,12 +64,16 @@ class _Heritage:
         self.numbers = (declared.number,)
         self.elements = frozenset({"extension"})
         self.marks = (("extension", {"url": declared.url}),)
+        self._look = Known(self._said).again
 
     def get(self, segment: Segment, node: Json, scope: Scope) -> list[str] | None:
-        number = self.declared.number
-        text = sent(segment, number)
+        text = sent(segment, self.declared.number)
         if not text:
             return None
+        return self._look(text, node, scope)
+
+    def _said(self, text: str, node: Json, scope: Scope) -> list[str] | None:
+        number = self.declared.number
         found: list[Json] = []
         unsaid: list[str] = []
         for at, repetition in enumerate(text.split(scope.repetition), 1):

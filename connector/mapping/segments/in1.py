@@ -71,6 +71,7 @@ IN1_COVERAGE = (
         (Item("1", "value"), Item("3", "system", system_name), FurtherSaid()),
         only=is_plan,
         most=1,
+        shared=True,
     ),
     FurtherNumbers("IN1", 2),
     Field("IN1-54", "identifier", CX_IDENTIFIER, rest=True, key=("system",), never=PLAN_NUMBERS),
@@ -105,13 +106,21 @@ IN1_COVERAGE = (
 )
 
 IN1_PAYOR = (
-    Field("IN1-3", "identifier", CX_IDENTIFIER, rest=True, key=("system",)),
+    Field("IN1-3", "identifier", CX_IDENTIFIER, rest=True, key=("system",), shared=True),
     value("IN1-4", "name"),
-    Field("IN1-4", "identifier", XON_IDENTIFIER, key=("system",), most=1),
+    Field("IN1-4", "identifier", XON_IDENTIFIER, key=("system",), most=1, shared=True),
     Field("IN1-35", "identifier", (Item("1", "value"),), tag=type_of("NIIP"), most=1),
-    Field("IN1-5", "address", ORGANIZATION_ADDRESS, key=("use",)),
+    Field("IN1-5", "address", ORGANIZATION_ADDRESS, key=("use",), shared=True),
     Field("IN1-6", "contact", (At("name", XPN_HUMANNAME),)),
-    Field("IN1-7", "telecom", ORGANIZATION_CONTACTPOINT, default={"use": "work"}, rest=True, key=("system",)),
+    Field(
+        "IN1-7",
+        "telecom",
+        ORGANIZATION_CONTACTPOINT,
+        default={"use": "work"},
+        rest=True,
+        key=("system",),
+        shared=True,
+    ),
 )
 
 IN1_SUBSCRIBER = (

@@ -127,8 +127,8 @@ MSH_BUNDLE = (value("MSH-7", "timestamp", instant), value("MSH-10", "identifier.
 MSH_MESSAGEHEADER = (
     One("MSH-3", "source", (Item("1", "name"), Endpoint()), shared=True),
     One("MSH-4", "", (Refer("Organization", *hd_organization("sender")),), shared=True),
-    One("MSH-5", "destination.0", (Item("1", "name"), Endpoint())),
-    One("MSH-6", "destination.0", (Refer("Organization", *hd_organization("receiver")),)),
+    One("MSH-5", "destination.0", (Item("1", "name"), Endpoint()), shared=True),
+    One("MSH-6", "destination.0", (Refer("Organization", *hd_organization("receiver")),), shared=True),
     Field("MSH-8", "meta.security", (Item("1", "display"),), only=_is_text, most=1),
     One("MSH-9", "", (MessageType(),), shared=True),
     One("MSH-11", "", (Tag("1", "HL70103"), Tag("2", "HL70207"))),

@@ -19,7 +19,7 @@ _OF_CONTACTS = tuple({"coding": [{"system": V2 + "0063", "code": code}]} for cod
 
 NK1_RELATEDPERSON = (
     Field("NK1-2", "name", XPN_HUMANNAME, rest=True, key=("use",)),
-    Field("NK1-3", "relationship", (Concept("HL70063"),), most=1, never=_OF_CONTACTS),
+    Field("NK1-3", "relationship", (Concept("HL70063"),), most=1, never=_OF_CONTACTS, shared=True),
     Field("NK1-4", "address", XAD_ADDRESS, rest=True, key=("use", "type")),
     Field("NK1-5", "telecom", XTN_CONTACTPOINT, rest=True, key=("system", "use")),
     Field("NK1-6", "telecom", XTN_CONTACTPOINT, default={"use": "work"}, key=("system", "use")),

@@ -95,9 +95,9 @@ PID_PATIENT = (
     Field("PID-13", "telecom", XTN_CONTACTPOINT, default={"use": "home"}, rest=True, key=("system", "use")),
     Field("PID-14", "telecom", XTN_CONTACTPOINT, default={"use": "work"}, key=("system", "use")),
     Field("PID-40", "telecom", XTN_CONTACTPOINT, key=("system", "use")),
-    Field("PID-15", "communication", (At("language", (Concept("HL70296"),)),), most=1),
+    Field("PID-15", "communication", (At("language", (Concept("HL70296"),)),), most=1, shared=True),
     concept("PID-16", "maritalStatus", "HL70002"),
-    extension("PID-17", SD + "patient-religion", "valueCodeableConcept", Concept("HL70006")),
+    extension("PID-17", SD + "patient-religion", "valueCodeableConcept", Concept("HL70006"), shared=True),
     Field("PID-19", "identifier", (Item("1", "value"),), tag=SSN, most=1),
     Field(
         "PID-20",

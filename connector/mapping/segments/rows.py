@@ -61,9 +61,10 @@ def concepts(at: str, path: str, table: str = "", prefers: Callable[[Json], bool
     return Field(at, path, (Concept(table),), prefers=prefers, shared=True)
 
 
-def extension(at: str, url: str, value: str, *rows: Row) -> Field:
+def extension(at: str, url: str, value: str, *rows: Row, shared: bool = False) -> Field:
     """A field <-> an extension with a complex value, or with parts of its own (``value`` empty)."""
-    return Field(at, "extension", (At(value, rows),) if value else rows, tag={"url": url}, most=1)
+    held = (At(value, rows),) if value else rows
+    return Field(at, "extension", held, tag={"url": url}, most=1, shared=shared)
 
 
 def extension_value(at: str, url: str, value: str, codec: Binder = text) -> Field:
