@@ -220,7 +220,9 @@ def _value(kind: str, shape: elements.Shape, name: Any, targets: frozenset[str])
         return None
     if name.startswith("_"):
         element = shape.elements.get(name[1:])
-        return None if element is None or element.type not in CHECKS or element.repeats else _judge("Element")
+        if element is None or element.type not in CHECKS:
+            return None
+        return _Each(_element_or_nothing) if element.repeats else _judge("Element")
     element = shape.elements.get(name)
     if element is None:
         return None
@@ -228,6 +230,11 @@ def _value(kind: str, shape: elements.Shape, name: Any, targets: frozenset[str])
         return _referring(targets or elements.resource_types())
     one = _single(element, name)
     return _Each(one) if element.repeats else one
+
+
+def _element_or_nothing(value: Any) -> Any:
+    """What stands beside one of several primitive values."""
+    return value is None or _judge("Element")(value)
 
 
 def _certain(value: Any) -> bool:

@@ -65,7 +65,7 @@ class Known:
 
     def _first(self, text: str, node: Json, scope: Scope) -> Unsaid | None:
         """Say a text, and remember what it said where nothing around it had a part in that."""
-        referred: list[tuple[str, Callable[[], Json]]] = []
+        referred: list[_Referred] = []
         shareable = len(text) <= _LONGEST
         refer = scope.refer
 
@@ -74,7 +74,8 @@ class Known:
             content = dict(resource)
             reference = refer(kind, seed, resource, owner)
             shareable = shareable and scope.plainly(kind, seed, reference)
-            referred.append((reference, _maker({**content, "id": reference.partition("/")[2]})))
+            made = {**content, "id": reference.partition("/")[2]}
+            referred.append(_Referred(reference, repr(made), copies(made)))
             return reference
 
         scope.refer = noted
@@ -91,7 +92,7 @@ class Known:
         self,
         text: str,
         fresh: Json,
-        referred: list[tuple[str, Callable[[], Json]]],
+        referred: list[_Referred],
         unsaid: Unsaid | None,
     ) -> None:
         if len(self.simple) + len(self._known) >= _MOST:
@@ -101,20 +102,26 @@ class Known:
         if len(elements) == 1 and not referred:
             self.simple[text] = *elements[0], unsaid
         else:
-            self._known[text] = _Said(elements, referred, unsaid)
+            makers = [(one.reference, _one_maker(one)) for one in referred]
+            self._known[text] = _Said(elements, makers, unsaid)
+
+
+class _Referred(NamedTuple):
+    """A resource a text refers to: under which reference, what it says, and how to make it."""
+
+    reference: str
+    content: str
+    make: Callable[[], Json]
 
 
 _makers: dict[str, Callable[[], Json]] = {}
 
 
-def _maker(resource: Json) -> Callable[[], Json]:
+def _one_maker(referred: _Referred) -> Callable[[], Json]:
     """What makes a resource; one for all fields that refer to the same, so that they know it again."""
-    text = repr(resource)
-    if text not in _makers:
-        if len(_makers) >= _MOST:
-            _makers.clear()
-        _makers[text] = copies(resource)
-    return _makers[text]
+    if len(_makers) >= _MOST:
+        _makers.clear()
+    return _makers.setdefault(referred.content, referred.make)
 
 
 def _add(node: Json, name: str, make: Callable[[], Any]) -> None:

@@ -196,6 +196,20 @@ def test_the_quick_judge_knows_a_good_resource(resource: Json) -> None:
     assert quick.good(resource)
 
 
+def test_the_quick_judge_knows_what_stands_beside_one_of_several_values() -> None:
+    beside = {"extension": [{"url": "http://x.org/kept", "valueCode": "DA"}]}
+    allergy = {
+        "resourceType": "AllergyIntolerance",
+        "clinicalStatus": {"coding": [{"code": "active"}]},
+        "patient": {"reference": "Patient/p"},
+        "category": ["medication", "food"],
+        "_category": [None, beside],
+    }
+    assert quick.good(allergy)
+    assert not quick.good(allergy | {"_category": [None, {}]})
+    assert not quick.good(allergy | {"_category": []})
+
+
 @pytest.mark.parametrize(("resource", "path", "value", "location"), PLANTED)
 def test_the_quick_judge_passes_no_planted_fault(
     resource: Json, path: tuple[Any, ...], value: Any, location: str

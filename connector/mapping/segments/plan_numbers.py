@@ -83,8 +83,10 @@ class _FurtherNumbers:
         return said, unsaid or []
 
     def get(self, segment: Segment, node: Json, scope: Scope) -> list[str] | None:
-        scope.beware()
         comps = self._comps(segment, scope)
+        if len(comps) < min(int(at) for at in _FURTHER[0]):
+            return None
+        scope.beware()
         lost: list[str] = []
         for n in range(len(_FURTHER)):
             said, unsaid = self._view(n, comps, scope)
