@@ -49,7 +49,8 @@ class FhirUpdates(Section):
     somebody else was faster, the resource is read and the message made again over it."""
     read_before_update: Literal["never", "first"] = "never"
     """Whether a resource that we never saw there is read before it is written: `first` costs a request for
-    each new resource, and keeps what a server has had under the same id."""
+    each new resource, and keeps what a server has had under the same id. After an attempt that failed it is
+    read in any case."""
     revisions: Annotated[int, Field(ge=0, le=100)] = 5
     """How often one message is made again because somebody else was faster; then it is refused."""
 
