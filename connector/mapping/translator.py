@@ -31,6 +31,13 @@ from .work import Target
 _NOT_SAID: Final = ("id", "resourceType")
 
 
+class Heard(NamedTuple):
+    """A message and what it says by itself, over nothing."""
+
+    tree: Message
+    said: forward.Forward
+
+
 class Translation(NamedTuple):
     """A translated message: ``bundle`` to FHIR, ``message`` to v2; ``lost``: what is not said there."""
 
@@ -99,20 +106,30 @@ class Translator:
 
     # --- v2 to FHIR
 
-    def to_fhir(self, message: str | Message, prior: Iterable[Json] | Json | None = None) -> Translation:
+    def to_fhir(
+        self, message: str | Message | Heard, prior: Iterable[Json] | Json | None = None
+    ) -> Translation:
         """A message as a transaction bundle of PUTs under ids that follow from its business identifiers.
 
         ``prior``: the resources (or a bundle of them) as they stand on the FHIR side; what the message does
         not say stays in them, what it sends as ``""`` goes. Raises ``UnreadableMessage``, and
         ``SegmentSequence`` where a message about a patient has no PID.
         """
-        tree = message if isinstance(message, Message) else Message.parse(message)
-        said = self._said(tree)
-        self._demand_patient(said)
+        tree, said = message if isinstance(message, Heard) else self.heard(message)
         resources = said.assembly.resources
         if prior is not None:
             resources = self._over(tree, said, _by_reference(prior))
         return Translation(self._bundle(resources), "", said.lost)
+
+    def heard(self, message: str | Message) -> Heard:
+        """What a message says, to be translated more than once: for its keys, and over what these name.
+
+        Raises as ``to_fhir`` does.
+        """
+        tree = message if isinstance(message, Message) else Message.parse(message)
+        said = self._said(tree)
+        self._demand_patient(said)
+        return Heard(tree, said)
 
     def _said(self, tree: Message, fields: bool = True) -> forward.Forward:
         """What a message says, with what the profile assumes; ``fields``: also of fields not sent."""

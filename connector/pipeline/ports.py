@@ -58,6 +58,10 @@ class Translation(Protocol):
 class Translator(Protocol):
     """One partner's maps, both ways."""
 
+    def heard(self, message: Any) -> Any:
+        """What a v2 message says, for ``to_fhir`` in its place, where it is translated more than once."""
+        ...
+
     def to_fhir(self, message: Any, prior: Any = None) -> Translation:
         """v2 text to a transaction Bundle; ``prior``: the resources as the FHIR side has them."""
         ...

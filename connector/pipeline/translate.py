@@ -143,7 +143,9 @@ class Translating:
 
         And what was not said, what each resource was made over, and those names.
         """
-        made, link = self.link.translator.to_fhir(message), self.link.name
+        translator, link = self.link.translator, self.link.name
+        heard = translator.heard(message)
+        made = translator.to_fhir(heard)
         said = picture.by_key(made.bundle)
         before, there = await picture.known_under_both_names(self._store, link, said)
         over = versions.over({there.get(key, key): resource for key, resource in before.items()})
@@ -153,7 +155,7 @@ class Translating:
             over |= versions.over(known)
             before |= names.renamed(known, here)
         if before:
-            made = self.link.translator.to_fhir(message, prior=list(before.values()))
+            made = translator.to_fhir(heard, prior=list(before.values()))
         return picture.with_names(made.bundle, there), made.lost, over, there
 
     async def _to_v2(self, item: InboxItem, correlation: str) -> Worked:

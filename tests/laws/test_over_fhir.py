@@ -40,6 +40,19 @@ def test_the_same_message_over_its_own_bundle_changes_nothing(text: str) -> None
 
 
 @STEADY
+@given(messages(), messages())
+def test_a_message_that_is_heard_once_is_said_over_anything_as_if_it_were_read_again(
+    text: str, other: str
+) -> None:
+    there = [entry["resource"] for entry in (*bundle_of(other)["entry"], *bundle_of(text)["entry"])]
+    heard = TRANSLATOR.heard(text)
+    alone = deepcopy(TRANSLATOR.to_fhir(heard))
+    merged = TRANSLATOR.to_fhir(heard, prior=deepcopy(there))
+    assert alone == TRANSLATOR.to_fhir(text)
+    assert merged == TRANSLATOR.to_fhir(text, prior=deepcopy(there))
+
+
+@STEADY
 @given(messages())
 def test_what_is_not_of_v2_survives_in_every_resource(text: str) -> None:
     there = deepcopy(bundle_of(text))

@@ -69,15 +69,15 @@ async def test_a_fault_of_the_maps_is_a_dead_letter_and_the_next_message_goes_on
     async with room(tmp_path) as here:
         await here.ack(adt(identity="C1"))
         await here.ack(adt(identity="C2"))
-        translator, original = type(here.link.translator), type(here.link.translator).to_fhir
+        translator, original = type(here.link.translator), type(here.link.translator).heard
 
-        def broken(self: Any, message: Any, prior: Any = None) -> Any:
+        def broken(self: Any, message: Any) -> Any:
             if message.control_id == "C1":
                 raise KeyError(SECRET)
-            return original(self, message, prior)
+            return original(self, message)
 
         with monkeypatch.context() as patched:
-            patched.setattr(translator, "to_fhir", broken)
+            patched.setattr(translator, "heard", broken)
             await here.work(TO_FHIR)
         counts = await here.counts(TO_FHIR)
         assert (counts.dead, counts.delivered, counts.reconciled) == (1, 1, True)
