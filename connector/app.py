@@ -28,6 +28,9 @@ from connector.edges.http_server import HttpServer
 from connector.edges.judge import Judge
 from connector.edges.mllp_server import MllpLimits, MllpServer
 from connector.edges.oauth import Issuer, TokenGuard
+from connector.edges.operator_api import PREFIX, OperatorLimits, create_operator_app
+from connector.edges.operator_desk import Desk
+from connector.edges.operator_guard import OperatorGuard
 from connector.edges.partners import Caller, Callers, Intake
 from connector.errors import ConfigurationError, ConnectorError
 from connector.pipeline.afterwards import Afterwards
@@ -294,6 +297,10 @@ class Service:
             base=chosen.base or chosen.url,
             limits=Limits(chosen.body_bytes, chosen.body_seconds, chosen.in_hand),
         )
+        if (operators := self._settings.operators) is not None:
+            parts, limits = self._supervisor, OperatorLimits(chosen.body_bytes, chosen.body_seconds)
+            desk = Desk(self._store, self._profiles, now, parts.ready, parts.conditions)
+            app.mount(PREFIX, create_operator_app(desk, OperatorGuard(operators), limits))
         return HttpServer(
             app,
             listening(chosen, "https"),

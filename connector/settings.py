@@ -13,6 +13,7 @@ from pydantic import Field, PrivateAttr, field_validator
 
 from connector.errors import ConfigurationError, ProfileError
 from connector.profile.model import Profile
+from connector.profile.operators import Operators
 from connector.profile.reading import Document, refusal, sorted_faults
 from connector.profile.section import Bytes, Count, FilePath, Host, Port, Seconds, Section, check_url
 
@@ -110,6 +111,8 @@ class Settings(Section):
     """HL7 v2 comes in here."""
     https: HttpsListener = Field(default_factory=HttpsListener)
     """FHIR comes in here."""
+    operators: Operators | None = None
+    """Who may operate the service over HTTPS."""
     log: Log = Field(default_factory=Log)
     """The operational log."""
     drain_seconds: Seconds = 20.0

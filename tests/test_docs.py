@@ -17,10 +17,12 @@ from typing import Final
 from urllib.parse import unquote
 
 import click
+import msgspec
 import pytest
 
 from audit import AuditLog, Draft, Tag
 from connector.cli import COMMANDS, main
+from connector.edges.operator_api import PREFIX, ROUTES
 from connector.errors import ANSWERS, ConnectorError
 from connector.mapping.messages.registry import known_messages
 from connector.store import FileKeyProvider, Store
@@ -101,7 +103,7 @@ def _answer(kind: type[ConnectorError]) -> str:
     return f"| `{kind.__name__}` | {when} | {code} | {condition} | {issue} | {status} | {retry.value} |"
 
 
-def _when(kind: type[ConnectorError]) -> str:
+def _when(kind: object) -> str:
     text = " ".join((kind.__doc__ or "").split("\n\n")[0].split())
     return text.replace("``", "`").replace("|", "\\|")
 
@@ -113,6 +115,20 @@ def decisions_list() -> str:
         f"- [{title.removeprefix('# ').replace('. ', ': ', 1)}](decisions/{path.name})"
         for path, title in records
     )
+
+
+def routes_table() -> str:
+    """Every address of the operators' API with its scope and what it takes; in bold what it needs."""
+    rows = [
+        f"| `{one.method} {PREFIX}{one.path}` | `{one.scope}` | {_names(one.takes)} | {_when(one.answer)} |"
+        for one in ROUTES
+    ]
+    return "\n".join(["| Address | Scope | Takes | What it does |", "| --- " * 4 + "|", *rows])
+
+
+def _names(form: type[msgspec.Struct]) -> str:
+    fields = msgspec.structs.fields(form)
+    return ", ".join(f"**`{one.name}`**" if one.required else f"`{one.name}`" for one in fields)
 
 
 def messages_table() -> str:
@@ -129,6 +145,7 @@ TABLES: Final = {
     "messages": (README, messages_table),
     "commands": (README, commands_table),
     "errors": (README, errors_table),
+    "routes": (README, routes_table),
     "decisions": (COMPLIANCE, decisions_list),
 }
 
@@ -227,7 +244,7 @@ def test_the_settings_of_the_readme_are_settings(tmp_path: Path) -> None:
     from connector import settings
 
     path = tmp_path / "connector.toml"
-    path.write_text(next(iter(re.findall(r"```toml\n(.*?)```", README.read_text(), re.DOTALL))))
+    path.write_text("\n".join(re.findall(r"```toml\n(.*?)```", README.read_text(), re.DOTALL)))
     profile = tmp_path / "profiles" / "demo" / "profile.toml"
     profile.parent.mkdir(parents=True)
     profile.write_text(DEMO.read_text())

@@ -7,6 +7,7 @@ partner that has it already takes it as repeated.
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from collections.abc import AsyncIterator, Mapping
 from types import MappingProxyType
@@ -112,7 +113,7 @@ class Operator:
         message) or of the kept original (of a made one). Raises ``MessageError``, ``InvalidJson`` and
         ``InvalidResource`` for a copy that is none.
         """
-        identity = check(one, payload, charset)
+        identity = await asyncio.to_thread(check, one, payload, charset)  # it may be large
         entries = [self._entry("operator:message:edited", one, size=len(payload))]
         if isinstance(one, Made):
             meta = one.meta | ({"control_id": identity} if identity else {})

@@ -135,3 +135,36 @@ def test_two_partners_with_their_own_certificates_load(tmp_path: Path) -> None:
     other = other.replace("\nfhir = [", "\nlab-fhir = [").replace("\nanalyst = [", "\nlab-analyst = [")
     profiles = _load(tmp_path, _with("demo", "lab"), lab=other).profiles
     assert [profile.name for profile in profiles] == ["demo", "lab"]
+
+
+OPERATORS = """
+[operators]
+issuer = "https://issuer.example"
+jwks = "issuer.jwks.json"
+audience = "https://connector.example/operator"
+clients = { console = ["operator:read", "operator:act"] }
+"""
+
+
+def test_nobody_operates_over_https_unless_it_is_said_who(tmp_path: Path) -> None:
+    assert _load(tmp_path).settings.operators is None
+    said = _load(tmp_path, TEXT + OPERATORS).settings.operators
+    assert said is not None
+    assert said.clients["console"] == ("operator:read", "operator:act")
+    assert said.certificate_bound
+    assert said.jwks == tmp_path / "issuer.jwks.json"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ('["operator:read", "operator:act"]', "[]", "this client may do nothing"),
+        ('console = ["operator:read", "operator:act"]', "", "no client may operate"),
+        ("operator:act", "operator:all", "operator:read"),
+        ("operator:act", "system/*.cruds", "operator:read"),
+        ('audience = "https://connector.example/operator"', "", "audience"),
+        ('issuer = "https://issuer.example"', 'issuer = ""', "not empty"),
+    ],
+)
+def test_who_may_operate_is_said_strictly(tmp_path: Path, old: str, new: str, told: str) -> None:
+    assert told in _refused(tmp_path, TEXT + OPERATORS.replace(old, new))

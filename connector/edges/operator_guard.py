@@ -1,0 +1,61 @@
+"""Who may operate the service over HTTPS: tokens of the issuer in ``[operators]``, and their scopes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from connector.edges.http_ports import Peer
+from connector.edges.oauth import Issuer, Principal, TokenGuard
+from connector.errors import Forbidden, Unauthenticated, UntrustedPeer
+from connector.profile.operators import Operators, OperatorScope
+
+LONGEST_NAME = 200  # characters of a subject; it stands in the audit trail and on operators' screens
+
+
+class OperatorGuard:
+    """Deny by default: a request without a good token with the scope of its route gets no further.
+
+    ``clock`` gives seconds since the epoch. Raises ``ConfigurationError`` where the keys cannot be read.
+    """
+
+    def __init__(self, chosen: Operators, clock: Callable[[], float] = time.time) -> None:
+        self._chosen = chosen
+        issuer = Issuer(
+            issuer=chosen.issuer,
+            audience=chosen.audience,
+            jwks=chosen.jwks,
+            clients=frozenset(chosen.clients),
+            algorithms=chosen.algorithms,
+            bound=chosen.certificate_bound,
+        )
+        self._guard = TokenGuard(issuer, clock)
+
+    def check(self, authorization: Sequence[str], peer: Peer | None) -> Principal:
+        """Who asks. Raises ``UntrustedPeer``, ``Unauthenticated``, ``Forbidden``."""
+        if peer is None:
+            what, fix = "the connection has no verified client certificate", "connect with mutual TLS"
+            raise UntrustedPeer(what, fix=fix, location="http.connection")
+        principal = self._guard.check(authorization, peer.fingerprint)
+        if self._chosen.certificates and peer.fingerprint not in self._chosen.certificates:
+            raise Forbidden(
+                "this certificate may not operate the service",
+                fix="name its fingerprint under [operators] in the settings",
+                location="http.connection",
+            )
+        if not principal.subject.isprintable() or len(principal.subject) > LONGEST_NAME:
+            raise Unauthenticated(
+                "the access token has a subject that is no name",
+                fix=f"ask the issuer for one of at most {LONGEST_NAME} characters",
+                location="http.authorization",
+            )
+        return principal
+
+    def may(self, principal: Principal, scope: OperatorScope) -> None:
+        """Raises ``Forbidden`` unless both the token and the settings grant the scope to its client."""
+        if scope not in principal.others:
+            fix = f"ask the authorization server for the scope {scope}"
+            raise Forbidden("the token has not the scope for this", fix=fix, location="http.authorization")
+        if scope not in self._chosen.clients[principal.client_id]:
+            fix = f"give its client {scope} under [operators] in the settings"
+            raise Forbidden("the client may not have this scope", fix=fix, location="http.authorization")

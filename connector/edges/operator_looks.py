@@ -1,0 +1,173 @@
+"""What operators see over HTTPS: as the commands show it, and what messages say only for a reason."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+from typing import Any
+
+import msgspec
+
+from connector.edges import operator_asks as asks
+from connector.edges.operator_desk import Asked, Desk, Json
+from connector.pipeline import asking, findings
+from connector.store import Clash, Delivery, Filter, Listed, Made, State
+
+
+async def lanes(desk: Desk, asked: Asked) -> Json:
+    """Lanes in which something waits; those that stopped come first."""
+    meant = desk.ways(asked.what.link, asked.what.to)
+    return {"lanes": [one for way in meant for one in await desk.store.lanes(*way, asked.what.limit)]}
+
+
+async def why(desk: Desk, asked: Asked) -> Json:
+    """What keeps messages back, in plain words, and what helps."""
+    meant = desk.ways(asked.what.link, asked.what.to)
+    found = await findings.look(desk.store, meant, desk.parts(), desk.clock(), desk.conditions())
+    return {"findings": [one._asdict() for one in found]}
+
+
+async def counts(desk: Desk, asked: Asked) -> Json:
+    """What was received and what became of it, and the state of each part."""
+    meant = desk.ways(asked.what.link, asked.what.to)
+    found = await desk.store.counts()
+    links = [
+        {"link": way[0], "direction": way[1], "reconciled": one.reconciled, **dataclasses.asdict(one)}
+        for way, one in sorted(found.items())
+        if way in meant
+    ]
+    return {"links": links, "parts": desk.parts(), "conditions": desk.conditions()}
+
+
+async def pauses(desk: Desk, asked: Asked) -> Json:
+    """What people hold back, and why."""
+    return {"pauses": await desk.store.pauses()}
+
+
+async def messages(desk: Desk, asked: Asked) -> Json:
+    """A page of received messages."""
+    what: asks.Messages = asked.what
+    found: list[Listed] = []
+    for way in desk.ways(what.link, what.to):
+        found += await desk.store.find(_filter(way, what, state=State(what.state)), what.limit)
+    return _page([_message(one) for one in found], "messages", what.limit)
+
+
+async def deliveries(desk: Desk, asked: Asked) -> Json:
+    """A page of made messages."""
+    what: asks.Deliveries = asked.what
+    found: list[Made] = []
+    for way in desk.ways(what.link, what.to):
+        found += await desk.store.find_made(_filter(way, what, delivery=Delivery(what.state)), what.limit)
+    return _page([_delivery(one) for one in found], "deliveries", what.limit)
+
+
+async def conflicts(desk: Desk, asked: Asked) -> Json:
+    """A page of what both sides changed at once; no content."""
+    what: asks.Conflicts = asked.what
+    found: list[Clash] = []
+    for link in desk.links(what.link):
+        found += await desk.store.clashes(link, what.state, what.after, what.limit)
+    return _page([_conflict(one) for one in found], "conflicts", what.limit)
+
+
+async def message(desk: Desk, asked: Asked) -> Json:
+    """Where a received message stands."""
+    return _message(await desk.message(asked.number))
+
+
+async def delivery(desk: Desk, asked: Asked) -> Json:
+    """Where a made message stands."""
+    return _delivery(await desk.delivery(asked.number))
+
+
+async def conflict(desk: Desk, asked: Asked) -> Json:
+    """Where a conflict stands."""
+    return _conflict(await desk.conflict(asked.number))
+
+
+async def message_content(desk: Desk, asked: Asked) -> Json:
+    """What a received message says, in base64, after the audit trail knows who asked for it."""
+    one = await desk.message(asked.number)
+    return _content(one.id, await asked.by(asked.what.because).content(one))
+
+
+async def delivery_content(desk: Desk, asked: Asked) -> Json:
+    """What a made message says, in base64, after the audit trail knows who asked for it."""
+    one = await desk.delivery(asked.number)
+    return _content(one.id, await asked.by(asked.what.because).content(one))
+
+
+async def conflict_content(desk: Desk, asked: Asked) -> Json:
+    """What both sides say of the element, after the audit trail knows who asked for it."""
+    one = await desk.conflict(asked.number)
+    sides = await asked.by(asked.what.because).sides(one)
+    return {"number": one.id, "resource": one.resource, "sides": msgspec.Raw(sides)}
+
+
+def _filter(way: asking.Way, what: asks.Listing, **state: Any) -> Filter:
+    link, direction = way
+    return Filter(
+        link=link,
+        direction=direction,
+        reason=what.reason,
+        kind=what.kind,
+        since=what.since,
+        until=what.until,
+        after=what.after,
+        **state,
+    )
+
+
+def _page(found: list[Json], name: str, limit: int) -> Json:
+    """The first of them by number; ``next``: behind which there may be more."""
+    listed = sorted(found, key=lambda one: int(one["number"]))[:limit]
+    return {name: listed, **({"next": listed[-1]["number"]} if len(listed) == limit else {})}
+
+
+def _common(one: Listed | Made) -> Json:
+    return {
+        "number": one.id,
+        "link": one.link,
+        "direction": one.direction,
+        "kind": one.meta.get("kind", ""),
+        "correlation": one.meta.get("correlation", one.uid),
+        "received": one.received_at,
+        "reason": one.reason,
+    }
+
+
+def _message(one: Listed) -> Json:
+    return {**_common(one), "state": one.state, "lost": one.lost}
+
+
+def _delivery(one: Made) -> Json:
+    return {
+        **_common(one),
+        "of_message": one.inbox_id,
+        "state": one.delivery,
+        "acknowledgment": one.acknowledgment,
+        "attempts": one.attempts,
+        "next_attempt": one.next_attempt_at,
+        "delivered": one.delivered_at,
+        "version_of": one.version_of,
+        "lanes": one.lanes,
+    }
+
+
+def _conflict(one: Clash) -> Json:
+    """The id of the resource is content."""
+    kind = one.resource.partition("/")[0]
+    return {
+        "number": one.id,
+        "link": one.link,
+        "state": one.state,
+        "resource_type": kind,
+        "element": one.path,
+        "winner": one.winner,
+        "at": one.at,
+    }
+
+
+def _content(number: int, content: bytes) -> Json:
+    return {"number": number, "size": len(content), "content": base64.b64encode(content).decode()}
