@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -47,19 +48,23 @@ async def pauses(desk: Desk, asked: Asked) -> Json:
 async def messages(desk: Desk, asked: Asked) -> Json:
     """A page of received messages."""
     what: asks.Messages = asked.what
-    found: list[Listed] = []
-    for way in desk.ways(what.link, what.to):
-        found += await desk.store.find(_filter(way, what, state=State(what.state)), what.limit)
-    return _page([_message(one) for one in found], "messages", what.limit)
+    pieces = [
+        await desk.store.page(_filter(way, what, state=State(what.state)), what.limit)
+        for way in desk.ways(what.link, what.to)
+    ]
+    listed = [_message(one) for piece in pieces for one in piece.found]
+    return _page("messages", listed, what.limit, [piece.after for piece in pieces])
 
 
 async def deliveries(desk: Desk, asked: Asked) -> Json:
     """A page of made messages."""
     what: asks.Deliveries = asked.what
-    found: list[Made] = []
-    for way in desk.ways(what.link, what.to):
-        found += await desk.store.find_made(_filter(way, what, delivery=Delivery(what.state)), what.limit)
-    return _page([_delivery(one) for one in found], "deliveries", what.limit)
+    pieces = [
+        await desk.store.page_made(_filter(way, what, delivery=Delivery(what.state)), what.limit)
+        for way in desk.ways(what.link, what.to)
+    ]
+    listed = [_delivery(one) for piece in pieces for one in piece.found]
+    return _page("deliveries", listed, what.limit, [piece.after for piece in pieces])
 
 
 async def conflicts(desk: Desk, asked: Asked) -> Json:
@@ -68,7 +73,7 @@ async def conflicts(desk: Desk, asked: Asked) -> Json:
     found: list[Clash] = []
     for link in desk.links(what.link):
         found += await desk.store.clashes(link, what.state, what.after, what.limit)
-    return _page([_conflict(one) for one in found], "conflicts", what.limit)
+    return _page("conflicts", [_conflict(one) for one in found], what.limit)
 
 
 async def message(desk: Desk, asked: Asked) -> Json:
@@ -119,10 +124,20 @@ def _filter(way: asking.Way, what: asks.Listing, **state: Any) -> Filter:
     )
 
 
-def _page(found: list[Json], name: str, limit: int) -> Json:
-    """The first of them by number; ``next``: behind which there may be more."""
-    listed = sorted(found, key=lambda one: int(one["number"]))[:limit]
-    return {name: listed, **({"next": listed[-1]["number"]} if len(listed) == limit else {})}
+def _page(name: str, found: list[Json], limit: int, reached: Iterable[int] = ()) -> Json:
+    """The first of them by number; ``next``: behind which there may be more.
+
+    ``reached``: how far each of the searches behind it came that are not at their end; what lies behind the
+    nearest of these is for the next page.
+    """
+    behind = min((one for one in reached if one), default=0)
+    listed = sorted(found, key=lambda one: int(one["number"]))
+    if behind:
+        listed = [one for one in listed if one["number"] <= behind]
+    if len(listed) >= limit:
+        listed = listed[:limit]
+        behind = listed[-1]["number"]
+    return {name: listed, **({"next": behind} if behind else {})}
 
 
 def _common(one: Listed | Made) -> Json:

@@ -18,6 +18,7 @@ from connector.fhir import json as fjson
 from connector.fhir import validate
 from connector.hl7v2.charset import decode
 from connector.hl7v2.tree import Message
+from connector.pipeline.conflicts import HELD
 from connector.pipeline.entries import Trail
 from connector.pipeline.ports import Clock, Entry
 from connector.pipeline.reconcile import Side
@@ -124,7 +125,7 @@ class Operator:
         """Say whose change stands where both sides changed a field; the message it held is to be replayed."""
         what = {"element": one.path, "winner": winner}
         entry = self._of("conflict:decided", one, what)
-        await self._store.settle_clash(one.id, winner, [entry])
+        await self._store.settle_clash(one.id, winner, [entry], of=HELD)
 
     async def sides(self, one: Clash) -> bytes:
         """What both sides say, as JSON, after the audit trail knows who asked for it."""

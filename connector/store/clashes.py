@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, or_, select, update
 
 from connector.store.cipher import BlindIndex, Cipher
 from connector.store.commits import Unit
@@ -28,7 +28,9 @@ _LISTED: Final = Statement(
 _STATE: Final = Statement(select(_C.state).where(_C.uid == bindparam("uid")))
 _ONE: Final = Statement(select(*_C).where(_C.id == bindparam("row")))
 _MARK: Final = Statement(
-    update(_CONFLICT).where(_C.id == bindparam("row")).values(state=bindparam("now_state"))
+    update(_CONFLICT)
+    .where(_C.id == bindparam("row"), or_(_C.state == bindparam("of"), bindparam("of") == ""))
+    .values(state=bindparam("now_state"))
 )
 
 
@@ -74,9 +76,9 @@ class ClashRows:
         rows = _LISTED.run(connection, link=link, state=state, after=after, limit=limit)
         return [self._clash(row) for row in rows.mappings()]
 
-    def mark(self, unit: Unit, row: int, state: str) -> None:
-        """A person, or the next exchange, has settled it. Raises ``ConnectorError`` if it is not there."""
-        if not _MARK.run(unit.connection, row=row, now_state=state).rowcount:
+    def mark(self, unit: Unit, row: int, state: str, of: str = "") -> None:
+        """A person, or the next exchange, has settled it. Raises ``MovedOn`` if it is not there, in ``of``."""
+        if not _MARK.run(unit.connection, row=row, now_state=state, of=of).rowcount:
             raise missing("conflict")
 
     def _clash(self, row: Any) -> Clash:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, TypeVar
 
 from connector.store import pauses, pruning, tallies
 from connector.store.clashes import ClashRows
@@ -22,8 +23,10 @@ from connector.store.records import (
     Paused,
     State,
 )
-from connector.store.searching import Search
+from connector.store.searching import Piece, Search
 from connector.store.versions import VersionRows
+
+Found = TypeVar("Found", Listed, Made)
 
 
 class Operating(Door):
@@ -83,11 +86,19 @@ class Operating(Door):
 
     async def find(self, by: Filter, limit: int = 100) -> list[Listed]:
         """Received messages that a filter names, the oldest first; ``by.after`` goes on behind a row."""
-        search = Search(self._inbox, self._outbox)
-        return await self._read(lambda connection: search.received(connection, by, limit))
+        return await _found(self.page, by, limit)
 
     async def find_made(self, by: Filter, limit: int = 100) -> list[Made]:
         """Messages of the outbox that a filter names, as ``find``."""
+        return await _found(self.page_made, by, limit)
+
+    async def page(self, by: Filter, limit: int) -> Piece[Listed]:
+        """As much of ``find`` as one short read finds, and where to go on: for who must not wait for long."""
+        search = Search(self._inbox, self._outbox)
+        return await self._read(lambda connection: search.received(connection, by, limit))
+
+    async def page_made(self, by: Filter, limit: int) -> Piece[Made]:
+        """As ``page``, of the outbox."""
         search = Search(self._inbox, self._outbox)
         return await self._read(lambda connection: search.made(connection, by, limit))
 
@@ -184,7 +195,20 @@ class Operating(Door):
         rows = ClashRows(self._cipher, self._keys)
         return await self._read(lambda connection: rows.one(connection, row))
 
-    async def settle_clash(self, row: int, state: str, entries: Drafts) -> None:
-        """Say what became of one."""
+    async def settle_clash(self, row: int, state: str, entries: Drafts, *, of: str = "") -> None:
+        """Say what became of one; ``of``: the state that it must be in. Raises ``MovedOn``."""
         rows = ClashRows(self._cipher, self._keys)
-        await self._step(entries, lambda unit: rows.mark(unit, row, state))
+        await self._step(entries, lambda unit: rows.mark(unit, row, state, of))
+
+
+async def _found(
+    page: Callable[[Filter, int], Awaitable[Piece[Found]]], by: Filter, limit: int
+) -> list[Found]:
+    """Piece by piece, so that others read in between."""
+    found: list[Found] = []
+    while True:
+        some, after = await page(by, limit - len(found))
+        found += some
+        if not after or len(found) == limit:
+            return found
+        by = dataclasses.replace(by, after=after)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
-from itertools import islice
-from typing import Final, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, TextClause, bindparam, select, text
 
@@ -21,6 +20,8 @@ Found = TypeVar("Found", Listed, Made)
 _I: Final = table(Inbox).c
 _O: Final = table(Outbox).c
 _MOST: Final = 2**62
+
+PIECE: Final = 1000  # rows that one read looks at: others read beside it
 _TIMES: Final = (_I.received_at >= bindparam("since"), _I.received_at < bindparam("until"))
 _ROWS: Final = tuple(one for one in _I if one.name not in ("control", "answer", "payload"))
 _MADE: Final = (*(one for one in _O if one.name != "payload"), _I.received_at)
@@ -63,29 +64,37 @@ _ONE: Final = Statement(
 _TAKEN: Final = Statement(select(*_ROWS).where(_I.id == bindparam("row")))
 
 
+class Piece(NamedTuple, Generic[Found]):
+    """What one read found; ``after``: the row behind which to go on, 0 at the end."""
+
+    found: list[Found]
+    after: int
+
+
 class Search:
     """Looks through inbox and outbox, on a connection of its caller."""
 
     def __init__(self, inbox: InboxRows, outbox: OutboxRows) -> None:
         self._inbox, self._outbox = inbox, outbox
 
-    def received(self, connection: Connection, by: Filter, limit: int) -> list[Listed]:
+    def received(self, connection: Connection, by: Filter, limit: int) -> Piece[Listed]:
         """Received messages in ``by.state`` (delivered, where none is named), the oldest first.
 
         Those that wait or are dead are found at once; others are looked for by their number, so name
-        ``since`` or ``after``. ``kind`` is sealed: rows of other kinds are read and passed over.
+        ``since`` or ``after``. ``kind`` is sealed: rows of other kinds are read and passed over, at most
+        ``PIECE`` of them.
         """
         state = by.state or State.DELIVERED
         statement = _BY_STATE.get(state, _BY_NUMBER)
-        with closing(statement.run(connection, state=str(state), limit=_MOST, **_asked(by))) as rows:
-            return _chosen((self._inbox.shown(row) for row in rows.mappings()), by, limit)
+        with closing(statement.run(connection, state=str(state), limit=PIECE, **_asked(by))) as rows:
+            return _piece((self._inbox.shown(row) for row in rows.mappings()), by, limit)
 
-    def made(self, connection: Connection, by: Filter, limit: int) -> list[Made]:
+    def made(self, connection: Connection, by: Filter, limit: int) -> Piece[Made]:
         """Made messages in ``by.delivery`` (dead, where none is named), the oldest first; as ``received``."""
         delivery = by.delivery or Delivery.DEAD
         statement = _BY_DELIVERY.get(delivery, _ANY)
-        with closing(statement.run(connection, delivery=str(delivery), limit=_MOST, **_asked(by))) as rows:
-            return _chosen((self._made(row) for row in rows.mappings()), by, limit)
+        with closing(statement.run(connection, delivery=str(delivery), limit=PIECE, **_asked(by))) as rows:
+            return _piece((self._made(row) for row in rows.mappings()), by, limit)
 
     def one(self, connection: Connection, row: int) -> Made | None:
         """One made message."""
@@ -128,6 +137,13 @@ def _asked(by: Filter) -> dict[str, object]:
     }
 
 
-def _chosen(found: Iterator[Found], by: Filter, limit: int) -> list[Found]:
-    wanted = (one for one in found if by.reason in ("", one.reason) and by.kind in ("", one.meta.get("kind")))
-    return list(islice(wanted, limit))
+def _piece(rows: Iterator[Found], by: Filter, limit: int) -> Piece[Found]:
+    found: list[Found] = []
+    seen = last = 0
+    for one in rows:
+        seen, last = seen + 1, one.id
+        if by.reason in ("", one.reason) and by.kind in ("", one.meta.get("kind")):
+            found.append(one)
+        if len(found) == limit:
+            return Piece(found, last)
+    return Piece(found, last if seen == PIECE else 0)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from connector.store import Clash, Direction
+from connector.store import Clash, Direction, searching
 from tests.store.site import LINK, NOW, draft, queue, take
 
 from .operator_site import SECRET, V2, OperatorSite, assert_problem, operating
@@ -105,18 +105,25 @@ async def test_made_messages_are_listed_by_where_they_stand(site: OperatorSite) 
     assert (await site.get(f"/deliveries/{made.id}")).json() == listed
 
 
-async def test_pages_follow_each_other_over_all_directions(site: OperatorSite) -> None:
+@pytest.mark.parametrize("piece", [1, 2, 3, 1000])
+async def test_pages_follow_each_other_over_all_directions_however_little_is_read_at_once(
+    site: OperatorSite, monkeypatch: pytest.MonkeyPatch, piece: int
+) -> None:
+    monkeypatch.setattr(searching, "PIECE", piece)
     numbers = []
-    for number in range(5):
-        way = Direction.TO_V2 if number % 2 else Direction.TO_FHIR
-        numbers.append((await take(site.store, str(number), b"%d" % number, direction=way)).id)
-    seen, after = [], 0
-    for _ in range(4):
-        page = (await site.get("/messages", state="waiting", limit=2, after=after)).json()
+    for number in range(7):
+        way = Direction.TO_V2 if number in (1, 2, 3) else Direction.TO_FHIR
+        taken = await take(site.store, str(number), b"%d" % number, direction=way)
+        if number % 2:
+            await site.store.untranslatable(taken.id, "SegmentSequence" if number > 1 else "Other", [])
+            numbers += [taken.id] * (number > 1)
+    seen, after, pages = [], 0, 0
+    while after is not None:
+        asked = {"reason": "SegmentSequence", "limit": 2, "after": after}
+        page = (await site.get("/messages", **asked)).json()
         seen += [one["number"] for one in page["messages"]]
-        if "next" not in page:
-            break
-        after = page["next"]
+        after, pages = page.get("next"), pages + 1
+        assert pages < 20
     assert seen == numbers
 
 

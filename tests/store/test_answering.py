@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from connector.errors import ConnectorError
+from connector.errors import ConnectorError, MovedOn
 from connector.store import Acknowledgment, Clash, Direction, Outgoing, State, Store
 from tests.store.site import ANSWER, LINK, NOW, TO_FHIR, draft, head, number, open_store, received, rows
 
@@ -138,6 +138,8 @@ async def test_what_lost_is_kept_once_until_somebody_settles_it(store: Store, tm
     held = await store.clashes(LINK, "held")
     assert [dataclasses.replace(one, id=0) for one in held] == lost[1:]
     await store.settle_clash(held[0].id, "settled", [draft()])
+    with pytest.raises(MovedOn):
+        await store.settle_clash(held[0].id, "v2", [draft()], of="held")
     assert [one.path for one in await store.clashes(LINK, "held")] == ["Patient.name"]
     assert await store.clashes(LINK, "held", after=held[1].id) == []
     assert await store.clashes("other", "lost") == []

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from connector.errors import ConnectorError
-from connector.store import Delivery, Direction, Filter, Outgoing, Paused, State, Store
+from connector.store import Delivery, Direction, Filter, Outgoing, Paused, State, Store, searching
 from tests.store.site import (
     ANSWER,
     LINK,
@@ -96,7 +96,11 @@ async def test_a_name_in_another_link_is_another_lane(store: Store, tmp_path: Pa
 # --- search ---
 
 
-async def test_messages_are_found_by_what_people_know_of_them(store: Store) -> None:
+@pytest.mark.parametrize("piece", [1, 2, 1000])
+async def test_messages_are_found_by_what_people_know_of_them(
+    store: Store, monkeypatch: pytest.MonkeyPatch, piece: int
+) -> None:
+    monkeypatch.setattr(searching, "PIECE", piece)
     found = [await _made(store, str(n)) for n in range(4)]
     for row, reason in zip(found, ("PartnerRefusedMessage", "PartnerRefusedMessage", "InvalidResource")):
         await store.dead(row, reason, [])
