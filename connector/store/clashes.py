@@ -77,7 +77,7 @@ class ClashRows:
         return [self._clash(row) for row in rows.mappings()]
 
     def mark(self, unit: Unit, row: int, state: str, of: str = "") -> None:
-        """A person, or the next exchange, has settled it. Raises ``MovedOn`` if it is not there, in ``of``."""
+        """A person or the next exchange has settled it. Raises ``MovedOn`` if it is not there, in ``of``."""
         if not _MARK.run(unit.connection, row=row, now_state=state, of=of).rowcount:
             raise missing("conflict")
 
