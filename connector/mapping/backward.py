@@ -269,14 +269,21 @@ def _put_segments(
 
     ``elsewhere``: the elements that fields say.
     """
+    first = int(rows.further)
     wanted, before = (
-        [one for one in _as_objects(rows.reader(node)) if one.keys() >= {*rows.needs} and rows.only(one)]
+        [
+            one
+            for one in _as_objects(rows.reader(node))[first:]
+            if one.keys() >= {*rows.needs} and rows.only(one)
+        ]
         for node in (target, base)
     )
     if same(wanted, before):
         return
     wanted = without(wanted, elsewhere)
-    segments = work.layout.segments(n, rows.name)
+    if rows.further and wanted:
+        work.layout.keep(n, rows.name)
+    segments = work.layout.segments(n, rows.name)[first:]
     views = [forward.view_segment(segment, rows, work.scope)[0] for segment in segments]
     free = list(range(len(segments)))
     homes = [_equal(views, free, element) for element in wanted]

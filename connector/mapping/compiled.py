@@ -35,6 +35,7 @@ class BoundSegments(NamedTuple):
     path: str
     needs: tuple[str, ...]
     only: Callable[[Json], bool]
+    further: bool
 
 
 class BoundPart(NamedTuple):
@@ -145,6 +146,10 @@ class BoundUnit:
     nodes: Callable[[], list[Json]]
     whole: Whole
     bonds: list[tuple[int, Bond]]
+
+    def elements(self, name: str, n: int) -> bool:
+        """Whether the unit's segment of a name, counted from 0, becomes an element of a list."""
+        return name in self.repeats and (n > 0 or not self.repeats[name][0][1].further)
 
 
 @dataclass(slots=True)
@@ -300,7 +305,9 @@ def _slot(declared: ResourceMap | Attached | PartOf | Bond, partner: Partner, re
     for row in declared.rows:
         if isinstance(row, Segments):
             lens = compile_rows(row.rows, partner)
-            bound = BoundSegments(row.name, lens, *place(row.path), row.path, row.needs, row.only)
+            bound = BoundSegments(
+                row.name, lens, *place(row.path), row.path, row.needs, row.only, row.further
+            )
             slot.segments.append(bound)
         elif isinstance(row, (Field, One)):
             slot.fields.append(row.compile(partner))

@@ -236,20 +236,22 @@ def _part(work: _Work, part: BoundPart, element: Json, around: Around) -> tuple[
 
 def _rows(work: _Work, spoken: Spoken, slot: Slot, reference: str, prefix: str) -> None:
     for name, positions in spoken.instance.at.items():
-        for position in positions:
+        for nth, position in enumerate(positions):
             segment, label = work.said.message.segments[position], work.said.plan.labels[position]
             scope = _scope(work, spoken, name)
+            at = _At(reference, prefix, label, segment)
+            mine = [rows for rows in slot.segments if rows.name == name and nth >= rows.further]
+            for rows in mine:
+                _segment(work, rows, at, scope)
+            if any(rows.further for rows in mine):
+                continue
             for bound in slot.fields:
                 text = segment.field(bound.number)
                 if bound.segment == name and text not in ("", DELETE):
-                    _field(work, bound, text, _At(reference, prefix, label, segment), scope)
+                    _field(work, bound, text, at, scope)
             for across in slot.across:
                 if across.segment == name:
-                    source = across_source(across, segment, scope)
-                    _attribute(work, source, _At(reference, prefix, label, segment), "", "")
-            for rows in slot.segments:
-                if rows.name == name:
-                    _segment(work, rows, _At(reference, prefix, label, segment), scope)
+                    _attribute(work, across_source(across, segment, scope), at, "", "")
 
 
 class _At(NamedTuple):

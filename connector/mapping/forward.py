@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -35,12 +35,12 @@ class Spoken:
         self.references = [""] * len(nodes)
         self.seed = self.owner = ""
 
-    def fields(self, message: Message, deleted: bool) -> set[tuple[str, int]]:
-        """The fields the unit's segments value; or those they delete (``""``)."""
+    def fields(self, message: Message, deleted: bool, single: Container[str] = ()) -> set[tuple[str, int]]:
+        """The fields the unit's segments value, or those they delete (``""``); of some, the first ones."""
         return {
             (name, number)
             for name, positions in self.instance.at.items()
-            for at in positions
+            for at in (positions[:1] if name in single else positions)
             for number, text in enumerate(message.segments[at].texts)
             if number and text and (text == DELETE) is deleted
         }
@@ -164,10 +164,11 @@ def _turns(plan: Plan, maps: Maps) -> list[Turn]:
         instance = plan.instances[n]
         unit = maps.units[instance.unit]
         says = [
-            (None if name in unit.repeats else unit.says[name], name, at, plan.labels[at])
+            (None if unit.elements(name, nth) else unit.says[name], name, at, plan.labels[at])
             for name, positions in instance.at.items()
-            for at in positions
+            for nth, at in enumerate(positions)
         ]
+        says.sort(key=lambda one: one[0] is None and unit.elements(one[1], 0) is False)  # behind the first
         turns.append(Turn(n, unit, instance, says, instance.parents.get("patient", -1)))
     plan.turns[:] = turns
     return turns
@@ -266,14 +267,20 @@ def _unmade(forward: Forward, unit: BoundUnit, spoken: Spoken, slots: set[int]) 
 
 def _repeated(forward: Forward, unit: BoundUnit, name: str, at: int, nodes: Sequence[Json]) -> None:
     """A segment that becomes an element of a list."""
-    silent = {str(number) for number in unit.silent[name]}
     segment, label = forward.message.segments[at], forward.plan.labels[at]
     for slot, rows in unit.repeats[name]:
         element, unsaid = view_segment(segment, rows, forward.scope)
+        found = rows.reader(nodes[slot])
+        if rows.further and found is None:  # there is no first one
+            element, unsaid = {}, _valued(segment)
         if element:
-            found = rows.reader(nodes[slot])
             rows.writer(nodes[slot], [element]) if found is None else found.append(element)
-        forward.lost += [f"{label}-{where}" for where in unsaid if where not in silent]
+        structural = unit.declared.structural
+        forward.lost += [f"{label}-{where}" for where in unsaid if f"{name}-{where}" not in structural]
+
+
+def _valued(segment: Segment) -> list[str]:
+    return [str(n) for n, text in enumerate(segment.texts[1:], 1) if text and text != DELETE]
 
 
 def view_segment(segment: Segment, rows: BoundSegments, scope: Scope) -> tuple[Json, list[str]]:
@@ -283,7 +290,7 @@ def view_segment(segment: Segment, rows: BoundSegments, scope: Scope) -> tuple[J
     unsaid = rows.lens.get(segment.texts[1:], element, scope) or []
     if all(need in element for need in rows.needs):
         return element, unsaid
-    return {}, [str(n) for n, text in enumerate(segment.texts[1:], 1) if text and text != DELETE]
+    return {}, _valued(segment)
 
 
 def _carries(slot: Slot, spoken: Spoken) -> bool:

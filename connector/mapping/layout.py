@@ -54,6 +54,13 @@ class Layout:
             blank = self._blank[(n, name)] = self._new(name)
         return blank
 
+    def keep(self, n: int, name: str) -> None:
+        """Let an instance have a segment of this name, though nothing be written to it."""
+        if not self.has(n, name):
+            blank = self.segment(n, name)
+            del self._blank[(n, name)]
+            self._insert(blank, n)
+
     def _new(self, name: str) -> Segment:
         return Segment(name, self._prior.delimiters, self._end)
 

@@ -12,8 +12,8 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import bonding, linking
-from .compiled import BoundPart, BoundSegments, Slot
+from . import bonding, linking, repeated
+from .compiled import BoundPart, Slot
 from .fields import BoundAcross, BoundField, BoundOne, across_over, marks_of
 from .forward import Around, Forward, Spoken
 from .overlay import Marks, clear, deep, indexed, over, refers, remove, said_already, united
@@ -102,7 +102,8 @@ def _spoken(said: Forward) -> dict[str, _Spoken]:
 
 
 def _speaker(said: Forward, spoken: Spoken, slot: Slot) -> _Speaker:
-    valued, deleted = (spoken.fields(said.message, deleted=way) for way in (False, True))
+    single = {rows.name for rows in slot.segments if rows.further}
+    valued, deleted = (spoken.fields(said.message, way, single) for way in (False, True))
     return _Speaker(slot, valued, deleted, frozenset(spoken.instance.at))
 
 
@@ -110,6 +111,10 @@ def _speaker(said: Forward, spoken: Spoken, slot: Slot) -> _Speaker:
 
 
 def _merged(now: Json, before: Json, spoken: _Spoken) -> Json:
+    rows_said = [
+        (rows, rows.name in speaker.names) for speaker in spoken.speakers for rows in speaker.slot.segments
+    ]
+    now, before, behind = repeated.first_only(now, before, rows_said)
     now, before = _across_first(now, before, spoken)
     result = deepcopy(before)
     lists: dict[str, list[Json]] = {}
@@ -122,8 +127,8 @@ def _merged(now: Json, before: Json, spoken: _Spoken) -> Json:
         for fields in speaker.slot.lists:
             lists[fields[0].declared.path] = _elements(fields, before, now, speaker)
         for rows in speaker.slot.segments:
-            if rows.name in speaker.names:
-                lists[rows.path] = _notes(rows, before, now)
+            if rows.name in speaker.names and not rows.further:
+                lists[rows.path] = repeated.over(rows, before, now)
     for path in spoken.collected:
         lists[path] = united(_list(before, path), _list(now, path))
     for path, linked in [(linked.mutual.path, linked) for linked in spoken.linked]:
@@ -145,6 +150,8 @@ def _merged(now: Json, before: Json, spoken: _Spoken) -> Json:
             result = deep(result, {name: value}, indexed(by_place))
     for path, elements in lists.items():
         _write(result, path, elements)
+    for path, elements in behind.items():
+        _write(result, path, [*_list(result, path), *elements])
     return result
 
 
@@ -333,15 +340,6 @@ def _rising(places: list[int]) -> list[int]:
 
 def _index(there: list[Json], one: Json) -> int:
     return next(at for at, other in enumerate(there) if other is one)
-
-
-def _notes(rows: BoundSegments, before: Json, now: Json) -> list[Json]:
-    """A list whose elements are segments: those that v2 could have said are said anew."""
-    there, wanted = _list(before, rows.path), _list(now, rows.path)
-    owned = {head(path) for path in rows.lens.elements}
-    if not wanted or all(any(includes(one, new) for one in there) for new in wanted):
-        return there
-    return [*(one for one in there if not one.keys() <= owned), *wanted]
 
 
 def _attached(speaker: _Speaker, link: str, there: list[Json], now: Json) -> list[Json]:

@@ -27,7 +27,8 @@ class Segments:
     """A segment that repeats: each becomes an element of the list at ``path``; its fields are the components.
 
     ``needs``: only made where all of these elements are there. ``only``: which of the list's elements these
-    segments say, where a field says others.
+    segments say, where a field says others. ``further``: fields say the first of these segments, which is the
+    list's first element; those behind it are the elements behind that.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Segments:
     rows: tuple[Row, ...]
     needs: tuple[str, ...] = ()
     only: Callable[[Json], bool] = lambda element: True
+    further: bool = False
 
 
 class Around(Protocol):

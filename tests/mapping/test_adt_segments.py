@@ -150,6 +150,24 @@ def test_a_contact_of_whom_nothing_is_known_is_none() -> None:
     assert "NK1-3" in made.lost
 
 
+@pytest.mark.parametrize(
+    ("event", "segments"),
+    [
+        ("VXU^V04", ("ORC|RE|1", "RXA|0|1|20240101||20^DTaP^CVX|999")),
+        ("SIU^S12", ("SCH|1^A|2^B",)),
+        ("RDE^O11", ("ORC|NW|1", "RXE||1^A^L|500||mg")),
+        ("OMP^O09", ("ORC|NW|1", "RXO|1^A^L|500||mg")),
+    ],
+)
+def test_whom_to_call_is_a_contact_in_the_other_families_too(event: str, segments: tuple[str, ...]) -> None:
+    called = at("NK1", _1="1", _2="Low^Al", _3="EMC", _5="555")
+    bundle = lawful(MADE, message(PID, called, *segments, event=event))
+    (contact,) = only(bundle, "Patient")["contact"]
+    assert (contact["name"]["family"], contact["telecom"][0]["value"]) == ("Low", "555")
+    assert not of_type(bundle, "RelatedPerson")
+    assert lines(MADE.to_v2(bundle).message)["NK1"].startswith("NK1|1|Low^Al|EMC")
+
+
 # --- PV1 and PV2 -------------------------------------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .adt_units import CONTACT
 from .message_map import MessageMap
 from .participation import OBSERVATION_PARTICIPATION, PATIENT_ROLES, requester
 from .pharmacy_units import (
@@ -16,7 +17,7 @@ from .pharmacy_units import (
 )
 from .units import ALLERGY, DIAGNOSIS, EVENT, HEADER, INSURANCE, KIN, PATIENT, VISIT
 
-_BEFORE = (HEADER, PATIENT, VISIT, EVENT, KIN, ALLERGY, DIAGNOSIS, INSURANCE)
+_BEFORE = (HEADER, PATIENT, VISIT, EVENT, KIN, CONTACT, ALLERGY, DIAGNOSIS, INSURANCE)
 _BEHIND = (
     *PATIENT_ROLES,
     requester("MedicationRequest", "prescription"),

@@ -8,13 +8,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..datatypes.primitives import Code
-from ..fields import Field, One
-from ..lens import Item
 from ..places import Json
 from ..segments import nte, orc_medication, orc_prescription, rxa_administration, rxd, rxe, rxg, rxo, rxr
-from ..segments.dosing import DOSAGE, Dosed, each_interval
-from ..segments.tq1 import Timing
+from ..segments.dosing import DOSAGE
+from ..segments.phases import PHASES, TQ1_PRESCRIPTION
 from ..units import Around, Collected, ResourceMap, Unit
 from .order_units import observation
 
@@ -26,15 +23,7 @@ def _numbered(*segments: str) -> frozenset[str]:
     return frozenset(f"{segment}-1" for segment in segments)
 
 
-TQ1_PRESCRIPTION = (
-    each_interval("TQ1-2"),
-    Dosed(Timing()),
-    One("TQ1-9", "", (Item("1", "priority", Code("HL70485")),), secondary=True),
-    Field("TQ1-10", f"{DOSAGE}.additionalInstruction", (Item("1", "text"),)),
-    One("TQ1-11", "", (Item("1", f"{DOSAGE}.text"),)),
-)
-
-_COMMON = (*TQ1_PRESCRIPTION, *rxr.routed(DOSAGE), nte.notes())
+_COMMON = (*TQ1_PRESCRIPTION, PHASES, *rxr.routed(DOSAGE), nte.notes())
 
 PRESCRIPTION = Unit(
     "prescription",
@@ -53,7 +42,7 @@ PRESCRIPTION = Unit(
     ),
     leads=("ORC", "TQ1"),
     members=("NTE", "RXR"),
-    many=("NTE", "RXC"),
+    many=("NTE", "TQ1", "RXC"),
     structural=_numbered("TQ1", "NTE"),
     under=_AROUND,
     led=True,
@@ -88,7 +77,7 @@ ENCODED = Unit(
     ),
     leads=("ORC",),
     members=("NTE", "TQ1", "RXR"),
-    many=("NTE", "RXC"),
+    many=("NTE", "TQ1", "RXC"),
     structural=_numbered("TQ1", "NTE"),
     under=(*_AROUND, "prescription"),
     inside=("prescription",),
@@ -165,7 +154,7 @@ GIVEN = Unit(
     ),
     leads=("ORC",),
     members=("TQ1", "RXR"),
-    many=("NTE", "RXC"),
+    many=("NTE", "TQ1", "RXC"),
     structural=_numbered("TQ1", "NTE"),
     under=(*_AROUND, *_GIVEN),
     inside=tuple(reversed(_GIVEN)),

@@ -131,6 +131,7 @@ MAPS = (
             "comment",
             "patient",
             "kin",
+            "contact",
             "visit",
             "observation",
             "diagnosis",

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from ..segments import orc_medication, rxa_immunization
 from ..units import ResourceMap, Unit
+from .adt_units import CONTACT
 from .message_map import MessageMap
 from .order_units import OBSERVATION
 from .participation import OBSERVATION_PARTICIPATION, PATIENT_ROLES, VACCINATION_PARTICIPATION
@@ -72,6 +73,7 @@ MAPS = (
             VISIT,
             EVENT,
             KIN,
+            CONTACT,
             ALLERGY,
             DIAGNOSIS,
             PROCEDURE,
@@ -82,6 +84,6 @@ MAPS = (
             *VACCINATION_PARTICIPATION,
             *OBSERVATION_PARTICIPATION,
         ),
-        ("header", "patient", "kin", "visit", "insurance", "observation", "immunization"),
+        ("header", "patient", "kin", "contact", "visit", "insurance", "observation", "immunization"),
     ),
 )
