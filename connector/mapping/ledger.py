@@ -26,7 +26,7 @@ Units = tuple[Unit, ...]
 VERSIONS: Final = ("2.8.2", "2.5.1", "2.3.1")  # a field is named as the first of these does that knows it
 BY_PLACE: Final = "said by its place"
 
-_WHOLE: Final = 12  # a row that reads more components than these reads the whole field
+_WHOLE: Final = 14  # a row that reads more components than these reads the whole field
 
 
 class Line(NamedTuple):
@@ -134,6 +134,8 @@ def _of_row(row: Field | One | Segments | Across, kind: str, partner: Partner) -
     elif isinstance(row, Segments):
         for part in _parts(row.rows, partner):
             home = _joined(kind, row.path)
+            if part.at.isdigit() and int(part.at) in row.unsaid:
+                continue
             yield Line(row.name, f"{row.name}-{part.at or 0}", home, _joined(home, part.path), part.by)
     else:
         bound = row.compile(partner)

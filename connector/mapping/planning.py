@@ -117,14 +117,19 @@ class Planner:
         return True
 
     def _adopt(self, instances: list[Instance]) -> None:
-        """A segment before the only PID (PV1, TXA) of a message is about that one all the same."""
+        """A segment before the only PID (PV1, TXA) of a message is about that one all the same.
+
+        What is about another patient is not.
+        """
         for n, unit in enumerate(self.units):
             if not unit.once:
                 continue
             mine = [at for at, instance in enumerate(instances) if instance.unit == n]
             if mine:
-                for at, instance in enumerate(instances):
-                    if at < mine[0] and unit.name in self.units[instance.unit].under:
+                whose = instances[mine[0]].parents.get("patient")
+                for instance in instances[: mine[0]]:
+                    other = instance.parents.get("patient", whose)
+                    if unit.name in self.units[instance.unit].under and other == whose:
                         instance.parents.setdefault(unit.name, mine[0])
 
     def _follow(self, may_be: tuple[int, ...], instances: list[Instance], last: int) -> int:

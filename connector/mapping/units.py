@@ -28,7 +28,8 @@ class Segments:
 
     ``needs``: only made where all of these elements are there. ``only``: which of the list's elements these
     segments say, where a field says others. ``further``: fields say the first of these segments, which is the
-    list's first element; those behind it are the elements behind that.
+    list's first element; those behind it are the elements behind that. ``unsaid``: fields that the rows read
+    and never say.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Segments:
     needs: tuple[str, ...] = ()
     only: Callable[[Json], bool] = lambda element: True
     further: bool = False
+    unsaid: frozenset[int] = frozenset()
 
 
 class Around(Protocol):

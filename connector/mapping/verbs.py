@@ -160,7 +160,7 @@ def numbers(row: AnyRow) -> list[str]:
     if isinstance(row, (Field, One)):
         return []
     if isinstance(row, Segments):
-        return [f"{row.name}-{n}" for n in read_components(row.rows)]
+        return [f"{row.name}-{n}" for n in read_components(row.rows) if n not in row.unsaid]
     segment, together = spans(row)
     return [f"{segment}-{n}" for n in together]
 

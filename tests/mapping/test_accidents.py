@@ -119,6 +119,14 @@ def test_an_observation_of_an_accident_that_says_more_is_an_obx() -> None:
 DB1 = at("DB1", _1="1", _2="PT", _4="Y", _5="20260101", _6="20260201", _7="20260202", _8="20251231")
 
 
+def test_what_is_about_another_patient_has_no_visit_of_the_one_behind() -> None:
+    text = message(PID, DB1, PID.replace("1^^^H", "2^^^H"), "PV1|1|I", event="BAR^P02")
+    bundle = lawful(MADE, text)
+    assert "encounter" not in only(bundle, "Observation")
+    back = MADE.to_v2(bundle).message.split("\r")
+    assert [line[:3] for line in back if line][1:] == ["PID", "DB1", "PID", "PV1"]
+
+
 def test_a_disability_is_an_observation_with_its_period() -> None:
     disability = only(lawful(MADE, message(PID, DB1)), "Observation")
     assert disability["code"]["coding"][0]["code"] == "21134002"

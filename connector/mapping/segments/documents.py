@@ -152,7 +152,8 @@ class Called:
         look = code.whole
 
         def get(comps: Comps, node: Json, scope: Scope) -> Unsaid | None:
-            text = scope.unescape(comp(comps, 1).split(scope.subcomponent)[0])
+            known = next((at for at in (0, 1, 3, 4) if comp(comps, at) not in ("", DELETE)), 0)
+            text = scope.unescape(comp(comps, 1 if known < 3 else 4).split(scope.subcomponent)[0])
             if text and text != DELETE:
                 take(text, node)
             concept: Json = {}

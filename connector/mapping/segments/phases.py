@@ -31,7 +31,8 @@ TQ1_PRESCRIPTION = (
 """The first TQ1: when to take what the order says, and how soon the order is wanted."""
 
 _LIST = DOSAGE.partition(".")[0]
-_FIELDS = 14
+_UNSAID = (9, 12)
+"""How soon the order is wanted the first says; whether a timing follows another or goes with it, none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class Phase:
     def compile(self, partner: Partner) -> Bound:
         phase = _Phase([row.compile(partner) for row in _TIMED])
         elements = frozenset({"timing", "doseAndRate", "additionalInstruction", "text"})
-        return Bound(phase.put, whole=phase.get, reads=frozenset(range(_FIELDS)), elements=elements)
+        return Bound(phase.put, whole=phase.get, reads=frozenset(range(14)), elements=elements)
 
 
 class _Phase:
@@ -58,9 +59,7 @@ class _Phase:
     def get(self, comps: Comps, node: Json, scope: Scope) -> Unsaid | None:
         segment, said = _segment(comps, scope), Json()
         fields: list[BoundField | BoundOne] = [*self.lists, *self.ones]
-        known = {row.number for row in fields}
-        known |= {number for row in self.across for number in row.numbers}
-        unsaid = [str(n) for n, text in enumerate(comps, 1) if n not in known and text not in ("", DELETE)]
+        unsaid: Unsaid = [str(n) for n in _UNSAID if segment.field(n) not in ("", DELETE)]
         for row in fields:
             text = segment.field(row.number)
             if text not in ("", DELETE):
@@ -89,4 +88,4 @@ def _segment(comps: Comps, scope: Scope) -> Segment:
     return segment
 
 
-PHASES = Segments("TQ1", _LIST, (Phase(),), further=True)
+PHASES = Segments("TQ1", _LIST, (Phase(),), further=True, unsaid=frozenset({1, *_UNSAID}))

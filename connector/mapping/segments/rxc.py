@@ -117,4 +117,10 @@ def _number(value: Any) -> str:
     return number_text(value) or ""
 
 
-COMPONENTS = Segments("RXC", "ingredient", (Component(),), needs=("itemCodeableConcept", "isActive"))
+COMPONENTS = Segments(
+    "RXC",
+    "ingredient",
+    (Component(),),
+    needs=("itemCodeableConcept", "isActive"),
+    unsaid=frozenset({7, 10, 11}),
+)
