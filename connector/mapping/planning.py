@@ -128,8 +128,8 @@ class Planner:
             if mine:
                 whose = instances[mine[0]].parents.get("patient")
                 for instance in instances[: mine[0]]:
-                    other = instance.parents.get("patient", whose)
-                    if unit.name in self.units[instance.unit].under and other == whose:
+                    patients = {instance.parents.get("patient", whose), whose} - {None}
+                    if unit.name in self.units[instance.unit].under and len(patients) < 2:
                         instance.parents.setdefault(unit.name, mine[0])
 
     def _follow(self, may_be: tuple[int, ...], instances: list[Instance], last: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from connector.mapping import Translator
-from tests.mapping.profiles import Json, lawful, message, only
+from tests.mapping.profiles import Json, lawful, lines, message, only
 
 MADE = Translator.default()
 PID = "PID|1||1^^^H^MR||Roe^Ann"
@@ -73,3 +73,19 @@ def test_the_words_of_an_appointments_status() -> None:
     assert found["status"] == "booked"
     assert found["_status"] == kept("Booked", "Is booked", "0278")
     assert "|Booked^Is booked^HL70278" in MADE.to_v2(MADE.to_fhir(text).bundle).message
+
+
+def test_the_words_of_a_class_stand_beside_the_one_of_fhir() -> None:
+    text = message(PID, "PV1|1|E^EMERGENCY^HL70004", event="ADT^A01^ADT_A01")
+    bundle = lawful(MADE, text)
+    said = only(bundle, "Encounter")["class"]
+    assert (said["code"], said["display"]) == ("EMER", "emergency")
+    assert said["_code"] == kept("E", "EMERGENCY", "0004")
+    assert lines(MADE.to_v2(bundle).message)["PV1"] == "PV1|1|E^EMERGENCY^HL70004"
+    said["code"], said["display"] = "IMP", "inpatient encounter"
+    assert lines(MADE.to_v2(bundle, text).message)["PV1"] == "PV1|1|I"
+
+
+def test_words_that_are_those_of_fhir_are_not_kept_twice() -> None:
+    bundle = lawful(MADE, message(PID, "PV1|1|E^emergency", event="ADT^A01^ADT_A01"))
+    assert "_code" not in only(bundle, "Encounter")["class"]

@@ -74,13 +74,17 @@ class OneCoding:
             unsaid = words.get(comps, concept, scope) or []
             if codings := concept.get("coding"):
                 node.update(words.mapped(codings))
-                if original := words.replaced(codings[0]):
-                    node["_code"] = {"extension": [alternate(words.v2_system, original)]}
+                original = words.replaced(codings[0])
+                if original:
+                    node["_code"] = {"extension": [alternate(**original)]}
             elif "text" in concept:
                 node["display"] = concept["text"]
             kept = {"display": "2", "version": "7"}
+            told = [node, original] if codings else []
             beyond = [
-                at for name, at in kept.items() if codings and codings[0].get(name, "") != node.get(name, "")
+                at
+                for name, at in kept.items()
+                if codings and codings[0].get(name, "") not in [one.get(name, "") for one in told]
             ]
             beyond = [at for at in beyond if comp(comps, int(at) - 1)]
             beyond += [str(at + 1) for at in _BEYOND_ONE if comp(comps, at)]
@@ -198,18 +202,22 @@ class _Words:
         )
         return image or first
 
-    def replaced(self, coding: Json) -> str:
-        """The sender's code, where another one of its table would come back for it."""
-        code = coding.get("code", "")
+    def replaced(self, coding: Json) -> dict[str, str]:
+        """The sender's coding, where another code of its table would come back for it, or other words."""
+        code, display = coding.get("code", ""), coding.get("display", "")
         image = self.image(code) if coding.get("system") == self.v2_system else None
-        back = self.table.v2_code(image["system"], image["code"]) if self.table and image else code
-        return "" if back == code else code
+        if self.table is None or image is None:
+            return {}
+        words = {"display": display} if display not in ("", image.get("display", "")) else {}
+        if not words and self.table.v2_code(image["system"], image["code"]) == code:
+            return {}
+        return {"system": self.v2_system, "code": code, **words}
 
     def original(self, coding: Json) -> Json:
         """The sender's own coding, where it is kept beside the mapped one and still means that."""
-        code = alternate_code(coding.get("_code"), self.v2_system)
-        image = self.image(code) if code else None
-        return {"system": self.v2_system, "code": code} if image and _says(coding, image) else coding
+        kept = _alternate_coding(coding.get("_code"), self.v2_system)
+        image = self.image(kept["code"]) if kept else None
+        return kept if image and _says(coding, image) else coding
 
     def put(self, target: Json, comps: Comps, scope: Scope, by_table: bool = False) -> None:
         """Write codings; what one of them says already stays in the sender's words.
@@ -275,19 +283,24 @@ def first_coding(value: Any) -> Json:
     return codings[0] if isinstance(codings, list) and codings and isinstance(codings[0], dict) else {}
 
 
-def alternate(system: str, code: str) -> Json:
+def alternate(system: str, code: str, **words: str) -> Json:
     """The extension that keeps a sender's code beside what a table makes of it (guide: alternate-codes)."""
-    return {"url": ALTERNATE, "valueCodeableConcept": {"coding": [{"system": system, "code": code}]}}
+    coding = {"system": system, "code": code, **words}
+    return {"url": ALTERNATE, "valueCodeableConcept": {"coding": [coding]}}
 
 
 def alternate_code(companion: Any, system: str) -> str:
     """The code of a system that is kept beside a primitive element; empty where there is none."""
+    return str(_alternate_coding(companion, system).get("code", ""))
+
+
+def _alternate_coding(companion: Any, system: str) -> Json:
     extensions = companion.get("extension") if isinstance(companion, dict) else None
     for one in extensions or ():
         coding = first_coding(one.get("valueCodeableConcept")) if one.get("url") == ALTERNATE else {}
-        if coding.get("system") == system:
-            return str(coding.get("code", ""))
-    return ""
+        if coding.get("system") == system and coding.get("code"):
+            return coding
+    return {}
 
 
 def meant(concept: Any) -> str:
