@@ -45,6 +45,18 @@ def test_who_refers_requests_and_the_others_are_to_see_the_patient() -> None:
     assert roles["RT"]["period"] == {"start": "2026-01-01"}
 
 
+def test_whoever_refers_and_sees_the_patient_too_refers() -> None:
+    """Whichever role is said first."""
+    text = message(
+        "RF1|A", "PRD|RT^^HL70286|Hall^Hans", "PRD|RT^^HL70286~RP^^HL70286|Grey^Gina", PID, event="REF^I12"
+    )
+    bundle = lawful(MADE, text)
+    request = of_type(bundle, "ServiceRequest")[0]
+    (gina,) = (one for one in of_type(bundle, "PractitionerRole") if len(one["code"]) == 2)
+    assert request["requester"] == {"reference": f"PractitionerRole/{gina['id']}"}
+    assert len(request["performer"]) == 1
+
+
 def test_a_provider_is_a_person_with_an_address_and_a_number() -> None:
     made = lawful(MADE, ref(RF1, RP, PID))
     person = of_type(made, "Practitioner")[0]

@@ -132,6 +132,22 @@ def test_an_appointment_without_a_time_has_that_of_its_service() -> None:
     assert "_start" in appointment(siu(bare, PID))
 
 
+def test_the_order_is_for_the_time_that_a_further_service_says() -> None:
+    text = siu("SCH|1^A||||||||||" + "|" * 15 + "O1^HIS", PID, "RGS|1", "AIS|1||A^a^L",
+               "AIS|2||B^b^L|20260510090000+0200")  # fmt: skip
+    (order,) = of_type(lawful(MADE, text), "ServiceRequest")
+    assert order["code"]["coding"][0]["code"] == "A"
+    assert order["occurrencePeriod"] == {"start": "2026-05-10T09:00:00+02:00"}
+
+
+def test_an_end_before_the_start_is_listed() -> None:
+    text = siu(
+        "SCH|1^A|||||||||||||||||||||||Booked", "TQ1|||||||20260510093000+0000|20260510093000+0200", PID
+    )
+    assert "end" not in appointment(text)
+    assert "TQ1-8" in MADE.to_fhir(text).lost
+
+
 def test_the_time_of_a_service_that_is_another_is_listed() -> None:
     text = siu(SCH, PID, "RGS|1", "AIS|1||C^Care^L|20260511090000+0200")
     assert "AIS-4" in MADE.to_fhir(text).lost

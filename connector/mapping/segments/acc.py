@@ -67,4 +67,4 @@ def complete(node: Json, around: Around) -> None:
 
 def place_identity(node: Json, around: Around) -> str:
     """A place that is known by nothing but what happened there, in this message."""
-    return f"accident|{around.parent('patient')}|{around.message_key}|{around.value('ACC-3')}"
+    return f"accident|{around.parent('patient')}|{around.message_key}|{node.get('name', '')}"

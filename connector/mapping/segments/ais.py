@@ -122,12 +122,12 @@ def serve(node: Json, around: Around) -> None:
     for at, (end, said) in enumerate(period.items()):
         if appointment.get(end) != said:
             around.note(*(("AIS-7", "AIS-8") if at else ("AIS-4",)), said=False)
-    if order is not None and "code" not in order:
-        order["code"] = dict(node)
-        if "start" in appointment:
-            order["occurrencePeriod"] = {
-                end: appointment[end] for end in ("start", "end") if end in appointment
-            }
+    if order is None:
+        return
+    order.setdefault("code", dict(node))
+    if "start" in appointment:
+        when = {end: appointment[end] for end in ("start", "end") if end in appointment}
+        order.setdefault("occurrencePeriod", when)
 
 
 def lend(appointment: Json, period: Json) -> None:

@@ -65,13 +65,14 @@ def identity(node: Json, around: Around) -> str:
 
 
 def is_referring(segment: Segment) -> bool:
-    """Whether PRD speaks of who refers, and not of who is to see the patient."""
-    return segment.value(1) == "RP"
+    """Whether PRD speaks of who refers, and not of who is to see the patient alone."""
+    of = segment.delimiters
+    return any(each.split(of.component)[0] == "RP" for each in segment.field(1).split(of.repetition))
 
 
 def refers(node: Json) -> bool:
     """Whether a role is that of who refers."""
-    found = (one for code in node.get("code", ()) for one in code.get("coding", ()))
+    found = (one for code in node.get("code", ()) for one in code.get("coding", ())[:1])
     return is_named(node) and any(one.get("code") == "RP" for one in found)
 
 

@@ -12,7 +12,7 @@ from ..datatypes.kept import Kept
 from ..datatypes.primitives import Code
 from ..fields import Field, One
 from ..lens import At, Binder, Bound, Item, Row, Unsaid, text
-from ..partner import Partner
+from ..partner import Partner, is_oid
 from ..places import Comps, Json, comp, copies
 from ..scope import Scope
 from .choosing import Where
@@ -108,8 +108,12 @@ def narrower(at: str, path: str, table: str, shared: bool = False) -> Field:
 
 def coded_by(table: str) -> Callable[[Comps], bool]:
     """Whether a coded value has a plain code of the field's own table."""
-    systems = ("", table)
-    return lambda comps: bool(_SIMPLE.match(comp(comps, 0))) and comp(comps, 2) in systems
+
+    def own(comps: Comps) -> bool:
+        named = comp(comps, 2) or (comp(comps, 13) if is_oid(comp(comps, 13)) else "")
+        return bool(_SIMPLE.match(comp(comps, 0))) and named in ("", table)
+
+    return own
 
 
 _SIMPLE = re.compile(r"[\w.:/-]+\Z", re.ASCII)

@@ -8,7 +8,7 @@ from ..datatypes.coded import Concept
 from ..datatypes.durations import Minutes, later
 from ..datatypes.identifiers import EI_IDENTIFIER
 from ..datatypes.kept import Kept
-from ..datatypes.primitives import Code, End, instant
+from ..datatypes.primitives import Code, End, ends_before, instant
 from ..datatypes.references import identified, practitioner
 from ..datatypes.worded import Worded
 from ..fields import Field, One
@@ -83,6 +83,9 @@ def complete(node: Json, around: Around) -> None:
         node["extension"] = [subject, *node.get("extension", ())]
     elif "participant" not in node:
         node["participant"] = [{"type": [dict(UNKNOWN)], **_absent_status()}]
+    if node.keys() >= {"start", "end"} and ends_before(node["start"], node["end"]):
+        del node["end"]
+        around.note("TQ1-8", said=False)
     settle(node)
 
 
