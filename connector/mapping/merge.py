@@ -8,7 +8,6 @@ be said (it is among what was lost) changes nothing. What FHIR requires and v2 o
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +16,7 @@ from .compiled import BoundPart, Slot
 from .fields import BoundAcross, BoundField, BoundOne, across_over, marks_of
 from .forward import Around, Forward, Spoken
 from .overlay import Marks, clear, deep, indexed, over, refers, remove, said_already, united
-from .places import Json, head, includes, place, same
+from .places import Json, copied, head, includes, place, same
 from .units import Bond, ResourceMap
 
 Touched = set[tuple[str, int]]
@@ -62,10 +61,19 @@ def over_prior(said: Forward, prior: Mapping[str, Json]) -> dict[str, Json]:
         if before is None:
             merged[reference] = resource
         elif (found := spoken.get(reference)) is not None and found.speakers:
-            merged[reference] = _merged(resource, before, found)
+            new = not _says_nothing_new(resource, before, found)
+            merged[reference] = _merged(resource, before, found) if new else before
         else:
             merged[reference] = _referred(resource, before)
     return merged
+
+
+def _says_nothing_new(now: Json, before: Json, spoken: _Spoken) -> bool:
+    """Whether all that is said stands there word for word, and nothing else does: most resources of most
+    messages, such as wards and staff."""
+    if before.keys() != now.keys() or spoken.linked or any(speaker.deleted for speaker in spoken.speakers):
+        return False
+    return now == before
 
 
 def _spoken(said: Forward) -> dict[str, _Spoken]:
@@ -116,7 +124,7 @@ def _merged(now: Json, before: Json, spoken: _Spoken) -> Json:
     ]
     now, before, behind = repeated.first_only(now, before, rows_said)
     now, before = _across_first(now, before, spoken)
-    result = deepcopy(before)
+    result = copied(before)
     lists: dict[str, list[Json]] = {}
     by_place: set[str] = set()
     said: set[str] = set()
@@ -161,7 +169,7 @@ def _across_first(now: Json, before: Json, spoken: _Spoken) -> tuple[Json, Json]
         for across in speaker.slot.across:
             marks = marks_of(across)
             if marks and _speaks_across(across, speaker, now):
-                now, before = deepcopy(now), deepcopy(before)
+                now, before = copied(now), copied(before)
                 for path, mark in marks:
                     _joined(across, speaker, now, before, (path, mark))
     return now, before
@@ -189,7 +197,7 @@ def _list(node: Json, path: str) -> list[Json]:
 
 def _without(now: Json, lists: Mapping[str, object]) -> Json:
     """What is said, but for the lists that were worked out already."""
-    rest = deepcopy(now)
+    rest = copied(now)
     for path in lists:
         _write(rest, path, [])
     return rest
@@ -267,17 +275,21 @@ def _elements(fields: Sequence[BoundField], before: Json, now: Json, speaker: _S
     """A list's elements: those that were said, and the prior ones that no sent field claims."""
     path = fields[0].declared.path
     wanted, there = _list(now, path), _list(before, path)
-    makers = {id(owner) for element in wanted if (owner := _owner(fields, element)) is not None}
+    if wanted == there and not speaker.deleted:
+        return there
+    owners = {id(element): _owner(fields, element) for element in (*wanted, *there)}
+    makers = {id(owner) for element in wanted if (owner := owners[id(element)]) is not None}
     sent = [
         one for one in fields if speaker.deletes(one) or (speaker.says(one) and _made(one, makers, wanted))
     ]
-    claimed = [one for one in there if _owner(fields, one) in sent]
+    claimed = [one for one in there if owners[id(one)] in sent]
     silent = [one for one in there if not any(one is other for other in claimed)]
     said: list[Json] = []
     places: list[int] = []
     for element in wanted:
-        like = _like(element, claimed, silent, fields)
-        said.append(_over(element, like, fields) if like is not None else element)
+        owner = owners[id(element)]
+        like = _like(element, claimed, silent, owner)
+        said.append(_over(element, like, owner) if like is not None else element)
         places.append(next((at for at, one in enumerate(there) if one is like), -1))
         for waiting in (claimed, silent):
             waiting[:] = [one for one in waiting if one is not like]
@@ -297,14 +309,11 @@ def _owner(fields: Sequence[BoundField], element: Json) -> BoundField | None:
     return owner if strength else None
 
 
-def _like(
-    element: Json, claimed: list[Json], silent: list[Json], fields: Sequence[BoundField]
-) -> Json | None:
+def _like(element: Json, claimed: list[Json], silent: list[Json], owner: BoundField | None) -> Json | None:
     """The prior element that stands for the same thing: it says the same, or has the same key."""
     for one in (*claimed, *silent):
         if includes(one, element):
             return one
-    owner = _owner(fields, element)
     if owner is not None and owner.key:
         mark = [reader(element) for reader in owner.key]
         for one in claimed:
@@ -313,8 +322,7 @@ def _like(
     return next((one for one in silent if includes(element, one)), None)
 
 
-def _over(element: Json, like: Json, fields: Sequence[BoundField]) -> Json:
-    owner = _owner(fields, element)
+def _over(element: Json, like: Json, owner: BoundField | None) -> Json:
     if owner is None:
         return element
     declared = owner.declared
@@ -353,7 +361,7 @@ def _attached(speaker: _Speaker, link: str, there: list[Json], now: Json) -> lis
         if refers(one, attached.link) != link:
             found.append(one)
             continue
-        result = deepcopy(one)
+        result = copied(one)
         _cleared(result, new or {}, speaker)
         found.append(deep(result, new or {}))
     return united(found, [new] if new else [], attached.link)
@@ -386,7 +394,7 @@ def _over_like(part: BoundPart, element: Json, claimed: list[Json]) -> Json:
 
 def _referred(resource: Json, before: Json) -> Json:
     """A person, organization or place: what the reference said over what is known."""
-    result = deepcopy(before)
+    result = copied(before)
     for name, value in resource.items():
         there = result.get(name)
         if name in _CONSTANT or (there is not None and includes(there, value)):

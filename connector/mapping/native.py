@@ -7,7 +7,6 @@ that what is lost is told by its place in what was sent. What a prior message sa
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from copy import deepcopy
 from functools import cache
 from typing import Any, Final
 
@@ -22,7 +21,7 @@ from .messages.choosing import headed
 from .messages.message_map import MessageMap
 from .messages.registry import ANY, MESSAGE_MAPS
 from .partner import V2
-from .places import Json, includes, same
+from .places import Json, copied, includes, same
 from .units import Bond, ResourceMap
 from .work import Target
 
@@ -44,7 +43,7 @@ def adapt(target: Target, maps: Maps) -> None:
     news = [name for name in news if _may_rearrange(target.resources[name], target.base.get(name))]
     if not news:
         return
-    target.resources = {**target.resources, **{name: deepcopy(target.resources[name]) for name in news}}
+    target.resources = {**target.resources, **{name: copied(target.resources[name]) for name in news}}
     known = _spoken(maps.declared.name)
     for name in sorted(news, key=lambda name: not name.startswith("PractitionerRole/")):
         resource, base = target.resources[name], target.base.get(name, {})

@@ -7,10 +7,9 @@ lists it can say, by path and constants (``extension`` by its URL).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from copy import deepcopy
 from typing import Any
 
-from .places import Json, includes, place
+from .places import Json, copied, includes, place
 from .segments.rows import DATA_ABSENT
 
 Marks = Iterable[tuple[str, Mapping[str, Any]]]
@@ -18,7 +17,7 @@ Marks = Iterable[tuple[str, Mapping[str, Any]]]
 
 def over(before: Json, now: Json, owned: Iterable[str], marks: Marks = ()) -> Json:
     """An element over the one it changes: what v2 can say and no longer says goes, the rest stays."""
-    result = deepcopy(before)
+    result = copied(before)
     paths = set(owned)
     clear(result, now, paths, marks)
     merged: Json = deep(result, now, indexed(paths))

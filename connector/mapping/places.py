@@ -11,10 +11,11 @@ from copy import deepcopy
 from decimal import Decimal
 from functools import lru_cache, partial
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 Json = dict[str, Any]
 Comps = list[str]
+_Value = TypeVar("_Value")
 
 _NUMBERS = {int, Decimal}
 _MOST_LEAVES = 60
@@ -237,9 +238,16 @@ def includes(value: Any, pattern: Any) -> bool:
 
 def bears(value: Any, mark: Any) -> bool:
     """Whether a value says everything that marks it; the words beside a code may be others, or none."""
+    if type(mark) is str:
+        return bool(value == mark)
     if isinstance(mark, Mapping):
-        names = [name for name in mark if name != "display" or "code" not in mark]
-        return isinstance(value, Mapping) and all(bears(value.get(name), mark[name]) for name in names)
+        if type(value) is not dict and not isinstance(value, Mapping):
+            return False
+        aside = "display" if "code" in mark else ""
+        for name, inner in mark.items():  # noqa: SIM110 - half as long as ``all``
+            if name != aside and not bears(value.get(name), inner):
+                return False
+        return True
     if isinstance(mark, list):
         return isinstance(value, list) and all(any(bears(v, m) for v in value) for m in mark)
     return same(value, mark)
@@ -257,6 +265,19 @@ def own_part(target: Any, base: Any, own: Any) -> Any:
     if lists and len(target) == len(base) == len(own):
         return [own_part(*three) for three in zip(target, base, own)]
     return target
+
+
+def copied(value: _Value) -> _Value:
+    """A value of JSON of its own, all the way down; several times as fast as ``deepcopy``."""
+    return _copied(value)  # type: ignore[no-any-return]
+
+
+def _copied(value: Any) -> Any:
+    if type(value) is dict:
+        return {name: _copied(inner) for name, inner in value.items()}
+    if type(value) is list:
+        return [_copied(inner) for inner in value]
+    return value if type(value) is str else deepcopy(value)
 
 
 def copies(value: Any) -> Callable[[], Any]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from copy import deepcopy
 from random import Random
 
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from connector.errors import ConnectorError
 from connector.hl7v2.tree import Message
-from connector.mapping import Translator
+from connector.mapping import Translator, merge
 from tests.laws import oracles
 from tests.laws.messages import messages
 from tests.laws.oracles import Json
@@ -50,6 +51,21 @@ def test_a_message_that_is_heard_once_is_said_over_anything_as_if_it_were_read_a
     merged = TRANSLATOR.to_fhir(heard, prior=deepcopy(there))
     assert alone == TRANSLATOR.to_fhir(text)
     assert merged == TRANSLATOR.to_fhir(text, prior=deepcopy(there))
+
+
+@STEADY
+@given(messages(), st.randoms(use_true_random=False))
+def test_what_says_nothing_new_is_what_stands_there_as_if_it_were_said_over_it(
+    text: str, random: Random
+) -> None:
+    there = [entry["resource"] for entry in bundle_of(text)["entry"]]
+    for one in there:
+        if random.random() < 0.3:
+            one.pop(random.choice([name for name in one if name not in ("resourceType", "id")] or [""]), None)
+    merged = TRANSLATOR.to_fhir(text, prior=deepcopy(there))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(merge, "_says_nothing_new", lambda now, before, spoken: False)
+        assert merged == TRANSLATOR.to_fhir(text, prior=deepcopy(there))
 
 
 @STEADY
