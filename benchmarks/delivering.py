@@ -15,6 +15,7 @@ from benchmarks.accepting import drained, wrong
 from benchmarks.report import Row, Say, percentile
 from benchmarks.service import Running, running
 from connector.demo.processes import Processes
+from connector.demo.site import Site
 
 TARGET: Final = 250.0  # messages a second, from the hospital to the FHIR side
 LATE: Final = 250.0  # milliseconds from the acknowledgment to the delivery, 95th percentile at half of that
@@ -40,8 +41,14 @@ def run(say: Say, *, quick: bool = False) -> list[Row]:
     return rows + asyncio.run(_down(min(seconds, 10.0)))
 
 
+async def _by_patient(site: Site) -> None:
+    """Every patient's messages in order, those of others beside them."""
+    with site.profile.open("a") as profile:
+        profile.write('\n[delivery]\nlane = "patient"\nparallel = 16\n')
+
+
 async def _sustained(seconds: float) -> list[Row]:
-    async with running(fhir_side=True, together=True) as service:
+    async with running(fhir_side=True, together=True, prepare=_by_patient) as service:
         await service.send(first=0, count=200, patients=_PATIENTS)
         first, rest = seconds / 5, seconds * 4 / 5
         one = await _at(service, TARGET, first, 1_000)
@@ -63,7 +70,7 @@ async def _sustained(seconds: float) -> list[Row]:
 
 
 async def _calm(seconds: float) -> list[Row]:
-    async with running(fhir_side=True, together=True) as service:
+    async with running(fhir_side=True, together=True, prepare=_by_patient) as service:
         await service.send(first=0, count=200, patients=_PATIENTS)
         await drained(service, _PATIENCE)
         seen = await _at(service, TARGET / 2, seconds, 1_000)
@@ -77,7 +84,7 @@ async def _calm(seconds: float) -> list[Row]:
 
 
 async def _down(seconds: float) -> list[Row]:
-    async with running(fhir_side=False, together=True) as service:
+    async with running(fhir_side=False, together=True, prepare=_by_patient) as service:
         most = int(seconds * 4_000)
         seen = await service.send(first=1_000, count=most, seconds=seconds, patients=_PATIENTS)
         with Processes(service.site) as processes:
