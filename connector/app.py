@@ -114,6 +114,7 @@ def link_of(profile: Profile, *, bound: bool = True) -> Link:
         rules=profile.rules,
         charset=profile.v2.charset or None,
         zone=profile.zone,
+        leaves_out=profile.fhir.updates.leave_out_unchanged and profile.fhir.delivery != "message",
         authority=Authority(profile.authority.default, profile.authority.fields),
         sends_as=receiver.application if receiver else "",
         stale=profile.authority.stale,

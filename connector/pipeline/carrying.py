@@ -45,6 +45,7 @@ class Carrying:
         self._revising, self._item, self._turn = revising, item, turn
         self._settled: Settled = {}
         self._parts: list[Part] = []
+        self._entries: Sequence[Json] = ()
         self._waiting: list[Part] = []
         self._at = Addresses(link, [], {}, together=True)
         self._revisions = 0
@@ -61,11 +62,11 @@ class Carrying:
         if stale:
             await recall(self._store, self._link.name, stale, self._at.names)
             await self._revise(stale)
-        while self._waiting and not self._stopped():
-            await self._round(self._ready())
-        failed = [*self._failed, *(error for error in settled.values() if error is not None)]
-        if failed:
-            raise min(failed, key=lambda error: _GRAVITY.index(str(error.answer.retry)))
+        try:
+            await self._rounds()
+        except DeliveryError as error:
+            if error.answer.retry != "never" or not await self._whole():
+                raise
 
     @property
     def _again(self) -> bool:
@@ -98,6 +99,7 @@ class Carrying:
 
     async def _begin(self, bundle: Json) -> None:
         self._bundle = {name: value for name, value in bundle.items() if name != "entry"}
+        self._entries, self._parts = bundles.entries(bundle), []
         there: Mapping[str, str] = self._item.meta.get("there") or {}
         here = {name: key for key, name in there.items()}
         over = self._item.meta.get("over")
@@ -112,6 +114,13 @@ class Carrying:
         await self._at.learn(self._store, aside, seen=self._sending.if_match)
 
     # --- rounds
+
+    async def _rounds(self) -> None:
+        while self._waiting and not self._stopped():
+            await self._round(self._ready())
+        failed = [*self._failed, *(error for error in self._settled.values() if error is not None)]
+        if failed:
+            raise min(failed, key=lambda error: _GRAVITY.index(str(error.answer.retry)))
 
     def _ready(self) -> list[Part]:
         """What can go in one round. In a circle of references, one goes without them first."""
@@ -143,6 +152,32 @@ class Carrying:
         for part, outcome in zip(parts, outcomes):
             if outcome.error is not None:
                 await self._mishap(part, outcome.error)
+
+    async def _whole(self) -> bool:
+        """Send what was left out because the FHIR side had it and may have no more, and then the rest again.
+
+        Whether there was any. Raises ``DeliveryError`` as the first attempt did.
+        """
+        if not self._item.meta.get("aside") or self._revisions > self._sending.revisions:
+            return False
+        there = {part.here for part in self._parts}
+        fresh = await self._revising.again(self._item, {}, {})
+        missing: list[Json] = [
+            {"request": {"method": "PUT", "url": key}, "resource": one}
+            for key, one in fresh.items()
+            if key not in there
+        ]
+        self._failed = []
+        for number in [number for number, error in self._settled.items() if error is not None]:
+            del self._settled[number]
+        count = len(self._entries)
+        await self._begin({**self._bundle, "entry": [*self._entries, *missing]})
+        waiting = [part for part in self._parts if part.number not in self._settled]
+        self._waiting = [part for part in waiting if part.number >= count]
+        await self._rounds()
+        self._waiting = [part for part in waiting if part.number < count]
+        await self._rounds()
+        return bool(missing)
 
     async def _mishap(self, part: Part, error: DeliveryError) -> None:
         """One entry was not written: it goes into the next round if somebody was faster, else it fails."""

@@ -55,6 +55,7 @@ class Link:
     rules: tuple[Rule, ...] = ()
     charset: str | None = None  # for v2 that names none in MSH-18
     zone: dt.tzinfo | None = None  # of v2 times that are sent without an offset
+    leaves_out: bool = True  # what the FHIR side has already is not delivered again
     authority: Authority = USUAL  # who wins where both sides changed the same field
     sends_as: str = ""  # MSH-3.1 of what we write anew
     stale: Literal["flag", "refuse"] = "flag"  # an update that is older than what is known

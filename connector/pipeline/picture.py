@@ -7,7 +7,7 @@ are the FHIR side's (see ``names``).
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any, Final
 
 from connector.fhir import bundle as bundles
@@ -50,16 +50,6 @@ async def known(store: Store, link: str, keys: Iterable[str]) -> dict[str, Json]
     asked = list(dict.fromkeys(keys))
     found = await store.resources(link, asked) if asked else {}
     return {key: fjson.loads(content) for key, content in found.items() if content}
-
-
-async def known_under_both_names(
-    store: Store, link: str, keys: Iterable[str]
-) -> tuple[dict[str, Json], dict[str, str]]:
-    """Of our keys: the resources known under them, and the other names that some have at the FHIR side."""
-    asked = list(keys)
-    found = await store.resources(link, [*asked, *names.asking_theirs(asked)])
-    there = names.told(found)
-    return {key: fjson.loads(found[key]) for key in asked if key in found}, there
 
 
 async def prior_message(store: Store, link: str, planned: Planned) -> str | None:
@@ -151,6 +141,13 @@ def with_names(bundle: Json, keys: dict[str, str]) -> Json:
     return {**bundle, "entry": entries}
 
 
+def without(bundle: Json, keys: Collection[str]) -> Json:
+    """A bundle without the entries of some resources."""
+    if not keys:
+        return bundle
+    return {**bundle, "entry": [one for one in bundles.entries(bundle) if one["request"]["url"] not in keys]}
+
+
 def bundle_of(link: Link, resources: dict[str, Json]) -> Json:
     """The transaction that brings the resources to where they are known to be."""
     return bundles.transaction(link.base, (("PUT", resource) for resource in resources.values()))
@@ -171,9 +168,16 @@ async def told_at(store: Store, link: str, key: str) -> dt.datetime | None:
 
 
 def remembered(
-    link: str, resources: dict[str, Json], message: str, family: str, told: dt.datetime | None = None
+    link: str,
+    resources: dict[str, Json],
+    message: str,
+    family: str,
+    told: dt.datetime | None = None,
+    unchanged: Collection[str] = (),
 ) -> list[JournalEntry]:
     """The journal's rows after ``message`` spoke of ``resources``; ``told``: when it says it happened.
+
+    ``unchanged``: those of which nothing new is known; only that the message spoke of them is remembered.
 
     The text is kept with the resources by which a later message of its family is looked up; not of a merge
     or another message about two patients, over which none about one of them is written.
@@ -191,4 +195,5 @@ def remembered(
         )
         for key, resource in resources.items()
         if resource["resourceType"] not in _NEVER_CHANGED
+        and (key not in unchanged or resource["resourceType"] in keeps)
     ]

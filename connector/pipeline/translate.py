@@ -23,11 +23,12 @@ from connector.fhir import validate
 from connector.hl7v2 import charset
 from connector.hl7v2.tree import Message
 from connector.mapping.translator import Envelope
-from connector.pipeline import changes, echoes, names, picture, staleness, versions
+from connector.pipeline import changes, echoes, names, picture, staleness
 from connector.pipeline.entries import Trail, dtm, reason
 from connector.pipeline.incoming import Incoming
 from connector.pipeline.links import Link
-from connector.pipeline.ports import Clock
+from connector.pipeline.ports import Clock, Translation
+from connector.pipeline.standing import Standing, standing
 from connector.store import Direction, InboxItem, JournalEntry, Outgoing, Store
 
 _log: Final = structlog.get_logger(__name__)
@@ -109,19 +110,23 @@ class Translating:
     async def _to_fhir(self, item: InboxItem, correlation: str) -> Worked:
         text = charset.decode(item.payload, profile_charset=self.link.charset).text
         message = Message.parse(text)
-        bundle, lost, over, there = await self._merged(message)
+        made, stands = await self._merged(message)
         if self.link.models:
-            await judged(bundle)
-        resources = picture.by_key(bundle)
+            await judged(made.bundle)
+        whole, lost = picture.with_names(made.bundle, stands.there), made.lost
+        resources = picture.by_key(whole)
         if await self._is_echo(message, resources):
             return Worked([], lost, [], "unchanged")
         told = staleness.told_at(message, self.link.zone)
         stale = await self._stale(told, resources, message.message_code)
-        meta = {"correlation": correlation, "kind": item.meta.get("kind", ""), "resources": len(resources)}
-        meta |= {"over": over, **({"there": there} if there else {})}
-        lanes = lanes_of(self.link, resources, there)
-        outgoing = [Outgoing(fjson.dumps(bundle), meta, lanes)] if resources else []
-        journal = picture.remembered(self.link.name, resources, text, message.message_code, told)
+        aside = stands.unchanged(picture.by_key(made.bundle)) if self.link.leaves_out else frozenset()
+        bundle, count = picture.without(whole, aside), len(resources) - len(aside)
+        meta = {"correlation": correlation, "kind": item.meta.get("kind", ""), "resources": count}
+        meta |= {"over": stands.over, **({"there": stands.there} if stands.there else {})}
+        meta |= {"aside": len(aside)} if aside else {}
+        lanes = lanes_of(self.link, resources, stands.there)
+        outgoing = [Outgoing(fjson.dumps(bundle), meta, lanes)] if count else []
+        journal = picture.remembered(self.link.name, resources, text, message.message_code, told, aside)
         return Worked(outgoing, lost, journal, facts={"stale": True} if stale else {})
 
     async def _is_echo(self, message: Message, resources: Iterable[str]) -> bool:
@@ -138,25 +143,15 @@ class Translating:
         known = await self._store.told_at(self.link.name, spoken, family) if told and spoken else None
         return staleness.check(told, known, refuse=self.link.stale == "refuse")
 
-    async def _merged(self, message: Message) -> tuple[Json, list[str], dict[str, str], dict[str, str]]:
-        """The bundle over what the FHIR side has, under the names that resources have there.
-
-        And what was not said, what each resource was made over, and those names.
-        """
-        translator, link = self.link.translator, self.link.name
+    async def _merged(self, message: Message) -> tuple[Translation, Standing]:
+        """The message over what the FHIR side has, and what that is."""
+        translator = self.link.translator
         heard = translator.heard(message)
         made = translator.to_fhir(heard)
-        said = picture.by_key(made.bundle)
-        before, there = await picture.known_under_both_names(self._store, link, said)
-        over = versions.over({there.get(key, key): resource for key, resource in before.items()})
-        if there:
-            here = {name: key for key, name in there.items()}
-            known = await picture.known(self._store, link, here)
-            over |= versions.over(known)
-            before |= names.renamed(known, here)
-        if before:
-            made = translator.to_fhir(heard, prior=list(before.values()))
-        return picture.with_names(made.bundle, there), made.lost, over, there
+        stands = await standing(self._store, self.link.name, picture.by_key(made.bundle))
+        if stands.before:
+            made = translator.to_fhir(heard, prior=list(stands.before.values()))
+        return made, stands
 
     async def _to_v2(self, item: InboxItem, correlation: str) -> Worked:
         content = fjson.loads(item.payload)
@@ -257,9 +252,11 @@ def lanes_of(link: Link, resources: Mapping[str, Json], there: Mapping[str, str]
     """
     if link.lane == "link":
         return ()
-    keys = {*resources, *(key for one in resources.values() for key in changes.referred(one))}
     here = {name: key for key, name in there.items()}
-    patients = {key for key in keys if key.startswith("Patient/")}
+    patients = {key for key in resources if key.startswith("Patient/")}
+    if not patients:
+        keys = (key for one in resources.values() for key in changes.referred(one))
+        patients = {key for key in keys if key.startswith("Patient/")}
     return tuple(sorted(patients | {here[key] for key in patients if key in here})) or (NOBODY,)
 
 

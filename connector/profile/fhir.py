@@ -51,6 +51,9 @@ class FhirUpdates(Section):
     """Whether a resource that we never saw there is read before it is written: `first` costs a request for
     each new resource, and keeps what a server has had under the same id. After an attempt that failed it is
     read in any case."""
+    leave_out_unchanged: bool = True
+    """Leave out of a delivery what the FHIR side has word for word, such as wards and staff. If it refuses
+    a message, that is sent whole before it counts as refused."""
     revisions: Annotated[int, Field(ge=0, le=100)] = 5
     """How often one message is made again because somebody else was faster; then it is refused."""
 

@@ -110,6 +110,7 @@ async def fhir_room(
     network: Sequence[Faults] = (),
     lane: Literal["link", "patient"] = "link",
     authority: Authority = USUAL,
+    leaves_out: bool = True,
     **sending: Any,
 ) -> AsyncIterator[FhirRoom]:
     """``network``: what happens to connections, in turn; ``sending``: further fields of ``Sending``."""
@@ -128,7 +129,8 @@ async def fhir_room(
                 answer_limit=answer_limit,
             )
             identity = Identity(ids, SYSTEM, searches=searches)
-            cycle = Cycle(store, folder, lane=lane, identity=identity, authority=authority)
+            link = {"lane": lane, "identity": identity, "authority": authority, "leaves_out": leaves_out}
+            cycle = Cycle(store, folder, **link)
             way = ToFhir(client, store, cycle.link, cycle.clock, Sending(delivery=delivery, **sending))
             rules = Rules(lane=lane)
             delivering = Delivering(cycle.link.name, TO_FHIR, store, cycle.clock, way, rules=rules)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -190,3 +191,39 @@ async def test_a_fault_of_the_maps_over_what_stands_there_stops_nobody_else(tmp_
         (_, second, third) = await here.states()
         assert second[0] in ("dead", "delivered")
         assert third[0] == "delivered"
+
+
+async def test_what_the_fhir_side_has_word_for_word_is_not_sent_again(tmp_path: Path) -> None:
+    async with fhir_room(tmp_path) as here:
+        await here.takes(message("1"), update("2", "5550202"))
+        first, second = (json.loads(one.body)["entry"] for one in here.partner.asked)
+        kinds = [{entry["resource"]["resourceType"] for entry in entries} for entries in (first, second)]
+        assert "Organization" in kinds[0]
+        assert kinds[1] == kinds[0] - {"Organization"}
+        known = await here.store.resource(here.cycle.link.name, key(here))
+        assert known is not None
+        assert b"5550202" in known
+
+
+async def test_what_is_still_on_its_way_is_not_left_out_of_what_follows(tmp_path: Path) -> None:
+    async with fhir_room(tmp_path, lane="patient") as here:
+        await here.cycle.receive(message("1"))
+        await here.cycle.receive(message("2", patient="70099"))
+        await here.work()
+        bodies = [json.loads(one.body)["entry"] for one in here.partner.asked]
+        assert all("Organization" in str(entries) for entries in bodies)
+
+
+@pytest.mark.parametrize("delivery", ["transaction", "batch"])
+async def test_a_message_that_is_refused_without_what_was_left_out_is_sent_whole(
+    tmp_path: Path, delivery: Delivery
+) -> None:
+    async with fhir_room(tmp_path, FhirServer(whole=True), delivery=delivery) as here:
+        await here.takes(message("1"))
+        before = here.server.of("Organization")
+        for one in before:
+            here.server.versions[f"Organization/{one['id']}"].append(None)
+        await here.takes(update("2", "5550202"))
+        assert (await here.state())[0] == "delivered"
+        assert here.server.of("Organization") == before
+        assert "5550202" in str(patient(here))

@@ -314,7 +314,7 @@ CUTS: Final = [("reset", left) for left in (8, 25, 60, 150, 300, 450)] + [
 async def test_an_answer_cut_at_any_byte_is_asked_for_again_and_nothing_is_done_twice(
     tmp_path: Path, how: Literal["reset", "close", "silence"], left: int
 ) -> None:
-    async with fhir_room(tmp_path, waits=WAITS) as here:
+    async with fhir_room(tmp_path, waits=WAITS, leaves_out=False) as here:
         await here.takes(message("1"))
         (clean,) = here.proxy.carried
         await here.client.close()
