@@ -7,15 +7,15 @@ be said (it is among what was lost) changes nothing. What FHIR requires and v2 o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import bonding, linking, repeated
+from . import bonding, linking, listed, repeated
 from .compiled import BoundPart, Slot
 from .fields import BoundAcross, BoundField, BoundOne, across_over, marks_of
 from .forward import Around, Forward, Spoken
-from .overlay import Marks, clear, deep, indexed, over, refers, remove, said_already, united
+from .overlay import Marks, clear, deep, indexed, refers, remove, said_already, united
 from .places import Json, copied, head, includes, place, same
 from .units import Bond, ResourceMap
 
@@ -133,7 +133,8 @@ def _merged(now: Json, before: Json, spoken: _Spoken) -> Json:
         by_place |= set(speaker.slot.linked)
         by_place |= {path for owned, _ in _owned(speaker.slot) for path in owned}
         for fields in speaker.slot.lists:
-            lists[fields[0].declared.path] = _elements(fields, before, now, speaker)
+            path = fields[0].declared.path
+            lists[path] = listed.elements(fields, _list(before, path), _list(now, path), speaker)
         for rows in speaker.slot.segments:
             if rows.name in speaker.names and not rows.further:
                 lists[rows.path] = repeated.over(rows, before, now)
@@ -269,85 +270,6 @@ def _only_assumed(name: str, value: object, result: Json, said: set[str], speake
 
 
 # --- lists ------------------------------------------------------------------------------------------------
-
-
-def _elements(fields: Sequence[BoundField], before: Json, now: Json, speaker: _Speaker) -> list[Json]:
-    """A list's elements: those that were said, and the prior ones that no sent field claims."""
-    path = fields[0].declared.path
-    wanted, there = _list(now, path), _list(before, path)
-    if wanted == there and not speaker.deleted:
-        return there
-    owners = {id(element): _owner(fields, element) for element in (*wanted, *there)}
-    makers = {id(owner) for element in wanted if (owner := owners[id(element)]) is not None}
-    sent = [
-        one for one in fields if speaker.deletes(one) or (speaker.says(one) and _made(one, makers, wanted))
-    ]
-    claimed = [one for one in there if owners[id(one)] in sent]
-    silent = [one for one in there if not any(one is other for other in claimed)]
-    said: list[Json] = []
-    places: list[int] = []
-    for element in wanted:
-        owner = owners[id(element)]
-        like = _like(element, claimed, silent, owner)
-        said.append(_over(element, like, owner) if like is not None else element)
-        places.append(next((at for at, one in enumerate(there) if one is like), -1))
-        for waiting in (claimed, silent):
-            waiting[:] = [one for one in waiting if one is not like]
-    return _in_order(there, said, silent, places)
-
-
-def _made(bound: BoundField, makers: set[int], wanted: list[Json]) -> bool:
-    """Whether a sent field said anything: what it could not say changes nothing."""
-    return id(bound) in makers or any(bound.claims(element) for element in wanted)
-
-
-def _owner(fields: Sequence[BoundField], element: Json) -> BoundField | None:
-    """The field that would take an element on the way back."""
-    strength, _, owner = max(
-        ((each.claims(element), -each.preference, each) for each in fields), key=lambda claim: claim[:2]
-    )
-    return owner if strength else None
-
-
-def _like(element: Json, claimed: list[Json], silent: list[Json], owner: BoundField | None) -> Json | None:
-    """The prior element that stands for the same thing: it says the same, or has the same key."""
-    for one in (*claimed, *silent):
-        if includes(one, element):
-            return one
-    if owner is not None and owner.key:
-        mark = [reader(element) for reader in owner.key]
-        for one in claimed:
-            if all(same(reader(one), value) for reader, value in zip(owner.key, mark)):
-                return one
-    return next((one for one in silent if includes(element, one)), None)
-
-
-def _over(element: Json, like: Json, owner: BoundField | None) -> Json:
-    if owner is None:
-        return element
-    declared = owner.declared
-    return over(like, element, {*owner.lens.elements, *declared.tag, *declared.default}, owner.lens.marks)
-
-
-def _in_order(there: list[Json], said: list[Json], silent: list[Json], places: list[int]) -> list[Json]:
-    """What was said in its own order (where it stood, if that is its order), and what was not behind it."""
-    ranks = [(at, 0) for at in places]
-    if -1 in places or places != sorted(places):
-        ranks = [(at, n) for n, at in enumerate(_rising(places))]
-    both = [*zip(ranks, said), *(((_index(there, one), -1), one) for one in silent)]
-    return [one for _, one in sorted(both, key=lambda pair: pair[0])]
-
-
-def _rising(places: list[int]) -> list[int]:
-    """Places that rise: a new element, or one that moved, stands behind the one it was said after."""
-    found: list[int] = []
-    for at in places:
-        found.append(max(at, found[-1] if found else 0))
-    return found
-
-
-def _index(there: list[Json], one: Json) -> int:
-    return next(at for at, other in enumerate(there) if other is one)
 
 
 def _attached(speaker: _Speaker, link: str, there: list[Json], now: Json) -> list[Json]:
