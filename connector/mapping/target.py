@@ -224,10 +224,11 @@ def _relative(text: str) -> str:
 def _identified(resources: Mapping[str, Json], same: set[int]) -> dict[str, Json]:
     """Who is only named by an identifier gets a reference; the patients that no resource here is.
 
+    What names its own identifier (an order that is its own parent) does not refer to itself.
     ``same``: the ``id`` of the resources that stay as they are.
     """
-    asked = [each for each in resources.values() if id(each) not in same and _may_identify(each)]
-    pointers = [one for each in asked for one in _logical(each)]
+    asked = [each for each in resources.items() if id(each[1]) not in same and _may_identify(each[1])]
+    pointers = [(own, *one) for own, each in asked for one in _logical(each)]
     if not pointers:
         return {}
     known = {
@@ -237,7 +238,7 @@ def _identified(resources: Mapping[str, Json], same: set[int]) -> dict[str, Json
         if isinstance(identifier, dict)
     }
     found: dict[str, Json] = {}
-    for element, pointer in pointers:
+    for own, element, pointer in pointers:
         if element == "actor" and "type" not in pointer and not pointer["identifier"].get("system"):
             continue  # anybody and anything may take part
         kinds = [pointer["type"]] if "type" in pointer else [kind for kind, *_ in known]
@@ -247,7 +248,7 @@ def _identified(resources: Mapping[str, Json], same: set[int]) -> dict[str, Json
         if not name and element in _PATIENT and kind == "Patient":
             name = "Patient/" + resource_id("|".join(key))
             found[name] = {"resourceType": "Patient", "identifier": [pointer["identifier"]]}
-        if name:
+        if name and name != own:
             pointer["reference"] = name
     return found
 

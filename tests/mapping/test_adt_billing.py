@@ -190,6 +190,18 @@ def test_what_the_patient_is_to_the_insured_is_said_where_in1_does_not() -> None
     assert only(himself, "Coverage")["subscriber"]["reference"].startswith("Patient/")
 
 
+def test_a_relationship_of_a_list_of_their_own_does_not_make_the_patient_the_insured() -> None:
+    bundle = lawful(MADE, message(PID, at("IN1", _1="1", _16="Doe^Jo"), at("IN2", _72="01^Spouse^L")))
+    assert only(bundle, "Coverage")["subscriber"]["reference"].startswith("RelatedPerson/")
+
+
+def test_a_procedure_that_is_part_of_itself_says_so_by_its_number() -> None:
+    text = message(PID, at("PR1", _1="1", _3="P1", _19="N1^HIS", _25="N1^HIS"))
+    bundle = lawful(MADE, text)
+    assert only(bundle, "Procedure")["partOf"][0]["identifier"]["value"] == "N1"
+    assert lines(MADE.to_v2(bundle).message)["PR1"].endswith("|N1^HIS||||||N1^HIS")
+
+
 def test_a_duplicate_of_a_patient_is_a_link_by_its_number() -> None:
     text = message(PID, at("PD1", _10="9^^^H^MR~8^^^H"))
     links = only(lawful(MADE, text), "Patient")["link"]

@@ -164,7 +164,9 @@ def subscriber(node: Json, around: Around) -> None:
 def _himself(around: Around) -> bool:
     """Whether the patient is the insured."""
     related = around.value("IN1-17")
-    return related == _SELF or (not related and around.value("IN2-72") == _INSURED)
+    if related or around.value("IN2-72.3") not in ("", "HL70344"):
+        return related == _SELF
+    return around.value("IN2-72") == _INSURED
 
 
 def unnamed(node: Json) -> bool:
