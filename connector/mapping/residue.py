@@ -100,7 +100,8 @@ def residue(wanted: Any, got: Any, path: str) -> list[str]:
     """The paths of a value that another does not say; the order of objects in a list has no meaning."""
     if isinstance(wanted, dict):
         if "reference" in wanted and isinstance(got, dict):
-            named = "reference" not in got and wanted.get("identifier", {}) == got.get("identifier")
+            number = got.get("identifier") if "reference" not in got else None
+            named = number and (wanted.get("identifier") == number or got.get("type") == _kind(wanted))
             return [] if named or _kind(wanted) == _kind(got) else [path]
         if "reference" in wanted:
             return [path]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -221,11 +221,15 @@ def _relative(text: str) -> str:
     return f"{found.type}/{found.id}" if found is not None and found.form == "relative" else text
 
 
+_BY_NUMBER: Final = frozenset({"ServiceRequest", "Procedure", "Specimen"})
+"""Kinds of which v2 names the parent by its number: ORC-8, OBR-29, PR1-25, SPM-3."""
+
+
 def _identified(resources: Mapping[str, Json], same: set[int]) -> dict[str, Json]:
     """Who is only named by an identifier gets a reference; the patients that no resource here is.
 
-    What names its own identifier (an order that is its own parent) does not refer to itself.
-    ``same``: the ``id`` of the resources that stay as they are.
+    What names another of its kind by a number in v2 too keeps that. ``same``: the ``id`` of the resources
+    that stay as they are.
     """
     asked = [each for each in resources.items() if id(each[1]) not in same and _may_identify(each[1])]
     pointers = [(own, *one) for own, each in asked for one in _logical(each)]
@@ -248,7 +252,8 @@ def _identified(resources: Mapping[str, Json], same: set[int]) -> dict[str, Json
         if not name and element in _PATIENT and kind == "Patient":
             name = "Patient/" + resource_id("|".join(key))
             found[name] = {"resourceType": "Patient", "identifier": [pointer["identifier"]]}
-        if name and name != own:
+        there, here = (one.partition("/")[0] for one in (name, own))
+        if name and (there != here or here not in _BY_NUMBER):
             pointer["reference"] = name
     return found
 

@@ -231,6 +231,27 @@ def test_a_group_number_of_two_sides_is_the_placer_and_the_filler_one() -> None:
     assert found["identifier"][0]["type"]["coding"][0]["code"] == "FGN"
 
 
+PARENT = ("ORC|NW|P0^HIS", "OBR|1|P0^HIS||A^a^L")
+CHILD = ("ORC|CH|P1^HIS||||||P0&HIS", "OBR|2|P1^HIS||B^b^L")
+
+
+def test_a_parent_order_of_the_same_message_is_named_too() -> None:
+    text = message(PID, *PARENT, *CHILD, event="OML^O21")
+    bundle = lawful(MADE, text)
+    assert MADE.to_v2(bundle).message.rstrip("\r").endswith("P0&HIS")
+    for request in of_type(bundle, "ServiceRequest"):
+        request["priority"] = "stat"
+    assert MADE.to_v2(bundle, text).message == text.replace("A^a^L", "A^a^L|S").replace("B^b^L", "B^b^L|S")
+
+
+def test_a_parent_that_fhir_points_to_is_named_by_its_number() -> None:
+    bundle = MADE.to_fhir(message(PID, *PARENT, CHILD[0][:13], CHILD[1], event="OML^O21")).bundle
+    parent, child = of_type(bundle, "ServiceRequest")
+    child["basedOn"] = [{"reference": f"ServiceRequest/{parent['id']}"}]
+    back = MADE.to_v2(bundle)
+    assert (back.lost, back.message.rstrip("\r").endswith("P0&HIS")) == ([], True)
+
+
 def test_a_parent_order_is_named_by_its_number() -> None:
     found = request("ORC|NW|P1", seg("OBR", f4="A^^L", f29="P0&HIS"))
     (parent,) = found["basedOn"]

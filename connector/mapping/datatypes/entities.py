@@ -82,10 +82,14 @@ class EntityPair:
 
 @dataclass(frozen=True, slots=True)
 class NamedThing:
-    """An EIP <-> a Reference to what has that identifier: the placer's, else the filler's."""
+    """An EIP <-> a Reference to what has that identifier: the placer's, else the filler's.
+
+    ``points``: on the way back, what a Reference points to is named by its own identifiers.
+    """
 
     kind: str
     tags: Tags = field(default=ORDER_NUMBERS)
+    points: bool = False
 
     def compile(self, partner: Partner) -> Bound:
         parts = _Parts(partner, self.tags)
@@ -105,6 +109,8 @@ class NamedThing:
             if same(target, base):
                 return
             both = [[node.get("identifier") or {}] for node in (target, base)]
+            if self.points and not both[0][0]:
+                both[0] = _numbers(scope.target.resolve(target))
             untyped = not any(parts.find(both[0], at) for at in (0, 1))
             for at in (0, 1):
                 new, old = (parts.find(one, at) for one in both)
@@ -116,6 +122,16 @@ class NamedThing:
         return Bound(put, whole=get, reads=frozenset({0, 1}), elements=frozenset({"identifier", "type"}))
 
 
+def _numbers(resource: Json | None) -> list[Json]:
+    """The identifiers of a resource; at least an empty one."""
+    return [one for one in (resource or {}).get("identifier") or () if isinstance(one, dict)] or [{}]
+
+
 def names_by_number(kind: str) -> Any:
-    """Whether a Reference names a thing of this kind by its number only."""
-    return lambda node: "reference" not in node and "identifier" in node and node.get("type", kind) == kind
+    """Whether a Reference names a thing of this kind, which a number can do too."""
+
+    def names(node: Json) -> bool:
+        pointed = str(node.get("reference", "")).rpartition("/")[0].rpartition("/")[2]
+        return ("identifier" in node and node.get("type", kind) == kind) or pointed == kind
+
+    return names

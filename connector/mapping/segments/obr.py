@@ -69,7 +69,11 @@ _COMMON = (
     Field("OBR-17", "extension", (At("valueContactPoint", XTN_CONTACTPOINT),), tag={"url": CALL_BACK}),
     OldTiming("OBR", 27),
     Field(
-        "OBR-29", "basedOn", (NamedThing("ServiceRequest"),), only=names_by_number("ServiceRequest"), most=1
+        "OBR-29",
+        "basedOn",
+        (NamedThing("ServiceRequest", points=True),),
+        only=names_by_number("ServiceRequest"),
+        most=1,
     ),
     concepts("OBR-31", "reasonCode"),
     concepts("OBR-46", "orderDetail"),

@@ -40,7 +40,12 @@ ORC_ORDER = (
     One("ORC-4", "", (GroupNumber(),)),
     OrderState(),
     OldTiming("ORC", 7),
-    Field("ORC-8", "basedOn", (NamedThing("ServiceRequest"),), only=names_by_number("ServiceRequest")),
+    Field(
+        "ORC-8",
+        "basedOn",
+        (NamedThing("ServiceRequest", points=True),),
+        only=names_by_number("ServiceRequest"),
+    ),
     One("ORC-12", "", (RequesterPerson(),), secondary=True, first=_at_an_address("requester")),
     Field("ORC-14", "extension", (At("valueContactPoint", XTN_CONTACTPOINT),), tag={"url": CALL_BACK}),
     extension("ORC-16", SD + "request-statusReason", "valueCodeableConcept", Concept()),

@@ -28,7 +28,7 @@ def withdrawn(_: Partner) -> Codec:
 
 def _by_name(reference: Json) -> bool:
     """A Reference that names a resource by its identifier."""
-    return "identifier" in reference and "reference" not in reference
+    return "identifier" in reference
 
 
 PR1_PROCEDURE = (

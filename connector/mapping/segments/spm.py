@@ -32,7 +32,12 @@ def _extension(at: str, url: str) -> Field:
 
 SPM_SPECIMEN = (
     One("SPM-2", "", (EntityPair(),)),
-    Field("SPM-3", "parent", (NamedThing("Specimen", GROUP_NUMBERS),), only=names_by_number("Specimen")),
+    Field(
+        "SPM-3",
+        "parent",
+        (NamedThing("Specimen", GROUP_NUMBERS, points=True),),
+        only=names_by_number("Specimen"),
+    ),
     concept("SPM-4", "type", "HL70487"),
     OwnContainer(),
     concept("SPM-7", "collection.method", "HL70488"),
