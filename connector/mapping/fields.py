@@ -12,7 +12,7 @@ from .emit import Leaf, field_taker, one_taker
 from .known import Known, remembering_within
 from .lens import Lens, Row, Unsaid, compile_rows
 from .partner import Partner
-from .places import Json, Reader, Writer, bears, copies, head, includes, own_part, place, same
+from .places import Json, Reader, Writer, bearer, copies, head, includes, own_part, place, same
 from .scope import Resources, Scope
 
 DELETE = '""'
@@ -121,6 +121,7 @@ class BoundField:
     """A ``Field`` bound to a partner."""
 
     __slots__ = (
+        "bears",
         "constants",
         "declared",
         "get",
@@ -138,6 +139,7 @@ class BoundField:
 
     def __init__(self, declared: Field, lens: Lens) -> None:
         self.declared = declared
+        self.bears = bearer(declared.tag)
         self.preference = 0  # among the fields of one list: the one declared first is preferred
         self.segment, self.number = split_at(declared.at)
         self.lens = lens
@@ -202,7 +204,7 @@ class BoundField:
         if (d.only and not d.only(element)) or any(includes(element, mark) for mark in d.never):
             return 0
         if d.only or d.tag:
-            return 4 if bears(element, d.tag) else 0
+            return 4 if self.bears(element) else 0
         if d.prefers and d.prefers(element):
             return 4
         if d.default and includes(element, d.default):

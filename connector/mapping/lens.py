@@ -37,7 +37,7 @@ from .places import (
     Json,
     Reader,
     Writer,
-    bears,
+    bearer,
     comp,
     head,
     leaf,
@@ -316,10 +316,14 @@ class Case:
     mark: Mapping[str, str] = field(default_factory=dict)
     default: Mapping[str, Any] = field(default_factory=dict)
     writes: bool = True
+    _bears: Callable[[Any], bool] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_bears", bearer(self.tag))
 
     def can_say(self, target: Json) -> bool:
         """Whether the way back may use this case for what FHIR says."""
-        return self.writes and bears(target, self.tag) and self.says(target)
+        return self.writes and self._bears(target) and self.says(target)
 
 
 @dataclass(frozen=True, slots=True)

@@ -153,10 +153,12 @@ def _merged(now: Json, before: Json, spoken: _Spoken) -> Json:
     for part, _ in spoken.parts:
         path = part.declared.path
         lists[path] = _with_parts(spoken, path, now, lists.get(path, _list(before, path)))
-    rest = _without(now, lists)
-    for name, value in rest.items():
-        if name not in _CONSTANT and not _only_assumed(name, value, result, said, spoken.speakers):
-            result = deep(result, {name: value}, indexed(by_place))
+    marks = indexed(by_place)
+    for name, value in _without(now, lists).items():
+        if name in _CONSTANT or (result.get(name) == value and f"_{name}" not in result):
+            continue
+        if not _only_assumed(name, value, result, said, spoken.speakers):
+            result = deep(result, {name: value}, marks)
     for path, elements in lists.items():
         _write(result, path, elements)
     for path, elements in behind.items():

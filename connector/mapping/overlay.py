@@ -7,6 +7,7 @@ lists it can say, by path and constants (``extension`` by its URL).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from .places import Json, copied, includes, place
@@ -59,11 +60,13 @@ def remove(node: Any, path: str) -> None:
 
 def indexed(paths: Iterable[str]) -> frozenset[str]:
     """The lists in which v2 owns elements by their place: ``class`` of ``class.0.value``."""
-    found: set[str] = set()
-    for path in paths:
-        steps = path.split(".")
-        found.update(".".join(steps[:at]) for at, step in enumerate(steps) if step.isdigit())
-    return frozenset(found)
+    return frozenset().union(*map(_indexed, paths))
+
+
+@lru_cache(maxsize=4096)
+def _indexed(path: str) -> frozenset[str]:
+    steps = path.split(".")
+    return frozenset(".".join(steps[:at]) for at, step in enumerate(steps) if step.isdigit())
 
 
 def deep(before: Any, now: Any, by_place: frozenset[str] = frozenset(), path: str = "") -> Any:

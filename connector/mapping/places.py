@@ -57,6 +57,7 @@ def head(path: str) -> str:
     return path.partition(".")[0]
 
 
+@lru_cache(maxsize=4096)
 def place(path: str) -> tuple[Reader, Writer]:
     """A reader and a writer for a dotted path; the writer makes what is missing on the way."""
     keys: list[str | int] = [int(key) if key.isdigit() else key for key in path.split(".")]
@@ -236,21 +237,29 @@ def includes(value: Any, pattern: Any) -> bool:
     return same(value, pattern)
 
 
-def bears(value: Any, mark: Any) -> bool:
-    """Whether a value says everything that marks it; the words beside a code may be others, or none."""
-    if type(mark) is str:
-        return bool(value == mark)
+def bearer(mark: Any) -> Callable[[Any], bool]:
+    """Tells whether a value says everything that marks it; the words beside a code may be others, or none."""
     if isinstance(mark, Mapping):
+        aside = "display" if "code" in mark else ""
+        return _bearing([(name, bearer(inner)) for name, inner in mark.items() if name != aside])
+    if isinstance(mark, list):
+        marks = [bearer(one) for one in mark]
+        return lambda value: isinstance(value, list) and all(any(map(one, value)) for one in marks)
+    if type(mark) is str:
+        return lambda value: bool(value == mark)
+    return lambda value: same(value, mark)
+
+
+def _bearing(within: list[tuple[str, Callable[[Any], bool]]]) -> Callable[[Any], bool]:
+    def bears_all(value: Any) -> bool:
         if type(value) is not dict and not isinstance(value, Mapping):
             return False
-        aside = "display" if "code" in mark else ""
-        for name, inner in mark.items():  # noqa: SIM110 - half as long as ``all``
-            if name != aside and not bears(value.get(name), inner):
+        for name, inner in within:  # noqa: SIM110 - half as long as ``all``
+            if not inner(value.get(name)):
                 return False
         return True
-    if isinstance(mark, list):
-        return isinstance(value, list) and all(any(bears(v, m) for v in value) for m in mark)
-    return same(value, mark)
+
+    return bears_all
 
 
 def own_part(target: Any, base: Any, own: Any) -> Any:
