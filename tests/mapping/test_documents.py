@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from connector.mapping import Translator
-from tests.mapping.profiles import Json, lawful, message, of_type
+from tests.mapping.profiles import Json, lawful, message, of_type, only
 
 MADE = Translator.default()
 ABSENT = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
@@ -278,3 +278,17 @@ def test_a_content_of_fhir_has_the_value_type_that_fits(attachment: Json, segmen
     bundle = MADE.to_fhir(mdm(TXA)).bundle
     of_type(bundle, "DocumentReference")[0]["content"] = [{"attachment": attachment}]
     assert MADE.to_v2(bundle).message.split("\r")[-2] == segment
+
+
+def test_a_part_of_which_only_the_time_is_known_comes_back() -> None:
+    part = "OBX|1|TX|C1^^L||||||||S|||20260301"
+    text = message(PID, "TXA|1|CD|TX", part, event="MDM^T02")
+    bundle = lawful(MADE, text)
+    assert only(bundle, "DocumentReference")["content"][0]["attachment"] == {"creation": "2026-03-01"}
+    assert "OBX|1||C1^^L||||||||S|||20260301" in MADE.to_v2(bundle).message
+
+
+def test_a_part_is_called_by_the_first_code_there_is() -> None:
+    text = message(PID, "TXA|1|CD|TX", "OBX|1|TX|^^^C1^Report^L||x||||||F", event="MDM^T02")
+    (content,) = only(lawful(MADE, text), "DocumentReference")["content"]
+    assert content["attachment"]["title"] == "Report"

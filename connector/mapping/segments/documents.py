@@ -152,12 +152,13 @@ class Called:
         look = code.whole
 
         def get(comps: Comps, node: Json, scope: Scope) -> Unsaid | None:
-            known = next((at for at in (0, 1, 3, 4) if comp(comps, at) not in ("", DELETE)), 0)
-            text = scope.unescape(comp(comps, 1 if known < 3 else 4).split(scope.subcomponent)[0])
-            if text and text != DELETE:
-                take(text, node)
             concept: Json = {}
             unsaid = look(comps, concept, scope)
+            text = scope.unescape(comp(comps, 1).split(scope.subcomponent)[0])
+            if "coding" in concept:
+                text = concept["coding"][0].get("display", "")
+            if text and text != DELETE:
+                take(text, node)
             if concept.keys() & {"coding", "extension"}:
                 node.setdefault("extension", []).append({"url": _CODE, "valueCodeableConcept": concept})
             return unsaid
@@ -224,5 +225,5 @@ def is_remark(content: Json) -> bool:
 def is_body(content: Json) -> bool:
     """Whether a content is of the document itself."""
     return not is_remark(content) and bool(
-        (content.get("attachment") or {}).keys() & {"data", "url", "title"}
+        (content.get("attachment") or {}).keys() & {"data", "url", "title", "creation"}
     )
