@@ -11,6 +11,7 @@ import json
 import random
 import re
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -36,6 +37,7 @@ REGISTERED: Final = [f"f-{number}" for number in range(5)]  # patients that only
 AUTHORITY: Final = "urn:oid:2.999.1.1"
 _EVENTS: Final = ("A08", "A08", "A31", "A02")
 _AHEAD: Final = 6  # changes that may wait for their turn
+_PATIENCE: Final = 60.0
 _PACE: Final = 0.08  # seconds between two messages of a sender
 
 
@@ -126,6 +128,12 @@ class Storm:
     def acknowledged(self) -> int:
         """How many messages were acknowledged so far."""
         return sum(len(sender.taken) for sender in self.senders)
+
+    def until_people_changed(self, count: int) -> None:
+        """Go on until there were so many changes at the FHIR side, which come one by one."""
+        end = time.monotonic() + _PATIENCE
+        while sum(map(len, self.changed.values())) < count and time.monotonic() < end:
+            time.sleep(0.05)
 
     @contextmanager
     def blowing(self) -> Iterator[None]:

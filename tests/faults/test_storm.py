@@ -67,6 +67,7 @@ def test_nothing_acknowledged_is_lost_or_done_twice_however_often_the_service_is
             for messages, seconds in moments:
                 service.kill_after(messages, seconds)
             service.serve()
+            storm.until_people_changed(KILLS)
         outcome = asyncio.run(_settled(site))
         assert service.stop() == 0, service.log()
     assert service.kills == KILLS

@@ -33,6 +33,7 @@ CALLS: Final = (
 )  # fmt: skip
 FAULTS: Final = ("error=EIO", "error=ENOSPC", "signal=KILL")
 SOME: Final = 53  # of so many faults the short run has one
+_PATIENCE: Final = 200.0  # a lock that cannot be given back makes SQLite wait for itself, until it gives up
 _NEVER: Final = 65_535  # the highest number that strace knows
 _LINE: Final = re.compile(r"^(\d+)\s+(\w+)\(")
 _AT_ONCE: Final = min(len(os.sched_getaffinity(0)), 4) if FULL else 2
@@ -131,7 +132,7 @@ def _run(folder: Path, fault: Fault | None = None) -> subprocess.CompletedProces
         files = [part for end in ("", "-wal", "-shm") for part in ("-P", str(folder / f"store.db{end}"))]
         calls = ["-e", f"trace={','.join(CALLS)}", "-e", fault.option]
         command = ["strace", "-f", "-qq", "-o", str(folder / "trace"), *files, *calls, *command]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=_PATIENCE, check=False)
 
 
 def _traced(folder: Path) -> str:
