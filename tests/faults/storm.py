@@ -132,7 +132,7 @@ class Storm:
     def until_people_changed(self, count: int) -> None:
         """Go on until there were so many changes at the FHIR side, which come one by one."""
         end = time.monotonic() + _PATIENCE
-        while sum(map(len, self.changed.values())) < count and time.monotonic() < end:
+        while sum(map(len, list(self.changed.values()))) < count and time.monotonic() < end:
             time.sleep(0.05)
 
     @contextmanager
