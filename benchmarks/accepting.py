@@ -70,7 +70,7 @@ async def _held(count: int, patience: float) -> list[Row]:
         now, _ = service.memory()
         seconds, counts = await drained(service, patience)
         after, peak = service.memory()
-    waits = counts.waiting_translation + counts.waiting_delivery
+    waits = counts.waiting
     gone = f"{waits:,} still wait" if waits else f"all done {seconds:.0f} s later"
     most = f"< {MEMORY:.0f} MiB"
     return [
@@ -87,6 +87,6 @@ async def drained(service: Running, patience: float) -> tuple[float, Counts]:
     while True:
         counts = await service.counts()
         spent = perf_counter() - start
-        if spent > patience or not (counts.waiting_translation + counts.waiting_delivery):
+        if spent > patience or not (counts.waiting):
             return max(spent, 1e-9), counts
         await asyncio.sleep(1.0)

@@ -59,7 +59,7 @@ async def _sustained(seconds: float) -> list[Row]:
         late, _ = service.memory()
     sent = one["sent"] + two["sent"]
     rate = sent / (one["seconds"] + two["seconds"] + took)
-    waited = behind.waiting_translation + behind.waiting_delivery
+    waited = behind.waiting
     grown, most, flat = f"{late / early:.2f} x", f"<= {GROWN} x", late <= early * GROWN
     return [
         _rate(f"{TARGET:.0f} /s for {seconds:.0f} s: delivered", rate, TARGET * 0.99),

@@ -34,7 +34,7 @@ def command(config: Path, link: str, seconds: float, because: str, operator: str
         while True:
             counts = await desk.store.counts()
             here = [counts[way] for way in ways if way in counts]
-            waits = sum(one.waiting_translation + one.waiting_delivery for one in here)
+            waits = sum(one.waiting for one in here)
             if not waits or monotonic() > end:
                 return waits
             await asyncio.sleep(_LOOK)

@@ -59,6 +59,11 @@ class Desk(NamedTuple):
             raise ConfigurationError("there is no such link", fix=f"one of {', '.join(names)}")
         return asking.ways(self.configuration.profiles, link, target)
 
+    def direction(self, link: str, target: str | None) -> Direction | None:
+        """The one direction of a link that is meant; None: all of the link."""
+        ways = self.ways(link, target)
+        return ways[0][1] if target else None
+
     def profile(self, link: str) -> Profile:
         """The profile of a link."""
         for profile in self.configuration.profiles:

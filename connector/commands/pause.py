@@ -29,8 +29,7 @@ def command(
     """
 
     async def paused(desk: Desk) -> None:
-        ways = desk.ways(link, target)
-        direction = ways[0][1] if target else None
+        direction = desk.direction(link, target)
         await desk.by(operator, because).pause(link, direction, intake=intake)
 
     at_desk(config, paused)

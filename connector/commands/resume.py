@@ -24,8 +24,7 @@ def command(
     """Take the pause of LINK away that was set with the same options."""
 
     async def resumed(desk: Desk) -> bool:
-        ways = desk.ways(link, target)
-        direction = ways[0][1] if target else None
+        direction = desk.direction(link, target)
         return await desk.by(operator, because).resume(link, direction, intake=intake)
 
     if not at_desk(config, resumed):

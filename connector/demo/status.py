@@ -76,7 +76,7 @@ class StoreStatus:
                 received=sum(one.received for one in links),
                 duplicates=sum(one.duplicates for one in links),
                 refused=sum(one.refused for one in links),
-                waiting=sum(one.waiting_translation + one.waiting_delivery for one in links),
+                waiting=sum(one.waiting for one in links),
                 delivered=sum(one.delivered for one in links),
                 dead=sum(one.dead for one in links),
                 sent=sum(one.sent for one in links),

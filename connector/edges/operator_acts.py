@@ -109,7 +109,7 @@ async def drain(desk: Desk, asked: Asked) -> Json:
     ways = desk.ways(asked.what.link, None)
     await asked.by(asked.what.because).pause(asked.what.link, None, intake=True)
     here = [one for way, one in (await desk.store.counts()).items() if way in ways]
-    return {"waiting": sum(one.waiting_translation + one.waiting_delivery for one in here)}
+    return {"waiting": sum(one.waiting for one in here)}
 
 
 async def decide(desk: Desk, asked: Asked) -> Json:

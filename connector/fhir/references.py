@@ -131,3 +131,11 @@ def _error(location: str) -> UnresolvedReference:
         fix="send the resource in the same bundle, or before",
         location=location,
     )
+
+
+def referred(resource: Any) -> Iterator[str]:
+    """``Type/id`` of every relative reference in a resource."""
+    for _, element in walk(resource):
+        target = parse(element["reference"])
+        if target is not None and target.form == "relative":
+            yield f"{target.type}/{target.id}"

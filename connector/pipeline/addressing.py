@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from connector.fhir import json as fjson
+from connector.fhir.references import referred
 from connector.pipeline import names, versions
-from connector.pipeline.identity import Known, by_search, pointed, referred, temporary, update
+from connector.pipeline.identity import Known, by_search, pointed, temporary, update
 from connector.pipeline.learning import Part
 from connector.pipeline.links import Link
 from connector.store import Store

@@ -33,5 +33,5 @@ class Backlog:
         if link.name in self._closed:
             raise IntakeClosed("the intake of this link is closed", fix="send it again later")
         found = self._counts.get((link.name, direction))
-        if found and found.waiting_translation + found.waiting_delivery >= link.waiting:
+        if found and found.waiting >= link.waiting:
             raise Overloaded("too many messages wait for delivery", fix="send it again later")

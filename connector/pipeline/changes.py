@@ -16,6 +16,7 @@ from connector.errors import NotTranslatable
 from connector.fhir import bundle as bundles
 from connector.fhir import json as fjson
 from connector.fhir import references
+from connector.fhir.references import referred
 from connector.mapping.messages.changes import Rule, event_for
 from connector.mapping.messages.choosing import SPEAKERS, answers, is_merged
 from connector.pipeline.names import with_references
@@ -227,14 +228,6 @@ def _clusters(matched: Sequence[Matched], before: Mapping[str, Json]) -> list[li
     for one in matched:
         clusters.setdefault(find(one[0].key), []).append(one)
     return list(clusters.values())
-
-
-def referred(resource: Json) -> Iterator[str]:
-    """``Type/id`` of every relative reference in a resource."""
-    for _, element in references.walk(resource):
-        target = references.parse(element["reference"])
-        if target is not None and target.form == "relative":
-            yield f"{target.type}/{target.id}"
 
 
 def message_event(content: Json, rules: Iterable[Rule]) -> str:

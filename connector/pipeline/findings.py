@@ -61,7 +61,7 @@ async def look(
         found += _failing(way, [one for one in lanes if not one.blocked and one.reason], now)
         if way in counts:
             found += _letters(way, counts[way])
-    waits = sum(one.waiting_translation + one.waiting_delivery for way, one in counts.items() if way in ways)
+    waits = sum(one.waiting for way, one in counts.items() if way in ways)
     return found or [Finding("nothing", f"nothing is blocked; {waits} on their way", "", False)]
 
 

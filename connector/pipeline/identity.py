@@ -13,12 +13,11 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple
 from urllib.parse import quote
 
-from connector.fhir import references
 from connector.fhir.elements import shape
 from connector.profile.model import Profile
 
@@ -160,14 +159,6 @@ def update(base: str, key: str, resource: Json, version: str) -> Json:
 
 
 _STAMPS: Final = frozenset({"versionId", "lastUpdated"})  # the server's own
-
-
-def referred(resource: Json) -> Iterator[str]:
-    """``Type/id`` of every relative reference in a resource."""
-    for _, element in references.walk(resource):
-        target = references.parse(element["reference"])
-        if target is not None and target.form == "relative":
-            yield f"{target.type}/{target.id}"
 
 
 def pointed(node: Any, where: Callable[[str], Json | None]) -> Any:

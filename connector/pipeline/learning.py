@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from connector.fhir import json as fjson
+from connector.fhir.references import referred
 from connector.pipeline import names, versions
-from connector.pipeline.identity import referred
 from connector.store import JournalEntry, OutboxItem, Store
 
 Json = dict[str, Any]

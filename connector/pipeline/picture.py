@@ -12,12 +12,13 @@ from typing import Any, Final
 
 from connector.fhir import bundle as bundles
 from connector.fhir import json as fjson
+from connector.fhir.references import referred
 from connector.hl7v2.tree import Message
 from connector.mapping.linking import other_of
 from connector.mapping.messages.registry import map_of
 from connector.mapping.units import ResourceMap
 from connector.pipeline import names
-from connector.pipeline.changes import Planned, referred
+from connector.pipeline.changes import Planned
 from connector.pipeline.links import Link
 from connector.store import JournalEntry, Store
 

@@ -20,6 +20,7 @@ import structlog
 from connector.errors import ConnectorError, MessageError, ResourceError, Retry
 from connector.fhir import json as fjson
 from connector.fhir import validate
+from connector.fhir.references import referred
 from connector.hl7v2 import charset
 from connector.hl7v2.tree import Message
 from connector.mapping.translator import Envelope
@@ -255,7 +256,7 @@ def lanes_of(link: Link, resources: Mapping[str, Json], there: Mapping[str, str]
     here = {name: key for key, name in there.items()}
     patients = {key for key in resources if key.startswith("Patient/")}
     if not patients:
-        keys = (key for one in resources.values() for key in changes.referred(one))
+        keys = (key for one in resources.values() for key in referred(one))
         patients = {key for key in keys if key.startswith("Patient/")}
     return tuple(sorted(patients | {here[key] for key in patients if key in here})) or (NOBODY,)
 

@@ -295,6 +295,11 @@ class Counts:
     stopped: int = 0  # outgoing messages that were refused and stop their lanes
 
     @property
+    def waiting(self) -> int:
+        """Received messages that are still to be translated or delivered."""
+        return self.waiting_translation + self.waiting_delivery
+
+    @property
     def reconciled(self) -> bool:
         """Whether every received message is accounted for."""
         parts = (self.waiting_translation, self.waiting_delivery, self.delivered, self.dead)
