@@ -227,7 +227,9 @@ def test_what_stops_a_lane_is_corrected_or_skipped(site: Site, service: Any, tmp
     number = stop(site)
     assert f"connector skip {number}" in queue(site, "why").stdout
     copy = tmp_path / "copy.json"
-    copy.write_text('{"resourceType": "Bundle", "type": "transaction"}')
+    patient = {"resourceType": "Patient", "id": "of-the-copy"}
+    entry = {"resource": patient, "request": {"method": "PUT", "url": "Patient/of-the-copy"}}
+    copy.write_text(json.dumps({"resourceType": "Bundle", "type": "transaction", "entry": [entry]}))
     edited = run("edit", "delivery", str(number), "--config", site.config, "--file", copy, *MIA)
     assert re.fullmatch(r"the original is kept as delivery \d+\n", edited.stdout)
     assert stop(site) == number
