@@ -53,6 +53,6 @@ EXPOSE 2575 8443
 STOPSIGNAL SIGTERM
 # over mutual TLS like everybody: with the service's own certificate, which must also serve as a client's
 HEALTHCHECK --interval=30s --timeout=10s --start-period=20s --retries=3 \
-    CMD ["python", "-c", "import http.client, sys; from connector import app, settings; from connector.edges import tls; s = settings.load('/etc/connector/connector.toml').settings; c = tls.client_context(app.tls_files(s.https_tls)); c.check_hostname = False; h = http.client.HTTPSConnection('127.0.0.1', s.https.port, context=c, timeout=5); h.request('GET', '/health/live'); sys.exit(h.getresponse().status != 200)"]
+    CMD ["python", "-c", "import http.client, sys; from connector import settings; from connector.edges import tls; from connector.wiring.listeners import tls_files; s = settings.load('/etc/connector/connector.toml').settings; c = tls.client_context(tls_files(s.https_tls)); c.check_hostname = False; h = http.client.HTTPSConnection('127.0.0.1', s.https.port, context=c, timeout=5); h.request('GET', '/health/live'); sys.exit(h.getresponse().status != 200)"]
 ENTRYPOINT ["connector"]
 CMD ["serve", "--config", "/etc/connector/connector.toml"]

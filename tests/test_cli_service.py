@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import pytest
 
-from connector import app, settings
+from connector import settings, wiring
 from connector.demo.site import Ports, Site, make_site
 from connector.pipeline.entries import instant
 from connector.pipeline.ports import Entry
@@ -250,13 +250,13 @@ def test_a_conflict_is_listed_without_content_shown_for_a_reason_and_decided(
     site: Site, service: Any
 ) -> None:
     sides = b'{"v2": {"gender": "male"}, "fhir": {"gender": "other"}}'
-    clash = Clash("demo", "Patient/1", "Patient.gender", sides, "hold", "held", app.now(), uid="c1")
+    clash = Clash("demo", "Patient/1", "Patient.gender", sides, "hold", "held", wiring.now(), uid="c1")
 
     async def keep() -> None:
-        store = app.open_store(settings.load(site.config).settings)
+        store = wiring.open_store(settings.load(site.config).settings)
         try:
             await store.clash(
-                [clash], [Entry(instant(app.now()), "conflict:kept", {}, {}, "success", "", "")]
+                [clash], [Entry(instant(wiring.now()), "conflict:kept", {}, {}, "success", "", "")]
             )
         finally:
             await store.close()
@@ -287,7 +287,7 @@ def stop(site: Site) -> int:
     """Have the head of the lane to FHIR refused; its number."""
 
     async def work() -> int:
-        store = app.open_store(settings.load(site.config).settings)
+        store = wiring.open_store(settings.load(site.config).settings)
         try:
             head = await waiting(store)
             await store.refused(head.id, "PartnerRefusedMessage", [])
@@ -302,7 +302,7 @@ def bury(site: Site) -> list[int]:
     """Make dead letters of what waits for delivery to FHIR."""
 
     async def work() -> list[int]:
-        store = app.open_store(settings.load(site.config).settings)
+        store = wiring.open_store(settings.load(site.config).settings)
         try:
             await store.dead((await waiting(store)).id, "PartnerRefusedMessage", [])
             dead: tuple[list[Listed], list[OutboxItem]] = await store.dead_letters("demo", Direction.TO_FHIR)
@@ -315,7 +315,7 @@ def bury(site: Site) -> list[int]:
 
 async def waiting(store: Store) -> OutboxItem:
     """The head of the lane, as soon as there is one."""
-    later = app.now().replace(year=2999)
+    later = wiring.now().replace(year=2999)
     for _ in range(int(_PATIENCE / 0.05)):
         if (item := await store.due("demo", Direction.TO_FHIR, later)) is not None:
             return item

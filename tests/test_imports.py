@@ -27,7 +27,7 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "demo": {"profile", "mapping", "hl7v2", "fhir", "mllp", "store", "log"},
     "audit": set(),
 }
-ABOVE: Final = {"app", "cli", "commands", "__init__", "__main__"}  # may import every room
+ABOVE: Final = {"app", "wiring", "cli", "commands", "__init__", "__main__"}  # may import every room
 AUDITED_THROUGH_A_PORT: Final = {"store", "pipeline", "edges", "profile", "mapping", "hl7v2", "fhir", "mllp"}
 PURE: Final = {"hl7v2", "fhir", "mllp", "mapping", "errors"}
 WORLD: Final = {

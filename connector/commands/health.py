@@ -26,12 +26,12 @@ def facts(settings: Settings) -> Facts:
 
 
 def _tls(chosen: Tls) -> bool | str:
-    from connector import app
     from connector.edges.tls import good_until, server_context
+    from connector.wiring.listeners import tls_files
 
     try:
-        server_context(app.tls_files(chosen))
-        ends = good_until(app.tls_files(chosen))
+        server_context(tls_files(chosen))
+        ends = good_until(tls_files(chosen))
     except ConnectorError as error:
         return str(error)
     return True if ends > dt.datetime.now(dt.UTC) else f"ended {ends:%Y-%m-%d %H:%M}Z"
@@ -50,11 +50,11 @@ def _service(settings: Settings) -> Facts:
 
 def _asked(settings: Settings) -> tuple[int, bytes]:
     """``GET /health/ready`` with our own certificate, of exactly the certificate that the service has."""
-    from connector import app
     from connector.edges.tls import client_context
+    from connector.wiring.listeners import tls_files
 
     chosen, listener = settings.https_tls, settings.https
-    context = client_context(app.tls_files(chosen))
+    context = client_context(tls_files(chosen))
     context.check_hostname = False  # it is known by the certificate itself
     host = _EVERYWHERE.get(listener.host, listener.host)
     connection = http.client.HTTPSConnection(host, listener.port, timeout=_SECONDS, context=context)

@@ -81,20 +81,20 @@ class Desk(NamedTuple):
 
     def by(self, operator: str | None, because: str) -> Operator:
         """The person who acts."""
-        from connector import app
+        from connector import wiring
         from connector.pipeline.operate import Operator
 
-        return Operator(self.store, app.now, operator or getpass.getuser(), because)
+        return Operator(self.store, wiring.now, operator or getpass.getuser(), because)
 
 
 def at_desk(config: Path, work: Callable[[Desk], Awaitable[Found]], *, read_only: bool = False) -> Found:
     """Do ``work`` beside the running service, which takes up what changed within seconds."""
-    from connector import app, settings
+    from connector import settings, wiring
 
     configuration = settings.load(config)
 
     async def worked() -> Found:
-        store = app.open_store(configuration.settings, read_only=read_only)
+        store = wiring.open_store(configuration.settings, read_only=read_only)
         try:
             return await work(Desk(store, configuration))
         finally:

@@ -34,13 +34,13 @@ def command(config: Path, as_json: bool, with_dead: bool) -> None:
     running service and shows nothing of any message's content. The exit code is 1 if the counts do not
     reconcile or the service is not ready.
     """
-    from connector import app, settings
+    from connector import settings, wiring
     from connector.commands.health import facts
 
     chosen = settings.load(config).settings
 
     async def looked() -> tuple[Mapping[tuple[str, Direction], Counts], list[str]]:
-        store = app.open_store(chosen, read_only=True)
+        store = wiring.open_store(chosen, read_only=True)
         try:
             counts = await store.counts()
             letters = (

@@ -61,10 +61,10 @@ def shown(outcome: Outcome) -> str:
 
 
 async def _taken(configuration: Configuration, name: str, operator: str, content: bytes) -> Sequence[Outcome]:
-    from connector import app
+    from connector import wiring
 
     link = _link(configuration, name)
-    store = app.open_store(configuration.settings)
+    store = wiring.open_store(configuration.settings)
     try:
         return await _through(store, link, operator, content)
     finally:
@@ -72,27 +72,27 @@ async def _taken(configuration: Configuration, name: str, operator: str, content
 
 
 def _link(configuration: Configuration, name: str) -> Link:
-    from connector import app
+    from connector.wiring.links import link_of
 
     profiles = {profile.name: profile for profile in configuration.profiles}
     if name not in profiles:
         raise ConfigurationError("there is no such link", fix=f"one of {', '.join(profiles)}")
     if "to_fhir" not in profiles[name].directions:
         raise ConfigurationError("this link takes no v2", fix="add [v2.from] to its profile")
-    return app.link_of(profiles[name], bound=False)
+    return link_of(profiles[name], bound=False)
 
 
 async def _through(store: Store, link: Link, operator: str, content: bytes) -> Sequence[Outcome]:
-    from connector import app
+    from connector import wiring
     from connector.edges.judge import Judge
     from connector.pipeline.batches import Batches
     from connector.pipeline.taking import Source, Taking
 
     judge = Judge() if link.strict else None
     try:
-        taking = Taking(store, app.now, app.fresh, judge)
+        taking = Taking(store, wiring.now, wiring.fresh, judge)
         source = Source({"role": "operator", "name": operator})
-        return (await Batches(taking, store, app.now, app.fresh).take(link, content, source)).outcomes
+        return (await Batches(taking, store, wiring.now, wiring.fresh).take(link, content, source)).outcomes
     finally:
         if judge is not None:
             await judge.close()

@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 def told(config: Path, link: str | None, target: str | None) -> list[Finding]:
     """What was found for the links and directions that are meant; at least one finding."""
-    from connector import app, settings
+    from connector import settings, wiring
     from connector.commands.health import facts
     from connector.pipeline.findings import look
 
     known = facts(settings.load(config).settings)
 
     async def looked(desk: Desk) -> list[Finding]:
-        return await look(desk.store, desk.ways(link, target), known, app.now())
+        return await look(desk.store, desk.ways(link, target), known, wiring.now())
 
     return at_desk(config, looked, read_only=True)
 

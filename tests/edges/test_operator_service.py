@@ -10,9 +10,10 @@ from typing import Any
 import httpx2
 
 from connector import settings
-from connector.app import Service, open_store
+from connector.app import Service
 from connector.demo import tls, tokens
 from connector.demo.site import Ports, Site, make_site
+from connector.wiring import open_store
 from tests.ports import free_ports
 
 from .operator_site import assert_problem

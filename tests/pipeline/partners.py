@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from connector import settings
-from connector.app import Service, open_store
+from connector.app import Service
 from connector.demo import tls
 from connector.demo.site import Site
 from connector.hl7v2.tree import Message
 from connector.mllp import frame
+from connector.wiring import open_store
 
 PATIENCE = 20.0  # seconds
 

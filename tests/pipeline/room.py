@@ -20,7 +20,6 @@ from typing import Any, Final
 from sqlalchemy import Connection
 
 from audit import AuditLog
-from connector.app import link_of
 from connector.edges.http_ports import Kind, Submission
 from connector.edges.oauth import Principal
 from connector.fhir import json as fjson
@@ -37,6 +36,7 @@ from connector.pipeline.to_fhir import ToFhir
 from connector.pipeline.translate import Translating
 from connector.profile.load import load
 from connector.store import Counts, Direction, FileKeyProvider, Store
+from connector.wiring.links import link_of
 
 SHIPPED: Final = Path(__file__).parents[2] / "profiles" / "demo" / "profile.toml"
 TO_FHIR, TO_V2 = Direction.TO_FHIR, Direction.TO_V2

@@ -12,7 +12,6 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
-from connector.app import link_of
 from connector.edges.tls import Peer
 from connector.errors import ConnectorError
 from connector.fhir import json
@@ -28,6 +27,7 @@ from connector.pipeline.to_fhir import ToFhir
 from connector.pipeline.translate import Translating
 from connector.profile import load
 from connector.store import Direction, Store
+from connector.wiring.links import link_of
 
 NOW: Final = dt.datetime(2026, 11, 23, 10, 15, tzinfo=dt.UTC)
 PROFILE: Final = Path(__file__).parents[2] / "profiles" / "demo" / "profile.toml"

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from connector.app import now
 from connector.demo.site import Site
 from connector.store import Direction, Store
+from connector.wiring import now
 from tests.demo.conftest import site, start
 from tests.pipeline.partners import Listener, commit, running, said, talking
 from tests.pipeline.room import adt

@@ -16,11 +16,12 @@ import psutil
 import pytest
 
 from connector import settings
-from connector.app import Service, open_store
+from connector.app import Service
 from connector.demo import tls, tokens
 from connector.demo.certificates import Authority
 from connector.demo.messages import Answer, frame, read_answer
 from connector.demo.site import Ports, Site, make_site
+from connector.wiring import open_store
 from tests.ports import free_ports
 from tests.store.site import rows
 

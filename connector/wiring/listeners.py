@@ -1,0 +1,134 @@
+"""The two sides that listen: MLLP and HTTPS, both over mutual TLS."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Sequence
+from typing import Final
+
+import structlog
+from fastapi import FastAPI
+
+from connector.edges import tls
+from connector.edges.acceptor import listen
+from connector.edges.http_api import Limits, create_app
+from connector.edges.http_server import App, HttpServer
+from connector.edges.mllp_server import MllpLimits, MllpServer
+from connector.edges.oauth import Issuer, TokenGuard
+from connector.edges.partners import Caller, Callers, Intake
+from connector.errors import ConfigurationError
+from connector.pipeline.entries import instant
+from connector.pipeline.ports import Entry
+from connector.pipeline.receive import V2Receiver
+from connector.profile import Profile
+from connector.profile.endpoint import FhirCaller
+from connector.settings import HttpsListener, MllpListener, Settings, Tls
+from connector.store import Store
+from connector.wiring import now
+
+_log: Final = structlog.get_logger(__name__)
+
+REFUSALS: Final = 20  # refused handshakes audited one by one in a second; of the others the number is
+
+
+def tls_files(chosen: Tls) -> tls.TlsFiles:
+    """The files of one listener, or of the connections we make."""
+    return tls.TlsFiles(chosen.certificate, chosen.key, chosen.trust, chosen.crl, chosen.minimum)
+
+
+def listening(chosen: MllpListener | HttpsListener, table: str) -> socket.socket:
+    """The listening socket of one side. Raises ``ConfigurationError``."""
+    try:
+        return listen(chosen.host, chosen.port)
+    except OSError as error:
+        raise ConfigurationError(
+            f"nothing can listen there: {os.strerror(error.errno or 0)}",
+            fix=f"see what uses it, or choose another in [{table}]",
+            location=f"{chosen.host}:{chosen.port}",
+        ) from None
+
+
+class Refused:
+    """Audits refused handshakes: one by one up to ``REFUSALS`` a second, beyond that their number."""
+
+    def __init__(self, store: Store, where: str) -> None:
+        self._store, self._where = store, where
+        self._second, self._count = 0, 0
+
+    async def __call__(self, reason: str, address: str) -> None:
+        """A peer was not let in."""
+        second = int(time.monotonic())
+        if second != self._second:
+            self._second, unsaid, self._count = second, max(0, self._count - REFUSALS), 0
+            if unsaid:
+                await self._record({"count": unsaid}, {}, "more than could be listed")
+        self._count += 1
+        if self._count <= REFUSALS:
+            _log.warning("handshake refused", address=address, code=reason)
+            await self._record({}, {"address": address}, reason)
+
+    async def _record(self, what: dict[str, object], actor: dict[str, object], reason: str) -> None:
+        target = {"listener": self._where, **what}
+        entry = Entry(instant(now()), "tls:handshake:refused", actor, target, "refused", reason, "")
+        await self._store.record([entry])
+
+
+def mllp_server(
+    chosen: Settings, profiles: Sequence[Profile], receiver: V2Receiver, store: Store
+) -> MllpServer:
+    """Where HL7 v2 comes in. Raises ``ConfigurationError``."""
+    mllp = chosen.mllp
+    frame = max((profile.limits.frame_bytes for profile in profiles), default=mllp.frame_bytes)
+    limits = MllpLimits(
+        frame_bytes=min(mllp.frame_bytes, frame),
+        connections=mllp.max_connections,
+        idle_timeout=mllp.idle_seconds,
+        frame_timeout=mllp.frame_seconds,
+        write_timeout=mllp.write_seconds,
+        handshake_timeout=mllp.handshake_seconds,
+    )
+    return MllpServer(
+        listening(mllp, "mllp"),
+        tls.server_context(tls_files(chosen.mllp_tls)),
+        receiver.receive,
+        fault=receiver.fault,
+        too_long=receiver.too_long,
+        admit=receiver.admit,
+        limits=limits,
+        on_refused=Refused(store, "mllp"),
+    )
+
+
+def fhir_app(chosen: HttpsListener, profiles: Sequence[Profile], intake: Intake) -> FastAPI:
+    """The API that takes FHIR. Raises ``ConfigurationError``."""
+    callers = [_caller(profile.fhir.caller) for profile in profiles if profile.fhir.caller is not None]
+    limits = Limits(chosen.body_bytes, chosen.body_seconds, chosen.in_hand)
+    return create_app(intake, Callers(callers), base=chosen.base or chosen.url, limits=limits)
+
+
+def _caller(caller: FhirCaller) -> Caller:
+    issuer = Issuer(
+        issuer=caller.issuer,
+        audience=caller.audience,
+        jwks=caller.jwks,
+        clients=frozenset(caller.clients),
+        algorithms=caller.algorithms,
+        bound=caller.certificate_bound,
+    )
+    return Caller(TokenGuard(issuer), caller)
+
+
+def https_server(chosen: Settings, app: App, store: Store) -> HttpServer:
+    """Where an application is served. Raises ``ConfigurationError``."""
+    https = chosen.https
+    return HttpServer(
+        app,
+        listening(https, "https"),
+        tls.server_context(tls_files(chosen.https_tls)),
+        on_refused=Refused(store, "https"),
+        limit=https.max_connections,
+        keep_alive=https.idle_seconds,
+        handshake_timeout=https.handshake_seconds,
+    )
