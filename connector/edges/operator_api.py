@@ -72,6 +72,7 @@ CONTENT: Final[OperatorScope] = "operator:content"
 ACT: Final[OperatorScope] = "operator:act"
 EDIT: Final[OperatorScope] = "operator:edit"
 
+# What people write, as the reason of a look, goes in a body: addresses end up in the logs of others.
 ROUTES: Final = (
     Route("GET", "/lanes", READ, asks.Lanes, operator_looks.lanes),
     Route("GET", "/findings", READ, asks.Ways, operator_looks.why),
@@ -79,13 +80,13 @@ ROUTES: Final = (
     Route("GET", "/pauses", READ, asks.Nothing, operator_looks.pauses),
     Route("GET", "/messages", READ, asks.Messages, operator_looks.messages),
     Route("GET", "/messages/{number}", READ, asks.Nothing, operator_looks.message),
-    Route("GET", "/messages/{number}/content", CONTENT, asks.Reason, operator_looks.message_content),
+    Route("POST", "/messages/{number}/content", CONTENT, asks.Reason, operator_looks.message_content),
     Route("GET", "/deliveries", READ, asks.Deliveries, operator_looks.deliveries),
     Route("GET", "/deliveries/{number}", READ, asks.Nothing, operator_looks.delivery),
-    Route("GET", "/deliveries/{number}/content", CONTENT, asks.Reason, operator_looks.delivery_content),
+    Route("POST", "/deliveries/{number}/content", CONTENT, asks.Reason, operator_looks.delivery_content),
     Route("GET", "/conflicts", READ, asks.Conflicts, operator_looks.conflicts),
     Route("GET", "/conflicts/{number}", READ, asks.Nothing, operator_looks.conflict),
-    Route("GET", "/conflicts/{number}/content", CONTENT, asks.Reason, operator_looks.conflict_content),
+    Route("POST", "/conflicts/{number}/content", CONTENT, asks.Reason, operator_looks.conflict_content),
     Route("POST", "/replay", ACT, asks.Replay, operator_acts.replay),
     Route("POST", "/edit", EDIT, asks.Edit, operator_acts.edit, large=True),
     Route("POST", "/skip", ACT, asks.Skip, operator_acts.skip),

@@ -147,7 +147,7 @@ async def test_what_a_message_says_is_shown_for_a_reason_that_is_audited(
     site: OperatorSite, kind: str
 ) -> None:
     one = await (site.dead() if kind == "messages" else site.refused())
-    answer = await site.get(f"/{kind}/{one.id}/content", because="the partner asks")
+    answer = await site.post(f"/{kind}/{one.id}/content", {"because": "the partner asks"})
     said = answer.json()
     content = base64.b64decode(said["content"])
     assert SECRET.encode() in content
@@ -164,8 +164,8 @@ async def test_what_a_message_says_is_shown_for_a_reason_that_is_audited(
 @pytest.mark.parametrize("because", [None, "", "  ", "x" * 201, "a\nb"])
 async def test_without_a_good_reason_nothing_is_shown(site: OperatorSite, because: str | None) -> None:
     one = await site.dead()
-    query = {} if because is None else {"because": because}
-    answer = await site.get(f"/messages/{one.id}/content", **query)
+    body = {} if because is None else {"because": because}
+    answer = await site.post(f"/messages/{one.id}/content", body)
     assert "because" in assert_problem(answer, 422, "OperatorError")["fix"]
     assert site.audited("operator:content:viewed") == []
 
@@ -180,7 +180,7 @@ async def test_nothing_is_shown_that_could_not_be_audited(
 
     one = await site.dead()
     monkeypatch.setattr(site.store, "record", refuse)
-    answer = await site.get(f"/messages/{one.id}/content", because="the partner asks")
+    answer = await site.post(f"/messages/{one.id}/content", {"because": "the partner asks"})
     assert_problem(answer, 503, "AuditRefused")
 
 
@@ -195,7 +195,7 @@ async def test_a_conflict_is_listed_by_its_element_and_shown_for_a_reason(site: 
     )
     assert SECRET not in answer.text
     assert (await site.get(f"/conflicts/{number}")).json() == listed
-    shown = (await site.get(f"/conflicts/{number}/content", because="to decide")).json()
+    shown = (await site.post(f"/conflicts/{number}/content", {"because": "to decide"})).json()
     assert (shown["sides"], shown["resource"]) == (SIDES, f"Patient/{SECRET}")
     assert [one["tag"] for one in site.audited()] == ["operator:content:viewed"]
 
@@ -239,11 +239,20 @@ async def test_what_is_not_taken_is_refused_at_its_place(site: OperatorSite, pat
         f"/messages/{'9' * 5000}",
         "/messages/%D9%A1",
         "/lanes?link=Everywoman",
-        "/messages/4711/content?because=x",
     ],
 )
 async def test_what_is_not_there_is_told(site: OperatorSite, path: str) -> None:
     assert_problem(await site.get(path), 404, "NothingThere")
+
+
+async def test_a_reason_in_an_address_is_refused(site: OperatorSite) -> None:
+    one = await site.dead()
+    answer = await site.post(f"/messages/{one.id}/content?because=x", {"because": "x"})
+    assert_problem(answer, 422, "OperatorError")
+
+
+async def test_the_content_of_what_is_not_there_is_not_shown(site: OperatorSite) -> None:
+    assert_problem(await site.post("/messages/4711/content", {"because": "x"}), 404, "NothingThere")
 
 
 async def test_a_fault_of_ours_is_an_answer_without_its_text(

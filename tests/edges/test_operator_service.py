@@ -72,7 +72,7 @@ async def test_operators_see_and_act_and_everybody_else_does_not(tmp_path: Path)
             assert (await asking.post("/operator/pause", json=body)).status_code == 200
             found = (await asking.get("/operator/findings")).json()["findings"]
             assert [(one["kind"], one["link"]) for one in found] == [("paused", "demo")]
-            shown = await asking.get("/operator/messages/1/content?because=x")
+            shown = await asking.post("/operator/messages/1/content", json={"because": "x"})
             assert_problem(shown, 403, "Forbidden")  # the settings do not give it to the client
             answer = await asking.get("/operator/lanes")
             assert answer.headers["cache-control"] == "no-store"
