@@ -74,6 +74,10 @@ class Tag(StrEnum):
     KEYS_LOADED = "keys:loaded"
     KEYS_ROTATED = "keys:rotated"
     STORE_PRUNED = "store:pruned"  # what was done before object.before is forgotten
+    STORE_BACKUP_INTENDED = "store:backup:intended"  # about to be written
+    STORE_BACKUP_MADE = "store:backup:made"  # written and read back; object.sha256 is of the database in it
+    STORE_BACKUP_TRIED = "store:backup:tried"  # restored beside the store, looked through, thrown away
+    STORE_BACKUP_RESTORED = "store:backup:restored"  # this store comes from a backup
     STORE_REFUSED = "store:refused"  # the disk or the database did not take something
     AUDIT_VERIFIED = "audit:verified"
 

@@ -31,6 +31,8 @@ COMMANDS: Final = {
     "pause": "Let nothing go out of a link, or nothing come in.",
     "resume": "Take a pause away.",
     "drain": "Close the intake of a link and wait until its queue is empty.",
+    "backup": "Write an encrypted copy of the store, while the service runs.",
+    "restore": "Restore the store from a backup, or try whether it would work.",
     "profile": "Check partner profiles; print their JSON Schema.",
 }
 
