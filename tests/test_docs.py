@@ -195,7 +195,7 @@ def test_every_error_has_a_meaning_and_a_row_of_its_own_or_its_parents() -> None
 def _kinds(kind: type[ConnectorError]) -> Iterator[type[ConnectorError]]:
     yield kind
     for inner in kind.__subclasses__():
-        if inner.__module__ == "connector.errors":
+        if inner.__module__ in ("connector.errors", "connector.message_errors"):
             yield from _kinds(inner)
 
 
