@@ -57,6 +57,8 @@ class Tag(StrEnum):
     TLS_PEER_REFUSED = "tls:peer:refused"  # a good certificate that may not speak here
     ACCESS_TOKEN_REFUSED = "access:token:refused"  # noqa: S105 - a tag, not a password
     ACCESS_SCOPE_REFUSED = "access:scope:refused"
+    OAUTH_TOKEN_ISSUED = "oauth:token:issued"  # noqa: S105 - by our own token endpoint
+    OAUTH_TOKEN_REFUSED = "oauth:token:refused"  # noqa: S105
     # people
     OPERATOR_MESSAGE_REPLAYED = "operator:message:replayed"
     OPERATOR_MESSAGE_EDITED = "operator:message:edited"  # a corrected copy stands in its place

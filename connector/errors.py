@@ -50,6 +50,45 @@ class UntrustedPeer(AccessError):
     """The TLS peer is not who the profile asks for."""
 
 
+class TokenRefused(AccessError):
+    """Our token endpoint gives out no access token (RFC 6749, 5.2)."""
+
+
+class InvalidTokenRequest(TokenRefused):
+    """The token request has not the form that RFC 6749 asks for."""
+
+
+class ClientNotAuthenticated(TokenRefused):
+    """Who asks for a token has not proved to be a client that is registered."""
+
+
+class AssertionReplayed(ClientNotAuthenticated):
+    """The client's assertion came before: each counts once."""
+
+
+class GrantNotOffered(TokenRefused):
+    """The token endpoint offers client credentials and no other grant."""
+
+
+class ScopeNotGranted(TokenRefused):
+    """The client asks for a scope that it may not have, or for none."""
+
+
+class AudienceNotGranted(TokenRefused):
+    """The client asks for a token for a server that it may not use (RFC 8707)."""
+
+
+class TooManyTokens(TokenRefused):
+    """A client or an address asks for more tokens than the limits allow.
+
+    ``after``: seconds until the next request may succeed.
+    """
+
+    def __init__(self, what: str, *, fix: str = "", location: str = "", after: float | None = None) -> None:
+        super().__init__(what, fix=fix, location=location)
+        self.after = after
+
+
 # --- people --------------------------------------------------------------------------------------------
 
 
@@ -204,6 +243,8 @@ ANSWERS |= {
     Unauthenticated: Answer("AR", "207", "login", 401, _HOLD),
     Forbidden: Answer("AR", "207", "forbidden", 403, _HOLD),
     UntrustedPeer: Answer("AR", "207", "security", 403, _HOLD),
+    TokenRefused: Answer("AR", "207", "security", 400, _HOLD),
+    TooManyTokens: Answer("AR", "207", "throttled", 429, _LATER),
     OperatorError: Answer("AE", "207", "invalid", 422, _HOLD),
     NothingThere: Answer("AE", "207", "not-found", 404, _HOLD),
     MovedOn: Answer("AE", "207", "conflict", 409, _HOLD),

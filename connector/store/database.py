@@ -21,7 +21,7 @@ from connector.errors import (
 from connector.store.keys import KeyProvider
 from connector.store.records import AuditPort
 
-HEAD: Final = "0003"  # the newest migration; where a store already has it, Alembic is not even imported
+HEAD: Final = "0004"  # the newest migration; where a store already has it, Alembic is not even imported
 BUSY_SECONDS: Final = 5.0
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 _PRAGMAS: Final = (

@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from connector.errors import ConfigurationError, StoreUnavailable
 from connector.store import database
+from connector.store.authorizing import Authorizing
 from connector.store.commits import GroupCommit
 from connector.store.keys import KeyProvider
 from connector.store.operating import Operating
@@ -28,7 +29,7 @@ from connector.store.taking import Taking
 _SCHEME: Final = "sqlite:///"
 
 
-class Store(Taking, Sending, Operating):
+class Store(Taking, Sending, Operating, Authorizing):
     """One SQLite database; made by ``open``."""
 
     @classmethod

@@ -233,6 +233,17 @@ class Tally(Row, table=True):
     value: int = _number("value")
 
 
+class SpentAssertion(Row, table=True):
+    """Client assertions that our token endpoint took: none counts a second time while it could be valid."""
+
+    __tablename__ = "spent_assertion"
+    __table_args__ = (Index("spent_assertion_over", "ends_at"), {"sqlite_with_rowid": False})
+    assertion: bytes = Field(
+        sa_column=Column("assertion", LargeBinary, primary_key=True)
+    )  # blind index: client, jti
+    ends_at: int = _number("ends_at")
+
+
 class StoreKey(Row, table=True):
     """Which key-encryption key the store was made with, so that another one is refused at opening."""
 
