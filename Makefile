@@ -1,6 +1,7 @@
 # make run    sets everything up and runs the demo: two systems, one connector, a day at the hospital
 # make test   sets everything up and passes the tests
 .DEFAULT_GOAL := help
+RUNS ?= 1000000
 WORKERS ?= $(shell nproc 2>/dev/null | awk '{print ($$1 > 4) ? 4 : $$1}')
 
 .PHONY: help ready run test fuzz faults check bench lock clean
@@ -17,8 +18,9 @@ run: ready       ## the demo (stays up on a terminal until Ctrl-C)
 test: ready      ## the tests
 	@.venv/bin/python -m pytest -n $(WORKERS) --dist loadfile
 
-fuzz: ready      ## the laws on new examples, which make test never sees
+fuzz: ready      ## the laws on new examples, then RUNS inputs (a million) for each fuzzer, with counts
 	@.venv/bin/python -m pytest -n $(WORKERS) -m hypothesis --hypothesis-profile search
+	@.venv/bin/python -m tests.fuzz --runs $(RUNS)
 
 faults: ready    ## the long run of the faults: kills, failing system calls, failing partners (needs strace)
 	@FAULTS=full .venv/bin/python -m pytest -n $(WORKERS) -rP tests/faults

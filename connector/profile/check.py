@@ -36,6 +36,17 @@ def check(
         document = Document.open(Path(path), ProfileError)
     except ProfileError as error:
         return [error]
+    return judged(document, rows=rows, tables=tables, messages=messages)
+
+
+def judged(
+    document: Document[ProfileError],
+    *,
+    rows: Collection[str] | None = None,
+    tables: Collection[str] | None = None,
+    messages: Collection[str] | None = None,
+) -> list[ProfileError]:
+    """Every fault of a profile that could be read, in the order of its lines."""
     found = document.read(Profile)
     if isinstance(found, list):
         return found
