@@ -56,13 +56,15 @@ def run(say: Say, *, quick: bool = False) -> list[Row]:
 
 async def _measured(say: Say, count: int, seconds: float) -> list[Row]:
     say("million: the empty store")
-    empty, _, _, _ = await _accepted(say, 0, seconds)
+    before, _, _, _ = await _accepted(say, 0, seconds)
     say(f"million: {count:,} messages wait")
     rate, took, memory, peak = await _accepted(say, count, seconds)
-    ratio, target = rate / empty, f">= {SLOWER} x"
+    say("million: the empty store once more, since machines change their minds")
+    after, _, _, _ = await _accepted(say, 0, seconds)
+    ratio, target = rate / ((before + after) / 2), f">= {SLOWER} x"
     many = f"{count:,} wait"
     return [
-        Row(_PART, "accepted, empty store", f"{empty:,.0f} /s"),
+        Row(_PART, "accepted, empty store, before and after", f"{before:,.0f}, {after:,.0f} /s"),
         Row(_PART, f"accepted, {many}", f"{rate:,.0f} /s", f"{ratio:.2f} x", target, ratio >= SLOWER),
         Row(_PART, f"start, {many}", f"{took:.1f} s", "", f"< {STARTED:.0f} s", took < STARTED),
         Row(
