@@ -43,6 +43,7 @@ from connector.settings import Configuration
 from connector.store import Direction, Store
 from connector.store.alone import alone
 from connector.wiring import fresh, now, open_store
+from connector.wiring.confined import confine
 from connector.wiring.links import link_of, pauses_of, rules_of
 from connector.wiring.listeners import fhir_app, https_server, mllp_server, tls_files
 
@@ -186,6 +187,7 @@ async def serve(config: Path) -> int:
     """Run the service until SIGTERM or SIGINT; the exit code. Raises ``ConnectorError`` if it cannot."""
     configuration = settings.load(config)
     log.setup(configuration.settings.log.level)
+    confine()
     with alone(configuration.settings.store):
         store = open_store(configuration.settings)
         try:

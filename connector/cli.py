@@ -33,6 +33,7 @@ COMMANDS: Final = {
     "drain": "Close the intake of a link and wait until its queue is empty.",
     "backup": "Write an encrypted copy of the store, while the service runs.",
     "restore": "Restore the store from a backup, or try whether it would work.",
+    "store": "See that nothing readable is left on the disk.",
     "profile": "Check partner profiles; print their JSON Schema.",
 }
 

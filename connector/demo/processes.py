@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import socket
 import subprocess
@@ -45,11 +46,16 @@ def choose_ports(mllp: int = USUAL.mllp, https: int = USUAL.https) -> Ports:
     return usual
 
 
+def free_ports() -> Ports:
+    """Four ports that nobody uses."""
+    return Ports(*(_free_port() for _ in range(4)))
+
+
 class Processes:
     """Child processes of one site, as a context manager; their output goes to ``log/<name>.log``."""
 
-    def __init__(self, site: Site) -> None:
-        self._site = site
+    def __init__(self, site: Site, **environment: str) -> None:
+        self._site, self._environment = site, {**os.environ, **environment}
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> Processes:
@@ -85,7 +91,12 @@ class Processes:
                 stderr=log,
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
+                env=self._environment,
             )
+        return self._running[name]
+
+    def running(self, name: str) -> subprocess.Popen[bytes]:
+        """The process of a name that was started."""
         return self._running[name]
 
     def check(self) -> None:
