@@ -43,6 +43,7 @@ from connector.settings import Configuration
 from connector.store import Direction, Store
 from connector.store.alone import alone
 from connector.wiring import fresh, now, open_store
+from connector.wiring.access import Access
 from connector.wiring.confined import confine
 from connector.wiring.links import link_of, pauses_of, rules_of
 from connector.wiring.listeners import fhir_app, https_server, mllp_server, tls_files
@@ -134,7 +135,10 @@ class Service:
 
     def _app(self) -> FastAPI:
         chosen = self._settings.https
-        app = fhir_app(chosen, self._profiles, Intake(self._fhir, self._supervisor))
+        files = tls_files(self._settings.tls)
+        access = Access(self._profiles, lambda: tls.client_context(files))
+        self._closing.append(access.close)
+        app = fhir_app(chosen, access.callers, Intake(self._fhir, self._supervisor))
         if (operators := self._settings.operators) is not None:
             parts, limits = self._supervisor, OperatorLimits(chosen.body_bytes, chosen.body_seconds)
             desk = Desk(self._store, self._profiles, now, parts.ready, parts.conditions)

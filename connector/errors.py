@@ -42,6 +42,10 @@ class Unauthenticated(AccessError):
     """No valid access token."""
 
 
+class TokenMisplaced(Unauthenticated):
+    """More than one ``Authorization`` header, or a bearer token in a form that RFC 6750 does not know."""
+
+
 class Forbidden(AccessError):
     """A valid token without the scope, or a certificate that may not speak for this partner."""
 
@@ -125,6 +129,10 @@ class KeyUnavailable(UnableToWork):
 
 class Tampered(UnableToWork):
     """A ciphertext does not belong where it lies, or was changed."""
+
+
+class IssuerUnavailable(UnableToWork):
+    """The authorization server does not tell its keys or what a token is worth, so none can be checked."""
 
 
 class ShuttingDown(UnableToWork):
@@ -241,6 +249,7 @@ ANSWERS |= {
     NotTranslatable: Answer("AR", "200", "not-supported", 422, _NEVER),
     AccessError: Answer("AR", "207", "security", 403, _HOLD),
     Unauthenticated: Answer("AR", "207", "login", 401, _HOLD),
+    TokenMisplaced: Answer("AR", "207", "login", 400, _HOLD),
     Forbidden: Answer("AR", "207", "forbidden", 403, _HOLD),
     UntrustedPeer: Answer("AR", "207", "security", 403, _HOLD),
     TokenRefused: Answer("AR", "207", "security", 400, _HOLD),
@@ -253,6 +262,7 @@ ANSWERS |= {
     AuditRefused: Answer("AE", "207", "no-store", 503, _LATER),
     KeyUnavailable: Answer("AE", "207", "exception", 503, _HOLD),
     Tampered: Answer("AE", "207", "exception", 500, _HOLD),
+    IssuerUnavailable: Answer("AE", "207", "transient", 503, _LATER),
     ShuttingDown: Answer("AE", "207", "transient", 503, _LATER),
     IntakeClosed: Answer("AE", "207", "transient", 503, _LATER),
     Overloaded: Answer("AE", "207", "throttled", 503, _LATER),

@@ -87,22 +87,26 @@ class Api:
         )
 
     async def _one(self, request: Request, verb: str, target: tuple[str, str]) -> Response:
-        who = self._who(request)
+        who = await self._who(request)
         http_intake.offered(target[0])
         http_intake.may(who[0], target[0], verb)
         _unconditional(request)
         version = http_intake.tag(request.headers.get("if-match", ""))
         return await self._taken(
-            request, lambda body, who: http_intake.single(body, self.judge, verb, target, version, who)
+            request, who, lambda body, who: http_intake.single(body, self.judge, verb, target, version, who)
         )
 
     async def _bundle(self, request: Request, kinds: tuple[Kind, ...]) -> Response:
-        http_intake.may_something(self._who(request)[0])
+        who = await self._who(request)
+        http_intake.may_something(who[0])
         _unconditional(request)
-        return await self._taken(request, lambda body, who: http_intake.whole(body, self.judge, kinds, who))
+        return await self._taken(
+            request, who, lambda body, who: http_intake.whole(body, self.judge, kinds, who)
+        )
 
-    async def _taken(self, request: Request, understand: Callable[[bytes, Who], Submission]) -> Response:
-        who = self._who(request)
+    async def _taken(
+        self, request: Request, who: Who, understand: Callable[[bytes, Who], Submission]
+    ) -> Response:
         http_body.check_content(request)
         if self.in_hand >= self.limits.in_hand:
             raise Overloaded("too many requests are in hand", fix="send fewer at the same time")
@@ -114,10 +118,10 @@ class Api:
         finally:
             self.in_hand -= 1
 
-    def _who(self, request: Request) -> Who:
+    async def _who(self, request: Request) -> Who:
         """Who asks; kept for the audit of a refusal that comes later."""
         peer = _peer(request)
-        principal = self.guard.check(request.headers.getlist("authorization"), peer.fingerprint)
+        principal = await self.guard.check(request.headers.getlist("authorization"), peer.fingerprint)
         request.scope["principal"] = principal
         return principal, peer
 

@@ -72,6 +72,9 @@ class Intake(Protocol):
 
 
 class Guard(Protocol):
-    """Says who asks (``oauth.TokenGuard``). Raises ``Unauthenticated`` or ``Forbidden``."""
+    """Says who asks (``oauth.TokenGuard``).
 
-    def check(self, authorization: Sequence[str], fingerprint: str) -> Principal: ...
+    Raises ``Unauthenticated``, ``Forbidden`` or ``IssuerUnavailable``.
+    """
+
+    async def check(self, authorization: Sequence[str], fingerprint: str) -> Principal: ...

@@ -8,28 +8,30 @@ along, keys without an id, claims that are missing. A token that says which cert
 from __future__ import annotations
 
 import base64
-import hmac
+import hashlib
 import re
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
-from pathlib import Path
 from typing import Any, Final
 
 from joserfc import jws
 from joserfc.errors import JoseError
 
-from connector.edges import scopes
-from connector.edges.jwks import ALGORITHMS, VerifyingKeys
-from connector.errors import ConfigurationError, InvalidJson, Unauthenticated
+from connector.edges import oauth_claims, scopes
+from connector.edges.issuer_keys import KeySource
+from connector.edges.oauth_claims import WHERE, Issuer, invalid, thumbprint_of
+from connector.errors import ConfigurationError, InvalidJson, TokenMisplaced, Unauthenticated
 from connector.fhir import json
 
+__all__ = ["Issuer", "Principal", "TokenGuard", "bearer", "thumbprint_of", "unverified"]
+
 MAX_TOKEN: Final = 8192  # characters
+REMEMBERED: Final = 1024  # tokens whose signature was found good
 _HEADER: Final = frozenset({"alg", "typ", "kid", "x5t", "x5t#S256"})  # hints; none of them brings a key
 _BEARER: Final = re.compile(r"bearer ([A-Za-z0-9\-._~+/]+=*)\Z", re.IGNORECASE)
 _JWT: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\Z")
-_WHERE: Final = "http.authorization"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,180 +48,124 @@ class Principal:
     others: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Issuer:
-    """The authorization server whose tokens are accepted, and how strictly.
-
-    ``audience`` is this server as the issuer names it; ``jwks`` the file with the issuer's public keys;
-    ``clients`` the client ids that may come (empty: every client of the issuer).
-    """
-
-    issuer: str
-    audience: str
-    jwks: Path
-    clients: frozenset[str] = frozenset()
-    algorithms: tuple[str, ...] = ALGORITHMS
-    token_types: tuple[str, ...] = ("at+jwt", "application/at+jwt")
-    bound: bool = False  # cnf x5t#S256 is required, not only honoured
-    leeway: int = 30  # seconds the clocks may differ
-    max_lifetime: int = 3600  # seconds between iat and exp
-
-
 @dataclass(slots=True)
 class TokenGuard:
-    """Checks bearer tokens of one issuer. ``clock`` gives seconds since the epoch."""
+    """Checks bearer tokens of one issuer, whose keys are in ``keys``; ``clock``: seconds since the epoch."""
 
     issuer: Issuer
+    keys: KeySource
     clock: Callable[[], float] = time.time
-    _keys: VerifyingKeys = field(init=False, repr=False)
+    _verified: _Verified = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         if not (self.issuer.issuer and self.issuer.audience):
             raise ConfigurationError(
                 "no issuer or no audience", fix="name both: tokens cannot be checked without"
             )
-        self.reload()
+        self._verified = _Verified()
 
-    def reload(self) -> None:
-        """Read the issuer's keys again. Raises ``ConfigurationError`` and keeps the old ones on a fault."""
-        self._keys = VerifyingKeys.read(self.issuer.jwks, self.issuer.algorithms)
-
-    def check(self, authorization: Sequence[str], fingerprint: str) -> Principal:
+    async def check(self, authorization: Sequence[str], fingerprint: str) -> Principal:
         """Who asks, by the values of the Authorization headers and the peer's certificate.
 
         Raises ``Unauthenticated`` for anything but one valid token of this issuer for this server and
-        this certificate, ``Forbidden`` when its scopes cannot be honoured. No text holds a value.
+        this certificate, ``Forbidden`` when its scopes cannot be honoured, ``IssuerUnavailable`` when
+        nobody can say what it is worth. No text holds a value.
         """
-        token = _bearer(authorization)
-        claims = self._verified(token, _header(token))
-        self._for_us(claims)
-        self._in_time(claims)
-        self._of_this_certificate(claims, fingerprint)
-        client, said = self._client(claims), _text(claims, "scope", "")
-        granted, others = scopes.parse(said), scopes.others(said)
-        return Principal(client, granted, fingerprint, _text(claims, "sub"), others)
+        claims = await self._claims(bearer(authorization))
+        if not oauth_claims.text(claims, "jti") or not oauth_claims.text(claims, "sub"):
+            raise invalid("has an empty jti or sub", "ask the issuer for RFC 9068 tokens")
+        return principal(claims, self.issuer, self.clock(), fingerprint)
 
-    def _verified(self, token: str, header: dict[str, Any]) -> dict[str, Any]:
+    async def _claims(self, token: str) -> dict[str, Any]:
+        header = _part(token, 0)
         if header.keys() - _HEADER:
-            raise _invalid("has header parameters that are not accepted", "sign with alg, typ and kid only")
-        if str(header.get("typ", "")).lower() not in self.issuer.token_types:
-            raise _invalid("is not marked as an access token", "ask the issuer for typ at+jwt (RFC 9068)")
+            raise invalid("has header parameters that are not accepted", "sign with alg, typ and kid only")
+        if str(header.get("typ", "")).lower().removeprefix("application/") not in self.issuer.token_types:
+            raise invalid("is not marked as an access token", "ask the issuer for typ at+jwt (RFC 9068)")
         algorithm = header.get("alg")
         if not isinstance(algorithm, str) or algorithm not in self.issuer.algorithms:
-            raise _invalid(
+            raise invalid(
                 "is not signed with an accepted algorithm", f"use {', '.join(self.issuer.algorithms)}"
             )
-        key = self._keys.find(header.get("kid"), algorithm)
+        key = await self.keys.find(header.get("kid"), algorithm)
         if key is None:
-            raise _invalid("is not signed with a key of the issuer", "name a kid of the issuer's key set")
-        payload = _payload(token, key, algorithm)
-        if payload is None:
-            raise _invalid("has a signature that does not fit", "ask the issuer for a new token")
-        return _object(payload, "claims")
-
-    def _for_us(self, claims: dict[str, Any]) -> None:
-        if _text(claims, "iss") != self.issuer.issuer:
-            raise _invalid("comes from another issuer", "ask the configured authorization server")
-        audience = claims.get("aud")
-        listed = [audience] if isinstance(audience, str) else audience
-        if not isinstance(listed, list) or self.issuer.audience not in listed:
-            raise _invalid("is meant for another server", "ask for a token with this server as audience")
-        if not _text(claims, "jti") or not _text(claims, "sub"):
-            raise _invalid("has an empty jti or sub", "ask the issuer for RFC 9068 tokens")
-
-    def _in_time(self, claims: dict[str, Any]) -> None:
-        now, leeway = self.clock(), self.issuer.leeway
-        issued, expires = _moment(claims, "iat"), _moment(claims, "exp")
-        starts = _moment(claims, "nbf") if "nbf" in claims else issued
-        if expires <= now - leeway:
-            raise _invalid("has expired", "ask for a new one")
-        if max(issued, starts) > now + leeway:
-            raise _invalid("is not valid yet", "compare the clocks of issuer and server")
-        if not 0 < expires - issued <= self.issuer.max_lifetime:
-            raise _invalid("lives too long", f"ask for tokens of at most {self.issuer.max_lifetime} seconds")
-
-    def _of_this_certificate(self, claims: dict[str, Any], fingerprint: str) -> None:
-        if "cnf" not in claims and not self.issuer.bound:
-            return
-        confirmed = claims.get("cnf")
-        thumbprint = confirmed.get("x5t#S256") if isinstance(confirmed, dict) else None
-        ours = thumbprint_of(fingerprint)
-        if not isinstance(thumbprint, str) or not ours or not _same(thumbprint, ours):
-            fix = "use the client certificate that the token was issued for"
-            raise _invalid("is not bound to the certificate of this connection", fix)
-
-    def _client(self, claims: dict[str, Any]) -> str:
-        client = _text(claims, "client_id")
-        if not client or (self.issuer.clients and client not in self.issuer.clients):
-            raise _invalid(
-                "is of a client that is not known here", "have the client id entered in the profile"
-            )
-        return client
+            raise invalid("is not signed with a key of the issuer", "name a kid of the issuer's key set")
+        if not self._verified.by(token, key, algorithm):
+            raise invalid("has a signature that does not fit", "ask the issuer for a new token")
+        return _part(token, 1)
 
 
-def thumbprint_of(fingerprint: str) -> str:
-    """``x5t#S256`` (base64url of the digest, RFC 8705, 3.1) of a "sha256:<hex>"; "" when it is none."""
-    found = re.fullmatch(r"sha256:([0-9a-f]{64})", fingerprint)
-    return base64.urlsafe_b64encode(bytes.fromhex(found[1])).rstrip(b"=").decode() if found else ""
+def principal(claims: dict[str, Any], issuer: Issuer, now: float, fingerprint: str) -> Principal:
+    """Who asks by these claims. Raises ``Unauthenticated``, ``Forbidden``."""
+    client = oauth_claims.check(claims, issuer, now, fingerprint)
+    said = oauth_claims.text(claims, "scope", "")
+    subject = oauth_claims.text(claims, "sub", client)
+    return Principal(client, scopes.parse(said), fingerprint, subject, scopes.others(said))
 
 
-def _bearer(authorization: Sequence[str]) -> str:
+class _Verified:
+    """Signatures that were found good, by the digest of the whole token and the key that they fit.
+
+    A client shows one token many times, and a signature on P-384 costs half a millisecond. Nothing but the
+    signature is remembered: the key must still be the issuer's, and the claims are judged each time.
+    """
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[bytes, Any] = OrderedDict()
+
+    def by(self, token: str, key: Any, algorithm: str) -> bool:
+        """Whether the token is signed with this key."""
+        digest = hashlib.sha256(f"{algorithm} {token}".encode("ascii")).digest()
+        if self._known.get(digest) is key:
+            return True
+        if not _signed(token, key, algorithm):
+            return False
+        self._known[digest] = key
+        if len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
+        return True
+
+
+def _signed(token: str, key: Any, algorithm: str) -> bool:
+    try:
+        jws.deserialize_compact(token, key, algorithms=[algorithm])
+    except (JoseError, ValueError, TypeError):
+        return False
+    return True
+
+
+def bearer(authorization: Sequence[str]) -> str:
+    """The token in the values of the Authorization headers. Raises ``Unauthenticated``."""
     if not authorization:
         fix = "send an access token: Authorization: Bearer <token>"
-        raise Unauthenticated("no access token", fix=fix, location=_WHERE)
+        raise Unauthenticated("no access token", fix=fix, location=WHERE)
+    fix = "send one header, Authorization: Bearer <token>"
+    if len(authorization) > 1:
+        raise TokenMisplaced("there is more than one Authorization header", fix=fix, location=WHERE)
+    if authorization[0].partition(" ")[0].lower() != "bearer":
+        raise Unauthenticated("the Authorization header is of another scheme", fix=fix, location=WHERE)
     found = _BEARER.match(authorization[0])
-    if len(authorization) > 1 or found is None:
-        raise Unauthenticated("the Authorization header is not one bearer token", location=_WHERE)
+    if found is None:
+        raise TokenMisplaced("the Authorization header is not one bearer token", fix=fix, location=WHERE)
     if len(found[1]) > MAX_TOKEN:
-        raise _invalid(f"is longer than {MAX_TOKEN} characters", "ask for fewer claims")
+        raise invalid(f"is longer than {MAX_TOKEN} characters", "ask for fewer claims")
     return found[1]
 
 
-def _header(token: str) -> dict[str, Any]:
+def unverified(token: str) -> dict[str, Any] | None:
+    """What a JWT claims, to find who can judge it; None for what is no JWT. Nobody has vouched for it."""
+    return _part(token, 1) if _JWT.match(token) else None
+
+
+def _part(token: str, number: int) -> dict[str, Any]:
     if not _JWT.match(token):
-        raise _invalid("is not a signed JWT", "ask the issuer for JWT access tokens (RFC 9068)")
-    head = token.partition(".")[0]
+        raise invalid("is not a signed JWT", "ask the issuer for JWT access tokens (RFC 9068)")
+    part = token.split(".")[number]
     try:
-        content = base64.urlsafe_b64decode(head + "=" * (-len(head) % 4))
-    except ValueError:
-        content = b""
-    return _object(content, "header")
-
-
-def _object(content: bytes, part: str) -> dict[str, Any]:
-    try:
-        found = json.loads(content)
-    except InvalidJson:
+        found = json.loads(base64.b64decode(part + "=" * (-len(part) % 4), b"-_", validate=True))
+    except (ValueError, InvalidJson):
         found = None
     if not isinstance(found, dict):
-        raise _invalid(f"has a {part} part that is no JSON object", "ask the issuer for a new token")
+        name = ("header", "claims")[number]
+        raise invalid(f"has a {name} part that is no JSON object", "ask the issuer for a new token")
     return found
-
-
-def _payload(token: str, key: Any, algorithm: str) -> bytes | None:
-    try:
-        return jws.deserialize_compact(token, key, algorithms=[algorithm]).payload
-    except (JoseError, ValueError, TypeError):
-        return None
-
-
-def _text(claims: dict[str, Any], name: str, default: str | None = None) -> str:
-    value = claims.get(name, default)
-    if not isinstance(value, str):
-        raise _invalid(f"has no text in its claim {name}", "ask the issuer for RFC 9068 tokens")
-    return value
-
-
-def _moment(claims: dict[str, Any], name: str) -> float:
-    value = claims.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | Decimal) or not 0 <= value < 2**40:
-        raise _invalid(f"has no moment in its claim {name}", "ask the issuer for RFC 9068 tokens")
-    return float(value)
-
-
-def _same(left: str, right: str) -> bool:
-    return hmac.compare_digest(left.encode(), right.encode())
-
-
-def _invalid(what: str, fix: str) -> Unauthenticated:
-    return Unauthenticated(f"the access token {what}", fix=fix, location=_WHERE)

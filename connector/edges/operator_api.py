@@ -116,7 +116,7 @@ class OperatorApi:
     async def answer(self, route: Route, request: Request) -> Response:
         """What a route answers. Raises a ``ConnectorError`` where nothing was done, or not all of it."""
         peer = _peer(request)
-        principal = self._guard.check(request.headers.getlist("authorization"), peer)
+        principal = await self._guard.check(request.headers.getlist("authorization"), peer)
         request.scope["principal"] = principal
         self._guard.may(principal, route.scope)
         if self._in_hand >= self._limits.in_hand:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from connector.edges.http_ports import Peer
+from connector.edges.issuer_keys import IssuerKeys
 from connector.edges.oauth import Issuer, Principal, TokenGuard
 from connector.errors import Forbidden, Unauthenticated, UntrustedPeer
 from connector.profile.operators import Operators, OperatorScope
@@ -24,19 +25,18 @@ class OperatorGuard:
         issuer = Issuer(
             issuer=chosen.issuer,
             audience=chosen.audience,
-            jwks=chosen.jwks,
             clients=frozenset(chosen.clients),
             algorithms=chosen.algorithms,
             bound=chosen.certificate_bound,
         )
-        self._guard = TokenGuard(issuer, clock)
+        self._guard = TokenGuard(issuer, IssuerKeys.of_file(chosen.jwks, chosen.algorithms), clock)
 
-    def check(self, authorization: Sequence[str], peer: Peer | None) -> Principal:
-        """Who asks. Raises ``UntrustedPeer``, ``Unauthenticated``, ``Forbidden``."""
+    async def check(self, authorization: Sequence[str], peer: Peer | None) -> Principal:
+        """Who asks. Raises ``UntrustedPeer``, ``Unauthenticated``, ``Forbidden``, ``IssuerUnavailable``."""
         if peer is None:
             what, fix = "the connection has no verified client certificate", "connect with mutual TLS"
             raise UntrustedPeer(what, fix=fix, location="http.connection")
-        principal = self._guard.check(authorization, peer.fingerprint)
+        principal = await self._guard.check(authorization, peer.fingerprint)
         if self._chosen.certificates and peer.fingerprint not in self._chosen.certificates:
             raise Forbidden(
                 "this certificate may not operate the service",

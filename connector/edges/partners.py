@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from typing import Any
 
-from connector.edges import scopes
+from connector.edges import oauth, scopes
 from connector.edges.http_ports import Accepted, Peer, Submission
 from connector.edges.oauth import Principal, TokenGuard
+from connector.edges.oauth_claims import WHERE, invalid
 from connector.errors import ConnectorError, Forbidden, Unauthenticated
 from connector.pipeline.submit import FhirReceiver
 from connector.pipeline.supervise import Supervisor
@@ -20,39 +22,52 @@ class Caller:
 
     guard: TokenGuard
     settings: FhirCaller
+    _most: Mapping[str, frozenset[scopes.Scope]] = dataclasses.field(init=False, repr=False)
 
-    def check(self, authorization: Sequence[str], fingerprint: str) -> Principal:
-        """Who asks, with no more than the profile grants. Raises ``Unauthenticated``, ``Forbidden``."""
-        principal = self.guard.check(authorization, fingerprint)
+    def __post_init__(self) -> None:
+        most = {client: scopes.parse(" ".join(said)) for client, said in self.settings.clients.items()}
+        object.__setattr__(self, "_most", most)
+
+    async def check(self, authorization: Sequence[str], fingerprint: str) -> Principal:
+        """Who asks, with no more than the profile grants.
+
+        Raises ``Unauthenticated``, ``Forbidden``, ``IssuerUnavailable``.
+        """
+        principal = await self.guard.check(authorization, fingerprint)
         if self.settings.certificates and fingerprint not in self.settings.certificates:
             raise Forbidden(
                 "this certificate may not speak for the client",
                 fix="name its fingerprint under [fhir.from] in the profile",
                 location="http.connection",
             )
-        ceiling = scopes.parse(" ".join(self.settings.clients[principal.client_id]))
-        return dataclasses.replace(principal, scopes=scopes.within(principal.scopes, ceiling))
+        granted = scopes.within(principal.scopes, self._most[principal.client_id])
+        return dataclasses.replace(principal, scopes=granted)
 
 
 class Callers:
-    """The guards of all links; each token is one of theirs or nobody's."""
+    """The callers of all links; each token is one of theirs or nobody's."""
 
     def __init__(self, callers: Sequence[Caller]) -> None:
         self._callers = callers
 
-    def check(self, authorization: Sequence[str], fingerprint: str) -> Principal:
-        """Raises ``Forbidden`` of the guard that knows the token, else what the last guard says."""
-        refusal = Unauthenticated(
-            "no profile lets anybody send FHIR",
-            fix="add [fhir.from] to a profile",
-            location="http.authorization",
-        )
-        for caller in self._callers:
-            try:
-                return caller.check(authorization, fingerprint)
-            except Unauthenticated as error:  # another caller may know it; what is forbidden is final
-                refusal = error
-        raise refusal
+    async def check(self, authorization: Sequence[str], fingerprint: str) -> Principal:
+        """As the one caller says that the token can be for. Raises as ``Caller.check`` does."""
+        if not self._callers:
+            fix = "add [fhir.from] to a profile"
+            raise Unauthenticated("no profile lets anybody send FHIR", fix=fix, location=WHERE)
+        claims = oauth.unverified(oauth.bearer(authorization))
+        if claims is None:
+            raise invalid("is not a signed JWT", "ask the issuer for JWT access tokens (RFC 9068)")
+        return await self._of(claims).check(authorization, fingerprint)
+
+    def _of(self, claims: dict[str, Any]) -> Caller:
+        """Chosen by what nobody has vouched for yet: whoever is chosen believes none of it."""
+        named = [one for one in self._callers if one.settings.issuer == claims.get("iss")]
+        if not named:
+            raise invalid("comes from another issuer", "ask a configured authorization server")
+        client = claims.get("client_id")
+        known = (one for one in named if isinstance(client, str) and client in one.settings.clients)
+        return next(known, named[0])
 
 
 class Intake:

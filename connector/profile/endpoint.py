@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal, get_args
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from connector.profile.section import (
     FilePath,
@@ -12,6 +12,7 @@ from connector.profile.section import (
     Form,
     Found,
     Scope,
+    Seconds,
     Section,
     Table,
     Text,
@@ -21,8 +22,9 @@ from connector.profile.section import (
     faults,
 )
 
-Algorithm = Literal["ES256", "ES384", "PS256", "RS384"]
-ALGORITHMS: Final[tuple[Algorithm, ...]] = get_args(Algorithm)
+Algorithm = Literal["ES256", "ES384", "PS256", "RS256", "RS384"]
+ALGORITHMS: Final[tuple[Algorithm, ...]] = ("ES256", "ES384", "PS256", "RS384")
+TokenType = Literal["at+jwt", "jwt"]
 Url = Annotated[str, Form(r"https?://[^\s?#@]+", "https://host:port/path")]
 OptionalUrl = Annotated[str, Form(r"https?://[^\s?#@]+", 'https://host:port/path, or ""', True)]
 Scopes = Annotated[str, Form(r"[!#-\[\]-~]+(?: [!#-\[\]-~]+)*", "scopes with single spaces between them")]
@@ -55,12 +57,26 @@ class FhirCaller(Section):
 
     issuer: Word
     """The authorization server, as `iss` names it."""
-    jwks: FilePath
-    """The file with the issuer's public keys (JWK set)."""
+    jwks: FilePath | None = None
+    """The file with the issuer's public keys (JWK set), read again when it changes. Just one of `jwks`,
+    `jwks_url` and `discovery` is needed."""
+    jwks_url: OptionalUrl = ""
+    """Where the issuer publishes its public keys, `https`; asked with the files of `[tls]`."""
+    discovery: Literal["", "oauth", "openid"] = ""
+    """Find the keys by the issuer's metadata: `oauth` (RFC 8414) or `openid` (OpenID Connect Discovery). The
+    metadata must name `issuer` itself, and keys at the same host and port."""
+    refresh_seconds: Seconds = 300.0
+    """After how long published keys are asked for again; for a key that is not known, at most every 30
+    seconds."""
+    keep_seconds: Seconds = 3600.0
+    """How long published keys count while the issuer cannot be reached; then every token is refused."""
     audience: Word
     """This connector, as `aud` names it."""
     algorithms: Annotated[tuple[Algorithm, ...], Field(min_length=1)] = ALGORITHMS
     """The accepted signature algorithms."""
+    token_types: Annotated[tuple[TokenType, ...], Field(min_length=1)] = ("at+jwt",)
+    """What `typ` in a token's header may be: `at+jwt` (RFC 9068), or also `jwt` for an issuer that cannot
+    mark its access tokens; then an ID token with our audience counts as well."""
     clients: Annotated[Table[Word, tuple[Scope, ...]], Field(json_schema_extra={"minProperties": 1})]
     """The client ids that may come, each with the SMART system scopes it can have at most, whatever its
     token says: `"lab-app" = ["system/Observation.cu"]`."""
@@ -70,6 +86,25 @@ class FhirCaller(Section):
     certificate_bound: bool = False
     """Take only tokens that are bound to the caller's certificate (RFC 8705). A bound token is held to
     its certificate in any case."""
+
+    @field_validator("jwks_url")
+    @classmethod
+    def _safe(cls, url: str) -> str:
+        return check_url(url) if url else url
+
+    @model_validator(mode="after")
+    def _keys_from_one_place(self) -> Self:
+        named = [name for name in ("jwks", "jwks_url", "discovery") if getattr(self, name)]
+        if len(named) != 1:
+            what = (
+                "the issuer's keys come from nowhere"
+                if not named
+                else "the issuer's keys come from two places"
+            )
+            raise fault(what, fix="name one of jwks, jwks_url and discovery", key=(*named[1:2],))
+        if self.discovery:
+            check_url(self.issuer)
+        return self
 
     @field_validator("clients")
     @classmethod

@@ -16,14 +16,12 @@ from connector.edges.acceptor import listen
 from connector.edges.http_api import Limits, create_app
 from connector.edges.http_server import App, HttpServer
 from connector.edges.mllp_server import MllpLimits, MllpServer
-from connector.edges.oauth import Issuer, TokenGuard
-from connector.edges.partners import Caller, Callers, Intake
+from connector.edges.partners import Callers, Intake
 from connector.errors import ConfigurationError
 from connector.pipeline.entries import instant
 from connector.pipeline.ports import Entry
 from connector.pipeline.receive import V2Receiver
 from connector.profile import Profile
-from connector.profile.endpoint import FhirCaller
 from connector.settings import HttpsListener, MllpListener, Settings, Tls
 from connector.store import Store
 from connector.wiring import now
@@ -101,23 +99,10 @@ def mllp_server(
     )
 
 
-def fhir_app(chosen: HttpsListener, profiles: Sequence[Profile], intake: Intake) -> FastAPI:
+def fhir_app(chosen: HttpsListener, callers: Callers, intake: Intake) -> FastAPI:
     """The API that takes FHIR. Raises ``ConfigurationError``."""
-    callers = [_caller(profile.fhir.caller) for profile in profiles if profile.fhir.caller is not None]
     limits = Limits(chosen.body_bytes, chosen.body_seconds, chosen.in_hand)
-    return create_app(intake, Callers(callers), base=chosen.base or chosen.url, limits=limits)
-
-
-def _caller(caller: FhirCaller) -> Caller:
-    issuer = Issuer(
-        issuer=caller.issuer,
-        audience=caller.audience,
-        jwks=caller.jwks,
-        clients=frozenset(caller.clients),
-        algorithms=caller.algorithms,
-        bound=caller.certificate_bound,
-    )
-    return Caller(TokenGuard(issuer), caller)
+    return create_app(intake, callers, base=chosen.base or chosen.url, limits=limits)
 
 
 def https_server(chosen: Settings, app: App, store: Store) -> HttpServer:

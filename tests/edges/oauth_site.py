@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ from typing import Any
 from joserfc import jws
 from joserfc.jwk import ECKey, RSAKey
 
-from connector.edges.oauth import Issuer, TokenGuard
+from connector.edges.issuer_keys import IssuerKeys, KnownKeys
+from connector.edges.jwks import VerifyingKeys
+from connector.edges.oauth import Issuer, Principal, TokenGuard
 
 NOW = 1_800_000_000
 ISSUER = "https://issuer.test"
@@ -80,13 +83,40 @@ class IssuerSite:
     folder: Path
     keys: list[dict[str, Any]] = field(default_factory=keyset)
 
-    def issuer(self, **options: Any) -> Issuer:
+    @property
+    def jwks(self) -> Path:
+        """The file, as the keys are now."""
         path = self.folder / "issuer.jwks.json"
         path.write_text(json.dumps({"keys": self.keys}))
-        return Issuer(issuer=ISSUER, audience=AUDIENCE, jwks=path, **options)
+        return path
 
-    def guard(self, now: float = NOW, **options: Any) -> TokenGuard:
-        return TokenGuard(self.issuer(**options), clock=lambda: now)
+    def issuer(self, **options: Any) -> Issuer:
+        return Issuer(issuer=ISSUER, audience=AUDIENCE, **options)
+
+    def guard(
+        self, now: float = NOW, monotonic: Callable[[], float] = time.monotonic, **options: Any
+    ) -> TokenGuard:
+        issuer = self.issuer(**options)
+        keys = IssuerKeys.of_file(self.jwks, issuer.algorithms, clock=monotonic)
+        return TokenGuard(issuer, keys, clock=lambda: now)
+
+
+def at_once(check: Coroutine[Any, Any, Principal]) -> Principal:
+    """What a check says that waits for nothing, without an event loop."""
+    try:
+        check.send(None)
+    except StopIteration as ended:
+        found: Principal = ended.value
+        return found
+    check.close()
+    raise AssertionError("the check waits")
+
+
+def known_guard(now: float = NOW, **options: Any) -> TokenGuard:
+    """A guard over keys that are at hand."""
+    issuer = Issuer(issuer=ISSUER, audience=AUDIENCE, **options)
+    keys = VerifyingKeys.published({"keys": keyset()}, issuer.algorithms, "test")
+    return TokenGuard(issuer, KnownKeys(keys), clock=lambda: now)
 
 
 def bearer(text: str) -> Iterable[str]:

@@ -112,7 +112,7 @@ def fingerprint(certificate: Path) -> str:
 
 def operators(folder: Path, **changed: Any) -> Operators:
     """The section of the settings."""
-    jwks = IssuerSite(folder).issuer().jwks
+    jwks = IssuerSite(folder).jwks
     said = {"issuer": ISSUER, "jwks": jwks, "audience": AUDIENCE, "clients": {CONSOLE: OPERATOR_SCOPES}}
     return Operators(**{**said, **changed})
 

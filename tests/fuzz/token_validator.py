@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-import tempfile
 from functools import cache
-from pathlib import Path
 from typing import Any, Final
 
 from joserfc.errors import JoseError
@@ -14,7 +12,7 @@ from joserfc.errors import JoseError
 from connector.edges import scopes
 from connector.edges.oauth import TokenGuard
 from connector.errors import AccessError, Forbidden
-from tests.edges.oauth_site import FINGERPRINT, NOW, IssuerSite, ec, signed
+from tests.edges.oauth_site import FINGERPRINT, NOW, at_once, ec, known_guard, signed
 from tests.fuzz.json_mutator import mutated_lines
 
 WORDS: Final = (
@@ -30,8 +28,7 @@ mutated = mutated_lines
 
 @cache
 def _guard(clients: frozenset[str]) -> TokenGuard:
-    with tempfile.TemporaryDirectory() as folder:
-        return IssuerSite(Path(folder)).guard(NOW, clients=clients)
+    return known_guard(NOW, clients=clients)
 
 
 def check(data: bytes) -> None:
@@ -52,7 +49,7 @@ def check(data: bytes) -> None:
 
 def _refused(authorization: list[str], clients: frozenset[str] = frozenset()) -> None:
     try:
-        principal = _guard(clients).check(authorization, FINGERPRINT)
+        principal = at_once(_guard(clients).check(authorization, FINGERPRINT))
     except AccessError as error:
         refusal = error
     else:

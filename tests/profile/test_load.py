@@ -93,6 +93,7 @@ def test_paths_start_from_the_folder_of_the_profile(tmp_path: Path) -> None:
     path.write_text(DEMO.read_text())
     caller = load(path).fhir.caller
     assert caller is not None
+    assert caller.jwks is not None
     assert caller.jwks.resolve() == tmp_path / "issuer.jwks.json"
 
 
