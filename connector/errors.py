@@ -124,7 +124,11 @@ class AuditRefused(UnableToWork):
 
 
 class KeyUnavailable(UnableToWork):
-    """The key-encryption key is not there or may be read by others."""
+    """A key is not there, may be read by others, or may not be used."""
+
+
+class KeysOutOfReach(KeyUnavailable):
+    """Whoever keeps the key-encryption key does not answer, or is sealed."""
 
 
 class Tampered(UnableToWork):
@@ -133,6 +137,10 @@ class Tampered(UnableToWork):
 
 class IssuerUnavailable(UnableToWork):
     """The authorization server does not tell its keys or what a token is worth, so none can be checked."""
+
+
+class Erased(UnableToWork):
+    """What was asked for was erased: its key is destroyed."""
 
 
 class ShuttingDown(UnableToWork):
@@ -261,8 +269,10 @@ ANSWERS |= {
     StoreUnavailable: Answer("AE", "207", "no-store", 503, _LATER),
     AuditRefused: Answer("AE", "207", "no-store", 503, _LATER),
     KeyUnavailable: Answer("AE", "207", "exception", 503, _HOLD),
+    KeysOutOfReach: Answer("AE", "207", "transient", 503, _LATER),
     Tampered: Answer("AE", "207", "exception", 500, _HOLD),
     IssuerUnavailable: Answer("AE", "207", "transient", 503, _LATER),
+    Erased: Answer("AE", "207", "deleted", 410, _NEVER),
     ShuttingDown: Answer("AE", "207", "transient", 503, _LATER),
     IntakeClosed: Answer("AE", "207", "transient", 503, _LATER),
     Overloaded: Answer("AE", "207", "throttled", 503, _LATER),

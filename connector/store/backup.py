@@ -18,9 +18,9 @@ from urllib.parse import quote
 
 import msgspec
 
-from connector.errors import ConfigurationError, KeyUnavailable, StoreUnavailable, Tampered
+from connector.errors import ConfigurationError, KeysOutOfReach, KeyUnavailable, StoreUnavailable, Tampered
 from connector.store import sealed
-from connector.store.keys import KEY_BYTES, KeyProvider
+from connector.store.keys import KEY_BYTES, KeyProvider, Wrapped, wipe
 
 MARK: Final = b"connector backup 1\n"
 _LENGTH_BYTES: Final = 4
@@ -37,6 +37,8 @@ class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The id of the key-encryption key that opens it."""
     wrapped: bytes
     """The key of this file, wrapped."""
+    provider: str
+    """Who keeps the key-encryption key: file, vault..."""
     sha256: str
     """Of the database."""
     size: Annotated[int, msgspec.Meta(ge=0)]
@@ -92,14 +94,15 @@ def write(database: Path, out: Path, keys: KeyProvider, made: str, entries: int,
     """
     if out.exists():
         raise ConfigurationError("there is such a file already", fix="name another", location=str(out))
-    key, part = os.urandom(KEY_BYTES), out.with_name(f".{out.name}.part")
+    key, part = bytearray(os.urandom(KEY_BYTES)), out.with_name(f".{out.name}.part")
     digest, size = _digest(database)
-    head = Head(made, keys.key_id, keys.wrap(key, _CONTEXT), digest, size, entries, audit)
+    wrapped = keys.wrap(key, _CONTEXT)
+    head = Head(made, wrapped.key_id, wrapped.blob, wrapped.provider, digest, size, entries, audit)
     packed = MARK + _framed(msgspec.json.encode(head))
     try:
         with fresh(part) as file, database.open("rb") as source:
             file.write(packed)
-            sealed.seal(source, file, key, hashlib.sha256(packed).digest())
+            sealed.seal(source, file, bytes(key), hashlib.sha256(packed).digest())
             file.flush()
             os.fsync(file.fileno())
         read(part, keys, None)
@@ -110,6 +113,7 @@ def write(database: Path, out: Path, keys: KeyProvider, made: str, entries: int,
             f"the backup cannot be written ({type(error).__name__})", location=str(out)
         ) from None
     finally:
+        wipe(key)
         part.unlink(missing_ok=True)
     return head
 
@@ -122,10 +126,7 @@ def read(backup: Path, keys: KeyProvider, into: BinaryIO | None) -> Head:
     try:
         with backup.open("rb") as file:
             head, packed = _head(file, backup)
-            if head.key != keys.key_id:
-                fix = f"give the key-encryption key {head.key}"
-                raise KeyUnavailable("the backup is under another key", fix=fix, location=str(backup))
-            key = keys.unwrap(head.wrapped, _CONTEXT)
+            key = _key(head, keys, backup)
             digest, size = hashlib.sha256(), 0
             for piece in sealed.opened(file, key, hashlib.sha256(packed).digest()):
                 digest.update(piece)
@@ -139,6 +140,16 @@ def read(backup: Path, keys: KeyProvider, into: BinaryIO | None) -> Head:
     if (digest.hexdigest(), size) != (head.sha256, head.size):
         raise Tampered("the backup is not what it says", fix="take another copy", location=str(backup))
     return head
+
+
+def _key(head: Head, keys: KeyProvider, backup: Path) -> bytes:
+    try:
+        return bytes(keys.unwrap(Wrapped(head.provider, head.key, head.wrapped), _CONTEXT))
+    except KeysOutOfReach:
+        raise
+    except KeyUnavailable:
+        fix = f"give the key-encryption key {head.key} ({head.provider})"
+        raise KeyUnavailable("the backup is under another key", fix=fix, location=str(backup)) from None
 
 
 def head_of(backup: Path) -> Head:

@@ -1,8 +1,11 @@
 """Envelope encryption of what the store keeps, and blind indexes for what it must find again.
 
-Each record has a data key of its own, wrapped by the key-encryption key. The associated data of every
-ciphertext names the form, the table, the record, the column and the partner: put anywhere else it does not
-open. To destroy a wrapped key destroys the record.
+Each record has a data key of its own, wrapped by the key of its partner and day. What lies in a column is
+
+    form (1 byte), schema version (2 bytes), nonce (12 bytes), AES-256-GCM ciphertext with tag
+
+and its associated data are that header, the table, the record, the partner and the column: put anywhere else,
+or under another header, it does not open. To destroy a wrapped data key destroys the record.
 """
 
 from __future__ import annotations
@@ -14,11 +17,15 @@ from typing import Final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from connector.errors import Tampered
-from connector.store.keys import KEY_BYTES, NONCE_BYTES, KeyProvider
+from connector.errors import Erased, Tampered
+from connector.store.keyring import Keyring
+from connector.store.keys import KEY_BYTES, NONCE_BYTES, wipe
 
-FORM: Final = b"\x01"  # of a ciphertext: form, nonce, ciphertext with tag
-_START: Final = len(FORM) + NONCE_BYTES
+SCHEMA: Final = 1  # what the plain texts of columns mean; another number, where that ever changes
+HEADER: Final = b"\x02" + SCHEMA.to_bytes(2, "big")
+FIRST: Final = b"\x01"  # the header of stores of the first form: no schema version
+_NONCE: Final = slice(len(HEADER), len(HEADER) + NONCE_BYTES)
+_SEALED: Final = slice(_NONCE.stop, None)
 
 
 class Record:
@@ -26,44 +33,57 @@ class Record:
 
     __slots__ = ("_aead", "_context", "_table", "wrapped")
 
-    def __init__(self, table: str, context: bytes, data_key: bytes, wrapped: bytes) -> None:
+    def __init__(self, table: str, context: bytes, data_key: bytearray, wrapped: bytes) -> None:
+        """``data_key`` is wiped."""
         self._table, self._context = table, context
         self._aead = AESGCM(data_key)
+        wipe(data_key)
         self.wrapped = wrapped
 
     def seal(self, column: str, plain: bytes) -> bytes:
         """The ciphertext for one column."""
         nonce = os.urandom(NONCE_BYTES)
-        return FORM + nonce + self._aead.encrypt(nonce, plain, self._context + framed(column))
+        return HEADER + nonce + self._aead.encrypt(nonce, plain, HEADER + self._context + framed(column))
 
     def open(self, column: str, sealed: bytes) -> bytes:
         """What was sealed. Raises ``Tampered``: changed, or from another row, column, table or partner."""
-        associated = self._context + framed(column)
         try:
-            if sealed[: len(FORM)] != FORM:
-                raise InvalidTag
-            return self._aead.decrypt(sealed[len(FORM) : _START], sealed[_START:], associated)
+            if sealed[: len(HEADER)] == HEADER:
+                associated = HEADER + self._context + framed(column)
+                return self._aead.decrypt(sealed[_NONCE], sealed[_SEALED], associated)
+            if sealed[: len(FIRST)] == FIRST:
+                start = len(FIRST) + NONCE_BYTES
+                associated = FIRST + self._context + framed(column)
+                return self._aead.decrypt(sealed[len(FIRST) : start], sealed[start:], associated)
         except (InvalidTag, ValueError):
-            location = f"{self._table}.{column}"
-            raise Tampered("a stored ciphertext does not open where it lies", location=location) from None
+            pass
+        location = f"{self._table}.{column}"
+        raise Tampered("a stored ciphertext does not open where it lies", location=location)
 
 
 class Cipher:
     """Makes and opens records."""
 
-    def __init__(self, keys: KeyProvider) -> None:
-        self._keys = keys
+    def __init__(self, ring: Keyring) -> None:
+        self._ring = ring
 
-    def new(self, table: str, row: str, partner: str) -> Record:
-        """A record with a fresh data key. ``row`` is what the row is known by before it is written."""
-        context = _context(table, row, partner)
-        data_key = os.urandom(KEY_BYTES)
-        return Record(table, context, data_key, self._keys.wrap(data_key, context))
+    def new(self, table: str, row: str, partner: str, micros: int) -> Record:
+        """A record with a fresh data key. ``row`` is what the row is known by before it is written.
+
+        ``micros``: since 1970, of the day to which what it says belongs. Only for the writer's thread.
+        Raises ``KeyWanted``.
+        """
+        bound = context(table, row, partner)
+        data_key = bytearray(os.urandom(KEY_BYTES))
+        wrapped = self._ring.writing(partner, micros).wrap(data_key, bound)
+        return Record(table, bound, data_key, wrapped)
 
     def of(self, table: str, row: str, partner: str, wrapped: bytes) -> Record:
-        """The record of a row that is there. Raises ``Tampered``, ``KeyUnavailable``."""
-        context = _context(table, row, partner)
-        return Record(table, context, self._keys.unwrap(wrapped, context), wrapped)
+        """The record of a row that is there. Raises ``Erased``, ``Tampered``, ``KeyWanted``."""
+        if not wrapped:
+            raise Erased("what this record said was erased", location=table)
+        bound = context(table, row, partner)
+        return Record(table, bound, self._ring.reading(wrapped).unwrap(wrapped, bound), wrapped)
 
 
 class BlindIndex:
@@ -71,8 +91,8 @@ class BlindIndex:
 
     __slots__ = ("_key",)
 
-    def __init__(self, keys: KeyProvider, column: str) -> None:
-        self._key = keys.derive(f"blind index/{column}")
+    def __init__(self, ring: Keyring, column: str) -> None:
+        self._key = ring.derive(f"blind index/{column}")
 
     def of(self, *parts: str) -> bytes:
         """32 bytes; the same for the same parts."""
@@ -85,5 +105,6 @@ def framed(part: str) -> bytes:
     return len(encoded).to_bytes(4, "big") + encoded
 
 
-def _context(table: str, row: str, partner: str) -> bytes:
-    return FORM + framed(table) + framed(row) + framed(partner)
+def context(table: str, row: str, partner: str) -> bytes:
+    """What a record is bound to, without the header."""
+    return framed(table) + framed(row) + framed(partner)

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, bindparam, or_, select, update
 from connector.store.cipher import BlindIndex, Cipher
 from connector.store.commits import Unit
 from connector.store.inbox import missing, new_uid
-from connector.store.keys import KeyProvider
+from connector.store.keyring import Keyring
 from connector.store.records import Clash
 from connector.store.statement import Statement, fresh, instant, micros
 from connector.store.tables import Conflict, table
@@ -37,7 +37,7 @@ _MARK: Final = Statement(
 class ClashRows:
     """The conflicts: every method works on a connection of its caller."""
 
-    def __init__(self, cipher: Cipher, keys: KeyProvider) -> None:
+    def __init__(self, cipher: Cipher, keys: Keyring) -> None:
         self._cipher = cipher
         self._resource = BlindIndex(keys, "conflict.resource")
 
@@ -46,7 +46,7 @@ class ClashRows:
         uid = one.uid or new_uid()
         if one.uid and self.states(unit.connection, [uid]):
             return 0
-        record = self._cipher.new("conflict", uid, one.link)
+        record = self._cipher.new("conflict", uid, one.link, micros(one.at))
         kept = msgspec.json.encode({"resource": one.resource, "value": one.value})
         done = _INSERT.run(
             unit.connection,

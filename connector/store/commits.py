@@ -78,8 +78,11 @@ class _Refused(Exception):
 class GroupCommit:
     """The one writer of a store."""
 
-    def __init__(self, engine: Engine, connection: Connection, audit: AuditPort) -> None:
-        self._engine, self._audit = engine, audit
+    def __init__(
+        self, engine: Engine, connection: Connection, audit: AuditPort, last: Callable[[Connection], None]
+    ) -> None:
+        """``last``: done at the end of every transaction; where it raises, nothing of that stays."""
+        self._engine, self._audit, self._last = engine, audit, last
         self._connection: Connection | None = connection
         self._waiting: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._closed = False
@@ -162,6 +165,7 @@ class GroupCommit:
             units = [unit for job in batch if (unit := _savepoint(connection, job))]
             self._append(connection, [draft for unit in units for draft in unit.drafts])
             tally(connection, units)
+            self._finish(connection)
             self._durable(connection)
         except BaseException as error:
             self._roll_back(connection)
@@ -191,6 +195,14 @@ class GroupCommit:
                 raise
             refused = AuditRefused(f"the audit log does not take the entry ({type(error).__name__})")
             raise _Refused from refused
+
+    def _finish(self, connection: Connection) -> None:
+        try:
+            self._last(connection)
+        except Exception as error:
+            if database.unwell(error):
+                raise
+            raise _Refused from error
 
     def _connected(self) -> Connection:
         if self._connection is None:

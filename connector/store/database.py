@@ -15,13 +15,14 @@ from connector.errors import (
     AuditRefused,
     ConfigurationError,
     ConnectorError,
-    KeyUnavailable,
     StoreUnavailable,
 )
+from connector.store import rooting
+from connector.store.keyring import Keyring
 from connector.store.keys import KeyProvider
 from connector.store.records import AuditPort
 
-HEAD: Final = "0004"  # the newest migration; where a store already has it, Alembic is not even imported
+HEAD: Final = "0005"  # the newest migration; where a store already has it, Alembic is not even imported
 BUSY_SECONDS: Final = 5.0
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 _PRAGMAS: Final = (
@@ -30,6 +31,7 @@ _PRAGMAS: Final = (
     "PRAGMA foreign_keys = ON",
     "PRAGMA wal_autocheckpoint = 0",  # ``checkpoints`` does it, beside the commits
     "PRAGMA journal_size_limit = 67108864",
+    "PRAGMA secure_delete = ON",  # what was erased leaves no trace in free pages
     "PRAGMA temp_store = MEMORY",  # nothing on the disk but the database itself
     "PRAGMA trusted_schema = OFF",
 )
@@ -77,22 +79,23 @@ def create(path: Path) -> None:
         raise StoreUnavailable(f"the database cannot be opened ({type(error).__name__})") from None
 
 
-def prepare(connection: Connection, keys: KeyProvider, audit: AuditPort) -> None:
-    """Schema, audit log and key, in one transaction: all of it or nothing.
+def prepare(connection: Connection, keys: KeyProvider, audit: AuditPort, micros: int) -> Keyring:
+    """Schema, audit log and keys, in one transaction: all of it or nothing. ``micros``: now.
 
     Raises ``ConfigurationError`` (a newer store), ``AuditRefused`` (an altered log), ``KeyUnavailable``
-    (another key), ``StoreUnavailable``.
+    (another key), ``KeysOutOfReach``, ``StoreUnavailable``.
     """
     connection.exec_driver_sql("BEGIN IMMEDIATE")
     try:
         new = revision(connection) is None
         _migrate(connection)
         _install(connection, audit, new=new)
-        _check_key(connection, keys, new=new)
+        ring = rooting.prepare(connection, keys, micros, new=new)
         connection.exec_driver_sql("COMMIT")
     except BaseException:
         connection.exec_driver_sql("ROLLBACK")
         raise
+    return ring
 
 
 def revision(connection: Connection) -> str | None:
@@ -129,21 +132,11 @@ def _install(connection: Connection, audit: AuditPort, *, new: bool) -> None:
         raise failure(error, AuditRefused("the audit log is not as it was made")) from error
 
 
-def _check_key(connection: Connection, keys: KeyProvider, *, new: bool) -> None:
-    """A record of the key in a new store; in any other it must be there and be this one."""
-    if new:
-        connection.exec_driver_sql("INSERT INTO store_key (key_id) VALUES (?)", (keys.key_id,))
-        return
-    known = [str(row[0]) for row in connection.exec_driver_sql("SELECT key_id FROM store_key")]
-    if keys.key_id not in known:
-        raise KeyUnavailable("the store was made with another key", fix="give that key")
-
-
-def check_existing(connection: Connection, keys: KeyProvider) -> None:
-    """Whether a store that is only read can be read. Raises ``ConfigurationError``, ``KeyUnavailable``."""
+def check_existing(connection: Connection, keys: KeyProvider) -> Keyring:
+    """A store that is only read. Raises ``ConfigurationError``, ``KeyUnavailable``, ``KeysOutOfReach``."""
     if revision(connection) != HEAD:
         raise ConfigurationError("the store was made by another version", fix="open it for writing first")
-    _check_key(connection, keys, new=False)
+    return rooting.unwrapped(connection, keys)
 
 
 def failure(error: BaseException, otherwise: ConnectorError) -> ConnectorError:

@@ -12,7 +12,7 @@ from connector.store.cipher import Cipher
 from connector.store.commits import GroupCommit, Unit
 from connector.store.inbox import InboxRows
 from connector.store.journal import JournalRows
-from connector.store.keys import KeyProvider
+from connector.store.keydesk import KeyDesk
 from connector.store.outbox import OutboxRows
 from connector.store.reader import Reader
 
@@ -23,16 +23,17 @@ Drafts = Sequence[Any]
 class Door:
     """The rows of the store, over one reader and one writer (None: the store is only read)."""
 
-    def __init__(self, reader: Reader, writer: GroupCommit | None, keys: KeyProvider) -> None:
-        cipher = Cipher(keys)
-        self._reader, self._writer = reader, writer
-        self._cipher, self._keys = cipher, keys
-        self._inbox = InboxRows(cipher, keys)
-        self._outbox = OutboxRows(cipher, keys, self._inbox)
-        self._journal = JournalRows(cipher, keys)
+    def __init__(self, reader: Reader, writer: GroupCommit | None, keys: KeyDesk) -> None:
+        ring = keys.ring
+        cipher = Cipher(ring)
+        self._reader, self._writer, self._desk = reader, writer, keys
+        self._cipher, self._keys = cipher, ring
+        self._inbox = InboxRows(cipher, ring)
+        self._outbox = OutboxRows(cipher, ring, self._inbox)
+        self._journal = JournalRows(cipher, ring)
 
     async def _read(self, work: Callable[[Connection], Result]) -> Result:
-        return await self._reader.read(work)
+        return await self._desk.read(work)
 
     async def _step(self, entries: Drafts, work: Callable[[Unit], Result]) -> Result:
         def both(unit: Unit) -> Result:
@@ -43,6 +44,7 @@ class Door:
         return await self._write(both)
 
     async def _write(self, work: Callable[[Unit], Result]) -> Result:
-        if self._writer is None:
+        writer = self._writer
+        if writer is None:
             raise StoreUnavailable("the store was opened for reading only")
-        return await self._writer.submit(work)
+        return await self._desk.with_keys(lambda: writer.submit(work))

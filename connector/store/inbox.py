@@ -13,7 +13,7 @@ from sqlalchemy import Connection, RowMapping, bindparam, exists, select, text, 
 from connector.errors import DuplicateControlId, MovedOn
 from connector.store.cipher import BlindIndex, Cipher, Record
 from connector.store.commits import Unit
-from connector.store.keys import KeyProvider
+from connector.store.keyring import Keyring
 from connector.store.records import (
     Accepted,
     Acknowledgment,
@@ -91,7 +91,7 @@ def new_uid() -> str:
 class InboxRows:
     """The inbox: every method works on a connection of its caller."""
 
-    def __init__(self, cipher: Cipher, keys: KeyProvider) -> None:
+    def __init__(self, cipher: Cipher, keys: Keyring) -> None:
         self._cipher = cipher
         self._control = BlindIndex(keys, "inbox.control")
         self._content = BlindIndex(keys, "inbox.content")
@@ -137,7 +137,9 @@ class InboxRows:
         version_of: int | None = None,
     ) -> int:
         """A row that waits for its translation; its number."""
-        record = self._cipher.new("inbox", _known_by(uid, content), received.link)
+        record = self._cipher.new(
+            "inbox", _known_by(uid, content), received.link, micros(received.received_at)
+        )
         done = _INSERT.run(
             unit.connection,
             uid=uid,
@@ -269,7 +271,7 @@ class InboxRows:
     ) -> int:
         """Keep bytes that nobody can read."""
         uid = new_uid()
-        record = self._cipher.new("quarantine", uid, link)
+        record = self._cipher.new("quarantine", uid, link, micros(at))
         done = _QUARANTINE.run(
             unit.connection,
             uid=uid,

@@ -18,7 +18,7 @@ from connector.errors import Tampered
 from connector.store.cipher import BlindIndex, Cipher
 from connector.store.commits import Unit
 from connector.store.inbox import new_uid
-from connector.store.keys import KeyProvider
+from connector.store.keyring import Keyring
 from connector.store.records import JournalEntry
 from connector.store.statement import Statement, fresh, instant, micros
 from connector.store.tables import JournalMessage, JournalResource, JournalText, table
@@ -86,16 +86,19 @@ _DROP: Final = Statement(
 class JournalRows:
     """The journal: every method works on a connection of its caller."""
 
-    def __init__(self, cipher: Cipher, keys: KeyProvider) -> None:
+    def __init__(self, cipher: Cipher, keys: Keyring) -> None:
         self._cipher = cipher
         self._resource = BlindIndex(keys, "journal_resource.resource")
         self._spoken = BlindIndex(keys, "journal_message.resource")
 
-    def write(self, unit: Unit, entries: Sequence[JournalEntry]) -> None:
-        """Remember what the entries say, the later ones over the earlier."""
+    def write(self, unit: Unit, entries: Sequence[JournalEntry], day: int) -> None:
+        """Remember what the entries say, the later ones over the earlier.
+
+        ``day``: in microseconds since 1970, of the message that they are learned from.
+        """
         last: dict[tuple[bytes, str], tuple[str, bytes, int]] = {}
         for entry in entries:
-            self._content(unit, entry, self._resource.of(entry.link, entry.resource))
+            self._content(unit, entry, self._resource.of(entry.link, entry.resource), day)
             if entry.message is not None:
                 index = self._spoken.of(entry.link, entry.resource, entry.family)
                 at = micros(entry.told_at) if entry.told_at else 0
@@ -104,7 +107,7 @@ class JournalRows:
         for where, said in last.items():
             spoken.setdefault(said, []).append(where)
         for (link, message, at), by in spoken.items():
-            self._message(unit, link, message, by, at)
+            self._message(unit, link, message, by, at, day)
 
     def resources(self, connection: Connection, link: str, keys: Iterable[str]) -> dict[str, bytes]:
         """The contents that are known, by key."""
@@ -131,11 +134,11 @@ class JournalRows:
             raise Tampered("a message is given out for another resource", location="journal_message.text_uid")
         return plain[start:]
 
-    def _content(self, unit: Unit, entry: JournalEntry, index: bytes) -> None:
+    def _content(self, unit: Unit, entry: JournalEntry, index: bytes, day: int) -> None:
         if entry.content is None:
             _FORGET.run(unit.connection, resource=index)
             return
-        record = self._cipher.new("journal_resource", index.hex(), entry.link)
+        record = self._cipher.new("journal_resource", index.hex(), entry.link, day)
         sealed = record.seal("content", entry.content)
         _KNOW.run(unit.connection, resource=index, link=entry.link, data_key=record.wrapped, content=sealed)
 
@@ -152,10 +155,10 @@ class JournalRows:
         return instant(latest) if latest else None
 
     def _message(
-        self, unit: Unit, link: str, message: bytes, by: Sequence[tuple[bytes, str]], at: int
+        self, unit: Unit, link: str, message: bytes, by: Sequence[tuple[bytes, str]], at: int, day: int
     ) -> None:
         uid = new_uid()
-        record = self._cipher.new("journal_text", uid, link)
+        record = self._cipher.new("journal_text", uid, link, day)
         indexes = [index for index, _ in by]
         plain = len(indexes).to_bytes(_COUNT_BYTES, "big") + b"".join(indexes) + message
         _KEEP.run(

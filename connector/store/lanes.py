@@ -17,7 +17,7 @@ from sqlalchemy import Connection, bindparam, case, delete, insert, select, upda
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from connector.store.cipher import BlindIndex, framed
-from connector.store.keys import KeyProvider
+from connector.store.keyring import Keyring
 from connector.store.records import Delivery, Direction, LaneState
 from connector.store.statement import Statement, instant, micros
 from connector.store.tables import Inbox, Lane, Outbox, OutboxLane, table
@@ -138,7 +138,7 @@ def shown(lane: bytes, link: str, direction: str) -> str:
 class LaneRows:
     """The lanes: every method works on a connection of its caller."""
 
-    def __init__(self, keys: KeyProvider) -> None:
+    def __init__(self, keys: Keyring) -> None:
         self._index = BlindIndex(keys, "lane.lane")
 
     def indexes(self, link: str, direction: str, names: Sequence[str]) -> bytes:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, RowMapping, bindparam, case, func, select, te
 from connector.store.cipher import Cipher, Record
 from connector.store.commits import Unit
 from connector.store.inbox import InboxRows, missing, new_uid, packed, unpacked
-from connector.store.keys import KeyProvider
+from connector.store.keyring import Keyring
 from connector.store.lanes import LaneRows, link_lane
 from connector.store.records import Acknowledgment, Delivery, Direction, OutboxItem, Outgoing, State
 from connector.store.statement import Statement, fresh, micros
@@ -92,7 +92,7 @@ TALLIES: Final = {
 class OutboxRows:
     """The outbox: every method works on a connection of its caller."""
 
-    def __init__(self, cipher: Cipher, keys: KeyProvider, inbox: InboxRows) -> None:
+    def __init__(self, cipher: Cipher, keys: Keyring, inbox: InboxRows) -> None:
         self._cipher, self._inbox = cipher, inbox
         self.lanes = LaneRows(keys)
 
@@ -106,7 +106,7 @@ class OutboxRows:
         link, way = inbox["link"], str(direction or inbox["direction"])
         for one in outgoing:
             uid, lanes = new_uid(), self.lanes.indexes(link, way, one.lanes)
-            record = self._cipher.new("outbox", known_by(uid, way), link)
+            record = self._cipher.new("outbox", known_by(uid, way), link, inbox["received_at"])
             done = _INSERT.run(
                 unit.connection,
                 uid=uid,

@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from connector.store.commits import Unit
 from connector.store.door import Door, Drafts
 from connector.store.records import Acknowledgment, Direction, JournalEntry, OutboxItem
+from connector.store.statement import micros
 
 
 class Sending(Door):
@@ -77,7 +78,7 @@ class Sending(Door):
 
         def work(unit: Unit) -> None:
             self._outbox.deliver(unit, outbox_id, at, acknowledgment)
-            self._journal.write(unit, journal)
+            self._journal.write(unit, journal, micros(at))
 
         await self._step(entries, work)
 

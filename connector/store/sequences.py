@@ -10,7 +10,7 @@ from sqlalchemy.dialects.sqlite import insert
 from connector.errors import SequenceNumberUnexpected
 from connector.store.cipher import BlindIndex
 from connector.store.commits import Unit
-from connector.store.keys import KeyProvider
+from connector.store.keyring import Keyring
 from connector.store.statement import Statement
 from connector.store.tables import Sequence, table
 
@@ -28,7 +28,7 @@ _EXPECTED: Final = Statement(
 class SequenceRows:
     """The numbers: every method works on a connection of its caller."""
 
-    def __init__(self, keys: KeyProvider) -> None:
+    def __init__(self, keys: Keyring) -> None:
         self._sender = BlindIndex(keys, "sequence.sender")
 
     def expect(self, unit: Unit, link: str, sender: str, number: int) -> None:

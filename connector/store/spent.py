@@ -15,7 +15,7 @@ from sqlalchemy.dialects.sqlite import insert
 from connector.errors import AssertionReplayed
 from connector.store.cipher import BlindIndex
 from connector.store.commits import Unit
-from connector.store.keys import KeyProvider
+from connector.store.keyring import Keyring
 from connector.store.statement import Statement, micros
 from connector.store.tables import SpentAssertion, table
 
@@ -44,7 +44,7 @@ _FORGET: Final = Statement(
 class SpentRows:
     """The assertions: every method works on a connection of its caller."""
 
-    def __init__(self, keys: KeyProvider) -> None:
+    def __init__(self, keys: Keyring) -> None:
         self._assertion = BlindIndex(keys, "spent_assertion.assertion")
 
     def spend(self, unit: Unit, client: str, jti: str, ends_at: dt.datetime, now: dt.datetime) -> None:

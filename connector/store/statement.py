@@ -41,6 +41,11 @@ def micros(at: dt.datetime) -> int:
     return (at - _EPOCH) // _MICROSECOND
 
 
+def micros_now() -> int:
+    """Microseconds since 1970, by the clock of this machine."""
+    return micros(dt.datetime.now(dt.UTC))
+
+
 def instant(micros: int) -> dt.datetime:
     """The reverse of ``micros``."""
     return _EPOCH + micros * _MICROSECOND

@@ -16,14 +16,17 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from connector.errors import ConfigurationError, StoreUnavailable
-from connector.store import database
+from connector.store import database, keyrows
 from connector.store.authorizing import Authorizing
 from connector.store.commits import GroupCommit
+from connector.store.keydesk import KeyDesk
+from connector.store.keyring import Keyring
 from connector.store.keys import KeyProvider
 from connector.store.operating import Operating
 from connector.store.reader import Reader
 from connector.store.records import AuditPort, JournalEntry
 from connector.store.sending import Sending
+from connector.store.statement import micros_now
 from connector.store.taking import Taking
 
 _SCHEME: Final = "sqlite:///"
@@ -42,23 +45,27 @@ class Store(Taking, Sending, Operating, Authorizing):
         """
         path = _path(url)
         if read_only:
-            return cls(Reader(_existing(path, keys)), None, keys)
+            existing, ring = _existing(path, keys)
+            reader = Reader(existing)
+            return cls(reader, None, KeyDesk(ring, keys, reader, None, micros_now))
         database.create(path)
         engine = database.engine(path)
         try:
             connection = engine.connect()
             try:
-                database.prepare(connection, keys, audit)
+                ring = database.prepare(connection, keys, audit, micros_now())
             except BaseException:
                 connection.close()
                 raise
         except SQLAlchemyError as error:
             raise database.failure(error, StoreUnavailable("the database cannot be opened")) from error
         reader = Reader(database.engine(path, read_only=True))
-        return cls(reader, GroupCommit(engine, connection, audit), keys)
+        writer = GroupCommit(engine, connection, audit, lambda db: keyrows.count(db, ring))
+        return cls(reader, writer, KeyDesk(ring, keys, reader, writer, micros_now))
 
     async def close(self) -> None:
         """Finish what is under way; then everything raises ``ShuttingDown``."""
+        await self._desk.close()
         if self._writer is not None:
             await self._writer.close()
         await self._reader.close()
@@ -77,13 +84,12 @@ class Store(Taking, Sending, Operating, Authorizing):
     async def told_at(self, link: str, keys: Iterable[str], family: str) -> dt.datetime | None:
         """The latest time at which a message of the family said that something happened to one of them."""
         asked = list(keys)
-        return await self._reader.read(
-            lambda connection: self._journal.told_at(connection, link, asked, family)
-        )
+        return await self._read(lambda connection: self._journal.told_at(connection, link, asked, family))
 
     async def remember(self, journal: Sequence[JournalEntry]) -> None:
         """Keep what was learned on the way, whatever becomes of the delivery."""
-        await self._write(lambda unit: self._journal.write(unit, journal))
+        at = micros_now()
+        await self._write(lambda unit: self._journal.write(unit, journal, at))
 
     async def prior_message(self, link: str, resource: str, family: str) -> bytes | None:
         """The last v2 text of the family that spoke of the resource."""
@@ -99,13 +105,13 @@ def _path(url: str | Path) -> Path:
     return Path(text.removeprefix(_SCHEME)).absolute()
 
 
-def _existing(path: Path, keys: KeyProvider) -> Engine:
+def _existing(path: Path, keys: KeyProvider) -> tuple[Engine, Keyring]:
     if not path.is_file():
         raise StoreUnavailable("there is no such store")
     engine = database.engine(path, read_only=True)
     try:
         with engine.connect() as connection:
-            database.check_existing(connection, keys)
+            ring = database.check_existing(connection, keys)
     except SQLAlchemyError as error:
         raise database.failure(error, StoreUnavailable("the database cannot be opened")) from error
-    return engine
+    return engine, ring

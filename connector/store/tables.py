@@ -1,7 +1,8 @@
 """The tables. Times are whole microseconds since 1970 in UTC; ids grow in the order of commit.
 
-``sealed`` columns hold ciphertexts of ``cipher``; ``data_key`` is the row's wrapped data key; blind indexes
-are 32 bytes. Partial indexes keep the lanes as fast as what waits in them, whatever lies behind.
+``sealed`` columns hold ciphertexts of ``cipher``; ``data_key`` is the row's data key, wrapped by a day key;
+blind indexes are 32 bytes. Partial indexes keep the lanes as fast as what waits in them, whatever lies
+behind.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ OWED: Final = "acknowledgment = 'pending' AND state IN ('delivered', 'dead')"
 DONE: Final = "state IN ('delivered', 'replaced')"
 OPEN: Final = "delivery IN ('queued', 'sending', 'refused')"
 PARKED: Final = "delivery = 'dead'"
+DESTROYED: Final = "destroyed_at IS NOT NULL"
 
 
 class Row(SQLModel):
@@ -244,11 +246,37 @@ class SpentAssertion(Row, table=True):
     ends_at: int = _number("ends_at")
 
 
-class StoreKey(Row, table=True):
-    """Which key-encryption key the store was made with, so that another one is refused at opening."""
+class Kek(Row, table=True):
+    """A key-encryption key that the store knows, in the order in which they became the current one."""
 
-    __tablename__ = "store_key"
-    key_id: str = Field(sa_column=Column("key_id", Text, primary_key=True))
+    __tablename__ = "kek"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+    id: int | None = _id()
+    provider: str = _text("provider")
+    key_id: str = _text("key_id")
+    since: int = _number("since")  # 0: the key of a store of the first form
+
+
+class WrappedKey(Row, table=True):
+    """The keys that a key-encryption key wraps: one for each partner and day, and the root.
+
+    The root has neither partner nor day. A destroyed key has an empty ``wrapped``.
+    """
+
+    __tablename__ = "wrapped_key"
+    __table_args__ = (
+        Index("wrapped_key_of", "partner", "day"),
+        Index("wrapped_key_by", "kek"),
+        Index("wrapped_key_destroyed", "destroyed_at", sqlite_where=text(DESTROYED)),
+    )
+    id: int = Field(sa_column=Column("id", Integer, primary_key=True))  # 63 random bits
+    partner: str = _text("partner")
+    day: str = _text("day")  # 2026-11-23, in UTC
+    kek: int = Field(sa_column=Column("kek", Integer, ForeignKey("kek.id"), nullable=False))
+    wrapped: bytes = _sealed("wrapped")
+    uses: int = _number("uses")  # records whose data key it has wrapped
+    made_at: int = _number("made_at")
+    destroyed_at: int | None = _number("destroyed_at", nullable=True)
 
 
 def table(model: type[SQLModel]) -> Table:

@@ -108,7 +108,7 @@ class Taking(Door):
             row = self._inbox.waiting(unit, inbox_id)
             self._outbox.add(unit, row, outgoing)
             self._inbox.done(unit, row, self._outbox.state_of(unit, inbox_id), lost)
-            self._journal.write(unit, journal)
+            self._journal.write(unit, journal, row["received_at"])
 
         await self._step(entries, work)
 

@@ -7,10 +7,10 @@ from typing import Any, Final
 
 from sqlalchemy import RowMapping, bindparam, select, update
 
-from connector.store.cipher import BlindIndex, Cipher
+from connector.store.cipher import BlindIndex, Cipher, Record
 from connector.store.commits import Unit
 from connector.store.inbox import InboxRows, missing, new_uid, packed, unpacked
-from connector.store.keys import KeyProvider
+from connector.store.keyring import Keyring
 from connector.store.outbox import OutboxRows, known_by
 from connector.store.records import Delivery, Direction, InboxKey, Received, State
 from connector.store.statement import Statement, fresh, micros
@@ -24,7 +24,11 @@ _RETIRE: Final = Statement(
     .where(_INBOX.c.id == bindparam("row"))
     .values(state="replaced", acknowledgment="not owed", done_at=bindparam("at"))
 )
-_MADE: Final = Statement(select(*_OUTBOX.c).where(_OUTBOX.c.id == bindparam("row")))
+_MADE: Final = Statement(
+    select(*_OUTBOX.c, _INBOX.c.received_at)
+    .join(_INBOX, _INBOX.c.id == _OUTBOX.c.inbox_id)
+    .where(_OUTBOX.c.id == bindparam("row"))
+)
 _KEEP: Final = Statement(fresh(_OUTBOX))
 _CORRECT: Final = Statement(
     update(_OUTBOX)
@@ -37,7 +41,7 @@ _NO_KEY: Final = InboxKey("", "", "", "", "")  # of a copy: nobody sends it agai
 class VersionRows:
     """Copies in inbox and outbox: every method works on a connection of its caller."""
 
-    def __init__(self, cipher: Cipher, keys: KeyProvider, inbox: InboxRows, outbox: OutboxRows) -> None:
+    def __init__(self, cipher: Cipher, keys: Keyring, inbox: InboxRows, outbox: OutboxRows) -> None:
         self._cipher, self._inbox, self._outbox = cipher, inbox, outbox
         self._content = BlindIndex(keys, "inbox.content")
 
@@ -80,7 +84,7 @@ class VersionRows:
         record = self._outbox.record(found)
         before = unpacked(record.open("meta", found["meta"]))
         kept = self._kept(unit, found, record.open("payload", found["payload"]), before)
-        new = self._cipher.new("outbox", known_by(found["uid"], found["direction"]), found["link"])
+        new = self._new(found, found["uid"])
         _CORRECT.run(
             unit.connection,
             row=row,
@@ -93,7 +97,7 @@ class VersionRows:
 
     def _kept(self, unit: Unit, found: RowMapping, payload: bytes, meta: dict[str, Any]) -> int:
         uid = new_uid()
-        record = self._cipher.new("outbox", known_by(uid, found["direction"]), found["link"])
+        record = self._new(found, uid)
         values = {name: found[name] for name in found if name != "id"} | {
             "uid": uid,
             "delivery": Delivery.REPLACED.value,
@@ -103,3 +107,7 @@ class VersionRows:
             "payload": record.seal("payload", payload),
         }
         return int(_KEEP.run(unit.connection, **values).lastrowid)
+
+    def _new(self, found: RowMapping, uid: str) -> Record:
+        bound = known_by(uid, found["direction"])
+        return self._cipher.new("outbox", bound, found["link"], found["received_at"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,10 @@ from sqlalchemy import Connection
 
 import connector.store.migrations as migrations
 from audit import AuditLog, verify
-from connector.store import Direction, FileKeyProvider, database
-from connector.store.cipher import Cipher
+from connector.errors import KeyUnavailable, Tampered
+from connector.store import Direction, FileKeyProvider, Store, database
 from connector.store.statement import micros
+from tests.store.first_form import FirstKeys
 from tests.store.site import LINK, NOW, TO_FHIR, draft, head, open_store, queue, rows, take
 
 STATES = ("delivered", "dead", "replaced", "intended", "waiting", "waiting")
@@ -25,7 +27,7 @@ BACK = Direction.TO_V2
 
 def _first(folder: Path) -> None:
     """A store as 0001 made it: messages in every state, in two directions."""
-    keys = FileKeyProvider.create(folder / "kek.key")
+    keys = FirstKeys(folder / "kek.key")
     database.create(folder / "store.db")
     with database.engine(folder / "store.db").connect() as connection:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -38,9 +40,10 @@ def _first(folder: Path) -> None:
         audit.append(connection, [draft()])
         connection.exec_driver_sql("INSERT INTO store_key VALUES (?)", (keys.key_id,))
         for number, (way, state) in enumerate(_taken(), start=1):
-            _message(connection, Cipher(keys), number, way, state)
+            _message(connection, keys, number, way, state)
         for number, (way, state) in enumerate(((way, s) for way in (TO_FHIR, BACK) for s in STATES), start=1):
-            _made(connection, Cipher(keys), number, way, state)
+            _made(connection, keys, number, way, state)
+        _journal(connection, keys)
         connection.exec_driver_sql("COMMIT")
 
 
@@ -55,19 +58,21 @@ def _insert(connection: Connection, table: str, **values: Any) -> None:
     connection.exec_driver_sql(f"INSERT INTO {table} ({names}) VALUES ({places})", tuple(values.values()))  # noqa: S608
 
 
-def _message(connection: Connection, cipher: Cipher, number: int, way: Direction, state: str) -> None:
-    content = number.to_bytes(32, "big")
-    record = cipher.new("inbox", f"in{number}:{content.hex()}", LINK)
+def _message(connection: Connection, keys: FirstKeys, number: int, way: Direction, state: str) -> None:
+    sender = (way, LINK, "LAB", "NORTH", f"in{number}")
+    content = keys.index("inbox.content", *sender, sha256(b"taken").hexdigest())
+    record = keys.record("inbox", f"in{number}:{content.hex()}", LINK)
     _insert(
-        connection, "inbox", uid=f"in{number}", link=LINK, direction=str(way), control=content,
+        connection, "inbox", uid=f"in{number}", link=LINK, direction=str(way),
+        control=keys.index("inbox.control", *sender),
         content=content, state=state, reason="", received_at=micros(NOW), data_key=record.wrapped,
         meta=record.seal("meta", b"{}"), answer=record.seal("answer", b"AA"),
         lost=record.seal("lost", msgspec.json.encode(["PID-2"])), payload=record.seal("payload", b"taken"),
     )  # fmt: skip
 
 
-def _made(connection: Connection, cipher: Cipher, number: int, way: Direction, state: str) -> None:
-    record = cipher.new("outbox", f"out{number}:{way}", LINK)
+def _made(connection: Connection, keys: FirstKeys, number: int, way: Direction, state: str) -> None:
+    record = keys.record("outbox", f"out{number}:{way}", LINK)
     wait = micros(NOW + dt.timedelta(minutes=1)) if way is BACK and state == "intended" else 0
     _insert(
         connection, "outbox", uid=f"out{number}", inbox_id=2 if way is TO_FHIR else 6, link=LINK,
@@ -75,6 +80,22 @@ def _made(connection: Connection, cipher: Cipher, number: int, way: Direction, s
         data_key=record.wrapped, meta=record.seal("meta", b"{}"),
         payload=record.seal("payload", f"made {number}".encode()),
     )  # fmt: skip
+
+
+def _journal(connection: Connection, keys: FirstKeys) -> None:
+    resource = keys.index("journal_resource.resource", LINK, "Patient/1")
+    spoken = keys.index("journal_message.resource", LINK, "Patient/1", "ADT")
+    known = keys.record("journal_resource", resource.hex(), LINK)
+    said = keys.record("journal_text", "text", LINK)
+    _insert(
+        connection, "journal_resource", resource=resource, link=LINK, data_key=known.wrapped,
+        content=known.seal("content", b"{}"),
+    )  # fmt: skip
+    _insert(
+        connection, "journal_text", uid="text", link=LINK, data_key=said.wrapped,
+        message=said.seal("message", (1).to_bytes(4, "big") + spoken + b"MSH|prior"),
+    )  # fmt: skip
+    _insert(connection, "journal_message", resource=spoken, family="ADT", text_uid="text")
 
 
 async def test_the_states_of_the_first_version_are_told_in_the_words_of_the_second(tmp_path: Path) -> None:
@@ -142,3 +163,48 @@ async def test_nothing_of_the_first_version_is_left(tmp_path: Path, index: str) 
     names = {row[0] for row in rows(tmp_path, "SELECT name FROM sqlite_master")}
     assert index in names
     assert not {name for name in names if "0001" in name}
+
+
+async def test_what_the_first_version_had_encrypted_is_read_and_found(tmp_path: Path) -> None:
+    _first(tmp_path)
+    for _ in range(2):
+        store = open_store(tmp_path)
+        try:
+            assert (await store.pending(LINK, TO_FHIR, 9))[0].payload == b"taken"
+            assert [one.lost for one in await store.recent(9)] == [["PID-2"]] * 8
+            assert await store.resource(LINK, "Patient/1") == b"{}"
+            assert await store.prior_message(LINK, "Patient/1", "ADT") == b"MSH|prior"
+            again = await take(store, "in1", b"taken")
+            assert (again.id, again.duplicate, again.answer) == (1, True, b"AA")
+        finally:
+            await store.close()
+    found = rows(tmp_path, "SELECT partner, day, uses FROM wrapped_key ORDER BY uses")
+    assert {one[0] for one in found} == {"", LINK}
+    assert sum(one[2] for one in found) == 22  # the journal has no times, so it is of today
+    for table in ("inbox", "outbox", "journal_resource", "journal_text"):
+        assert {row[0][:1] for row in rows(tmp_path, f"SELECT data_key FROM {table}")} == {b"\x02"}  # noqa: S608
+
+
+async def test_the_key_of_a_first_store_may_be_changed_and_taken_away(tmp_path: Path) -> None:
+    _first(tmp_path)
+    keys = FileKeyProvider(tmp_path / "kek.key")
+    old, _ = keys.key_id, keys.rotate()
+    await open_store(tmp_path).close()
+    keys.forget(old)
+    store = open_store(tmp_path)
+    assert (await store.pending(LINK, TO_FHIR, 9))[0].payload == b"taken"
+    assert (await take(store, "in1", b"taken")).duplicate
+    await store.close()
+
+
+def test_a_first_store_is_not_taken_over_with_another_key_or_with_one_that_was_moved(tmp_path: Path) -> None:
+    _first(tmp_path)
+    other = FileKeyProvider.create(tmp_path / "other.key")
+    before = rows(tmp_path, "SELECT data_key FROM inbox")
+    with pytest.raises(KeyUnavailable):
+        Store.open(tmp_path / "store.db", other, AuditLog())
+    assert rows(tmp_path, "SELECT data_key FROM inbox") == before
+    assert rows(tmp_path, "SELECT version_num FROM alembic_version") == [("0001",)]
+    rows(tmp_path, "UPDATE inbox SET data_key = (SELECT data_key FROM inbox WHERE id = 2) WHERE id = 1")
+    with pytest.raises(Tampered):
+        open_store(tmp_path)

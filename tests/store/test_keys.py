@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from connector.errors import KeyUnavailable, Tampered
+from connector.errors import ConfigurationError, KeyUnavailable, Tampered
 from connector.store import FileKeyProvider
+from connector.store.keys import CredentialKeyProvider
 
 KEY = bytes(range(32))
+DAY_KEY = bytearray(b"k" * 32)
 
 
 def _file(folder: Path, content: bytes, mode: int = 0o600) -> Path:
@@ -67,41 +69,80 @@ def test_a_device_is_no_key(tmp_path: Path) -> None:
 
 def test_a_wrapped_key_opens_only_in_its_context(tmp_path: Path) -> None:
     keys = FileKeyProvider(_file(tmp_path, base64.b64encode(KEY)))
-    wrapped = keys.wrap(b"k" * 32, b"here")
-    assert keys.unwrap(wrapped, b"here") == b"k" * 32
+    wrapped = keys.wrap(DAY_KEY, b"here")
+    assert (wrapped.provider, wrapped.key_id) == ("file", keys.key_id)
+    assert keys.unwrap(wrapped, b"here") == DAY_KEY
     with pytest.raises(Tampered):
         keys.unwrap(wrapped, b"there")
 
 
 def test_every_flipped_bit_of_a_wrapped_key_is_found(tmp_path: Path) -> None:
     keys = FileKeyProvider(_file(tmp_path, base64.b64encode(KEY)))
-    wrapped = keys.wrap(b"k" * 32, b"here")
-    for place in range(len(wrapped)):
-        changed = bytearray(wrapped)
+    wrapped = keys.wrap(DAY_KEY, b"here")
+    for place in range(len(wrapped.blob)):
+        changed = bytearray(wrapped.blob)
         changed[place] ^= 1
         with pytest.raises((Tampered, KeyUnavailable)):
-            keys.unwrap(bytes(changed), b"here")
-    for short in (b"", wrapped[:9], wrapped[:-1]):
+            keys.unwrap(wrapped._replace(blob=bytes(changed)), b"here")
+    for short in (b"", wrapped.blob[:9], wrapped.blob[:-1]):
         with pytest.raises((Tampered, KeyUnavailable)):
-            keys.unwrap(short, b"here")
+            keys.unwrap(wrapped._replace(blob=short), b"here")
 
 
 def test_another_key_says_that_it_is_another(tmp_path: Path) -> None:
     one = FileKeyProvider.create(tmp_path / "one")
     other = FileKeyProvider.create(tmp_path / "other")
     with pytest.raises(KeyUnavailable, match="another key"):
-        other.unwrap(one.wrap(b"k" * 32, b""), b"")
-
-
-def test_derived_keys_differ_by_purpose_and_say_nothing_of_each_other(tmp_path: Path) -> None:
-    keys = FileKeyProvider(_file(tmp_path, base64.b64encode(KEY)))
-    derived = {keys.derive(purpose) for purpose in ("a", "b", "ab", "")}
-    assert len(derived) == 4
-    assert KEY not in derived
-    assert all(len(one) == 32 for one in derived)
+        other.unwrap(one.wrap(DAY_KEY, b""), b"")
 
 
 def test_the_same_key_is_wrapped_differently_each_time(tmp_path: Path) -> None:
     keys = FileKeyProvider.create(tmp_path / "kek")
-    assert len({keys.wrap(b"k" * 32, b"") for _ in range(50)}) == 50
+    assert len({keys.wrap(DAY_KEY, b"").blob for _ in range(50)}) == 50
     assert os.path.getsize(tmp_path / "kek") < 100
+
+
+def test_a_rotated_file_wraps_with_the_new_key_and_still_unwraps_with_the_old(tmp_path: Path) -> None:
+    path = tmp_path / "kek.key"
+    running, keys = FileKeyProvider.create(path), FileKeyProvider(path)
+    before = running.wrap(DAY_KEY, b"")
+    new = keys.rotate()
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert [one.name for one in tmp_path.iterdir()] == ["kek.key"]
+    assert new != before.key_id
+    assert running.wrap(DAY_KEY, b"").key_id == new  # who runs reads the file again
+    assert running.unwrap(before, b"") == DAY_KEY
+    with pytest.raises(KeyUnavailable):
+        keys.forget(new)
+    keys.forget(before.key_id)
+    with pytest.raises(KeyUnavailable, match=before.key_id):
+        running.unwrap(before, b"")
+
+
+def test_a_key_file_that_others_may_read_later_is_refused_then(tmp_path: Path) -> None:
+    keys = FileKeyProvider.create(tmp_path / "kek.key")
+    (tmp_path / "kek.key").chmod(0o640)
+    with pytest.raises(KeyUnavailable, match="chmod 600"):
+        keys.wrap(DAY_KEY, b"")
+
+
+def test_one_line_that_is_no_key_spoils_the_file(tmp_path: Path) -> None:
+    with pytest.raises(KeyUnavailable):
+        FileKeyProvider(_file(tmp_path, base64.b64encode(KEY) + b"\nnone\n"))
+
+
+def test_a_credential_of_systemd_is_read_and_never_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    with pytest.raises(KeyUnavailable, match="CREDENTIALS_DIRECTORY"):
+        CredentialKeyProvider("kek.key")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    with pytest.raises(KeyUnavailable):
+        CredentialKeyProvider("kek.key")
+    _file(tmp_path, base64.b64encode(KEY), 0o400)
+    keys = CredentialKeyProvider("kek.key")
+    assert keys.unwrap(keys.wrap(DAY_KEY, b"c"), b"c") == DAY_KEY
+    for refused in (keys.rotate, lambda: keys.forget(keys.key_id)):
+        with pytest.raises(ConfigurationError, match="systemd"):
+            refused()

@@ -113,9 +113,10 @@ async def test_a_store_does_not_open_with_another_key(tmp_path: Path) -> None:
     for read_only in (False, True):
         with pytest.raises(KeyUnavailable):
             Store.open(tmp_path / "store.db", other, AuditLog(), read_only=read_only)
-    rows(tmp_path, "DELETE FROM store_key")
-    with pytest.raises(KeyUnavailable):
-        Store.open(tmp_path / "store.db", other, AuditLog())
+    rows(tmp_path, "DELETE FROM wrapped_key")
+    for keys in (other, FileKeyProvider(tmp_path / "kek.key")):
+        with pytest.raises(KeyUnavailable):
+            Store.open(tmp_path / "store.db", keys, AuditLog())
 
 
 @pytest.mark.parametrize(
