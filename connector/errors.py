@@ -47,7 +47,12 @@ class TokenMisplaced(Unauthenticated):
 
 
 class Forbidden(AccessError):
-    """A valid token without the scope, or a certificate that may not speak for this partner."""
+    """A valid token without the scope, or a certificate that may not speak for this partner.
+
+    ``scope``: the one that would have been enough; "" where none would.
+    """
+
+    scope: str = ""
 
 
 class UntrustedPeer(AccessError):

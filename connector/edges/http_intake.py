@@ -33,10 +33,10 @@ _TAG: Final = re.compile(r'(?:W/)?"[\x21\x23-\x7e]{1,64}"\Z')
 _WORDS: Final = {"c": "create", "u": "update", "d": "delete"}
 
 
-def may(principal: Principal, type_name: str, verb: str, location: str = "") -> None:
-    """Raises ``Forbidden`` when no scope of the token grants the interaction."""
-    if error := _forbidden(principal, type_name, verb, location):
-        raise error
+def may(principal: Principal, type_name: str, verb: str) -> None:
+    """Raises ``Forbidden`` when no scope of the token grants the interaction on any resource of the type."""
+    if not scopes.might_allow(principal.scopes, type_name, verb):
+        raise _forbidden(type_name, verb, "http.authorization")
 
 
 def may_something(principal: Principal) -> None:
@@ -46,13 +46,21 @@ def may_something(principal: Principal) -> None:
         raise Forbidden(what, fix=fix, location="http.authorization")
 
 
-def _forbidden(principal: Principal, type_name: str, verb: str, location: str) -> Forbidden | None:
-    if scopes.allows(principal.scopes, type_name, verb):
-        return None
-    fix = f"ask for the scope system/{type_name}.{verb}"
-    return Forbidden(
-        f"no scope allows this {_WORDS[verb]}", fix=fix, location=location or "http.authorization"
+def _forbidden(type_name: str, verb: str, location: str) -> Forbidden:
+    scope = f"system/{type_name}.{verb}"
+    error = Forbidden(
+        f"no scope allows this {_WORDS[verb]}", fix=f"ask for the scope {scope}", location=location
     )
+    error.scope = scope
+    return error
+
+
+def _covers(principal: Principal, type_name: str, verb: str, resource: object) -> bool:
+    """Whether a scope grants it; of a delete the resource is not here, so the intake asks once more."""
+    if verb == "d":
+        return scopes.might_allow(principal.scopes, type_name, verb)
+    known = resource if isinstance(resource, dict) else None
+    return scopes.allows(principal.scopes, type_name, verb, known)
 
 
 def offered(type_name: str) -> None:
@@ -88,10 +96,12 @@ def single(
 ) -> Submission:
     """The submission of a create (``target`` is (type, "")) or an update ((type, id)).
 
-    Raises an ``ExceptionGroup`` of what the judge finds, and ``InvalidResource`` when the resource is not
-    the one that the address names.
+    Raises ``Forbidden`` when no scope covers this resource, an ``ExceptionGroup`` of what the judge finds,
+    and ``InvalidResource`` when the resource is not the one that the address names.
     """
     resource, (kind, identity) = parsed(body), target
+    if not _covers(who[0], kind, verb, resource):
+        raise _forbidden(kind, verb, "http.body")
     _valid(resource, judge)
     if resource["resourceType"] != kind:
         raise InvalidResource("the resource is not of the type in the address", location="resourceType")
@@ -114,7 +124,7 @@ def whole(body: bytes, judge: Judge, kinds: tuple[Kind, ...], who: tuple[Princip
         fix = f"send a Bundle of type {' or '.join(kinds)}"
         raise InvalidResource("this bundle is not taken here", fix=fix, location="Bundle.type")
     asked = list(bundle.interactions(sent))
-    _all_allowed(asked, who[0])
+    _all_allowed(sent, asked, who[0])
     _valid(sent, judge)
     _all_offered(asked, kind)
     return Submission(kind, sent, body, "", "Bundle", "", "", *who)
@@ -125,10 +135,18 @@ def _valid(resource: dict[str, Any], judge: Judge) -> None:
         raise ExceptionGroup("the resource is not valid", found)
 
 
-def _all_allowed(asked: list[bundle.Interaction], principal: Principal) -> None:
+def _all_allowed(sent: dict[str, Any], asked: list[bundle.Interaction], principal: Principal) -> None:
     """What has no known type or verb is left to ``_valid`` and ``_all_offered``, which refuse it."""
-    known = (one for one in asked if one.verb in _WORDS and one.type in resource_types())
-    refused = [error for one in known if (error := _forbidden(principal, one.type, one.verb, one.location))]
+    known = (
+        (one, entry.get("resource"))
+        for one, entry in zip(asked, bundle.entries(sent), strict=True)
+        if one.verb in _WORDS and one.type in resource_types()
+    )
+    refused = [
+        _forbidden(one.type, one.verb, one.location)
+        for one, resource in known
+        if not _covers(principal, one.type, one.verb, resource)
+    ]
     if refused:
         raise ExceptionGroup("entries are not allowed", refused)
 

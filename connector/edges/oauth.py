@@ -12,7 +12,7 @@ import hashlib
 import re
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -46,6 +46,10 @@ class Principal:
     fingerprint: str
     subject: str = ""
     others: frozenset[str] = frozenset()
+
+    def may(self, verb: str, type_name: str, resource: Mapping[str, Any] | None) -> bool:
+        """Whether a scope grants the interaction (a SMART letter) on this resource; None: not known."""
+        return scopes.allows(self.scopes, type_name, verb, resource)
 
 
 @dataclass(slots=True)

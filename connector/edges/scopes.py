@@ -1,18 +1,25 @@
-"""SMART system scopes, v1 and v2, as pure functions (SMART App Launch 2.2, section on scopes).
+"""SMART system scopes, v1 and v2, as an algebra of pure functions (SMART App Launch 2.2, section on scopes).
 
-The grammar is ``system/(Type|*).(c?r?u?d?s?|read|write|*)``, the letters in this order only. A scope
-narrowed by search parameters (``system/Observation.rs?category=...``) grants less than it seems to:
-this server cannot hold it to its words, so a token with one is refused and the scope never ignored.
+The grammar is ``system/(Type|*).(c?r?u?d?s?|read|write|*)``, the letters in this order only; those of v2 may
+be narrowed by search parameters (``system/Observation.cu?category=...``). A parameter that the resource
+itself can answer is held to exactly (``connector.fhir.token_search``); a scope with any other is refused
+together with its token, because without its parameters it would grant more than was meant.
+
+A narrowed scope grants a create or an update whose resource, as sent, the search would find; and an update
+or a delete of a resource that, as known here, the search would find. Nothing can be read here, so what a
+scope says of reading and searching grants nothing.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from typing import Final, NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, NamedTuple
 
-from connector.errors import Forbidden
+from connector.errors import Forbidden, UnsupportedInteraction
+from connector.fhir import token_search
 from connector.fhir.elements import resource_types
+from connector.fhir.token_search import Constraint
 
 VERBS: Final = "cruds"  # create, read, update, delete, search
 V1: Final = {"read": "rs", "write": "cud", "*": "cruds"}
@@ -25,10 +32,12 @@ _CHARACTERS: Final = re.compile(
 
 
 class Scope(NamedTuple):
-    """What one scope grants: a resource type (or ``*``) and the letters of the interactions."""
+    """What one scope grants: a resource type (or ``*``), the letters of the interactions, and on which
+    resources of the type: those for which all constraints hold; without any, all."""
 
     type: str
     verbs: frozenset[str]
+    constraints: frozenset[Constraint] = frozenset()
 
 
 def parse(text: str) -> frozenset[Scope]:
@@ -36,7 +45,7 @@ def parse(text: str) -> frozenset[Scope]:
 
     Scopes of other kinds (``openid``, ``patient/...``, ``user/...``) grant a system nothing and are left
     out. Raises ``Forbidden`` for a system scope that does not follow the grammar, names no resource type
-    of R4, or is narrowed by search parameters, and for a claim that is no list of scopes.
+    of R4, or is narrowed by what cannot be held to, and for a claim that is no list of scopes.
     """
     if text and not _CHARACTERS.match(text):
         raise _refused("the scope claim is no list of scopes separated by single spaces")
@@ -49,15 +58,26 @@ def others(text: str) -> frozenset[str]:
 
 
 def _scope(text: str) -> Scope:
-    if "?" in text:
-        raise _refused("a scope is narrowed by search parameters, which this server does not support")
-    found = _FORM.match(text)
+    plain, narrowed, query = text.partition("?")
+    found = _FORM.match(plain)
     if found is None:
         raise _refused("a system scope does not follow the SMART grammar")
     kind, letters = found.groups()
     if kind != ANY and kind not in resource_types():
         raise _refused("a system scope names no resource type of FHIR R4")
-    return Scope(kind, frozenset(V1.get(letters, letters)))
+    if narrowed and (kind == ANY or letters in V1):
+        raise _refused("a scope is narrowed that SMART does not let be narrowed")
+    return Scope(
+        kind, frozenset(V1.get(letters, letters)), _constraints(kind, query) if narrowed else frozenset()
+    )
+
+
+def _constraints(kind: str, query: str) -> frozenset[Constraint]:
+    try:
+        return token_search.read(kind, query)
+    except UnsupportedInteraction:
+        pass
+    raise _refused("a scope is narrowed by search parameters, which this server cannot hold it to")
 
 
 def _refused(what: str) -> Forbidden:
@@ -65,11 +85,29 @@ def _refused(what: str) -> Forbidden:
     return Forbidden(what, fix=fix, location="http.authorization")
 
 
-def allows(scopes: Iterable[Scope], type_name: str, verb: str) -> bool:
-    """Whether the scopes grant the interaction (a letter of ``VERBS``) on this resource type."""
+def allows(
+    scopes: Iterable[Scope], type_name: str, verb: str, resource: Mapping[str, Any] | None = None
+) -> bool:
+    """Whether the scopes grant the interaction (a letter of ``VERBS``) on this resource.
+
+    ``resource``: None where it is not known; then only a scope that is not narrowed grants it.
+    """
     if verb not in VERBS or len(verb) != 1:
         return False
-    return any(verb in scope.verbs and scope.type in (ANY, type_name) for scope in scopes)
+    return any(
+        verb in scope.verbs
+        and scope.type in (ANY, type_name)
+        and (
+            not scope.constraints
+            or (resource is not None and token_search.holds(scope.type, scope.constraints, resource))
+        )
+        for scope in scopes
+    )
+
+
+def might_allow(scopes: Iterable[Scope], type_name: str, verb: str) -> bool:
+    """Whether they grant the interaction on some resource of the type: what can be said before it is read."""
+    return len(verb) == 1 and any(verb in scope.verbs and scope.type in (ANY, type_name) for scope in scopes)
 
 
 def within(scopes: Iterable[Scope], ceiling: Iterable[Scope]) -> frozenset[Scope]:
@@ -80,5 +118,11 @@ def within(scopes: Iterable[Scope], ceiling: Iterable[Scope]) -> frozenset[Scope
         for other in most:
             verbs = scope.verbs & other.verbs
             if verbs and (scope.type == other.type or ANY in (scope.type, other.type)):
-                found.add(Scope(other.type if scope.type == ANY else scope.type, verbs))
+                kind = other.type if scope.type == ANY else scope.type
+                found.add(Scope(kind, verbs, scope.constraints | other.constraints))
     return frozenset(found)
+
+
+def written(scope: Scope) -> str:
+    """A scope as SMART writes it, its constraints left out."""
+    return f"system/{scope.type}.{''.join(letter for letter in VERBS if letter in scope.verbs)}"

@@ -23,7 +23,7 @@ class Interaction(NamedTuple):
     location: str  # FHIRPath of the entry
 
 
-_VERBS: Final = {"POST": "c", "PUT": "u", "PATCH": "u", "DELETE": "d"}
+_VERBS: Final = {"POST": "c", "PUT": "u", "DELETE": "d"}  # PATCH is none: it carries no resource to judge
 
 
 def entries(bundle: JsonObject) -> list[JsonObject]:

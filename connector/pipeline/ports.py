@@ -146,6 +146,10 @@ class Principal(Protocol):
         """As the token names it."""
         ...
 
+    def may(self, verb: str, type_name: str, resource: Mapping[str, Any] | None) -> bool:
+        """Whether its scopes grant the interaction (c, u or d) on this resource; None: not known."""
+        ...
+
 
 class Submission(Protocol):
     """One authorised and valid FHIR request."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from connector.errors import (
@@ -84,6 +84,7 @@ class FhirReceiver:
     async def _would_translate(self, link: Link, submission: Submission, correlation: str) -> None:
         asked = changes.read(submission.resource, *_address(submission), correlation)
         before = await known(self._store, link.name, [change.key for change in asked])
+        _all_covered(submission, asked, before)
         if submission.if_match and submission.if_match not in map(_tag_of, before.values()):
             raise VersionConflict(
                 "the version is not the one that is known here",
@@ -120,6 +121,24 @@ class FhirReceiver:
         )
         self._arrived(link.name, _IN)
         return Taken(accepted.answer.decode("ascii"), accepted.duplicate)
+
+
+def _all_covered(submission: Submission, asked: Sequence[changes.Change], before: Mapping[str, Json]) -> None:
+    """Scopes may be narrowed to some resources of a type: what is changed must have been one of them.
+
+    What was sent is judged where it came in; here is what only the store can tell.
+    """
+    verbs = {f"{one.location}.resource": one.verb for one in bundles.interactions(submission.resource)}
+    alone = "u" if submission.resource_id else "c"
+    for change in asked:
+        verb, now = verbs.get(change.location, alone), before.get(change.key)
+        fresh = now is None and verb != "d"
+        if not fresh and not submission.principal.may(verb, change.type, now):
+            raise Forbidden(
+                "no scope allows a change of this resource as it is known here",
+                fix="ask for a scope that is not narrowed, or leave the resource out",
+                location=change.location or change.type,
+            )
 
 
 def _address(submission: Submission) -> tuple[str, str]:

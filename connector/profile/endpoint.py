@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from connector.errors import UnsupportedInteraction
+from connector.fhir import token_search
 from connector.profile.section import (
     FilePath,
     Fingerprint,
@@ -79,7 +82,8 @@ class FhirCaller(Section):
     mark its access tokens; then an ID token with our audience counts as well."""
     clients: Annotated[Table[Word, tuple[Scope, ...]], Field(json_schema_extra={"minProperties": 1})]
     """The client ids that may come, each with the SMART system scopes it can have at most, whatever its
-    token says: `"lab-app" = ["system/Observation.cu"]`."""
+    token says: `"lab-app" = ["system/Observation.cu"]`. One of SMART v2 may be narrowed by a token parameter
+    of its type: `"system/Observation.cu?category=laboratory"`."""
     certificates: tuple[Fingerprint, ...] = ()
     """The client certificates that may connect, as `sha256:` and 64 hex digits; empty: every certificate
     that the service trusts."""
@@ -114,4 +118,18 @@ class FhirCaller(Section):
         idle = [client for client, scopes in clients.items() if not scopes]
         if idle:
             raise faults(Found("this client may do nothing", "give it a scope", (one,)) for one in idle)
+        if narrowed := list(_not_held(clients)):
+            raise faults(narrowed)
         return clients
+
+
+def _not_held(clients: Table[str, tuple[str, ...]]) -> Iterator[Found]:
+    """The scopes that are narrowed by what cannot be asked of a resource."""
+    for client, scopes in clients.items():
+        for number, scope in enumerate(scopes):
+            plain, narrowed, query = scope.partition("?")
+            try:
+                if narrowed:
+                    token_search.read(plain.removeprefix("system/").partition(".")[0], query)
+            except UnsupportedInteraction as error:
+                yield Found(error.what, error.fix, (client, number))

@@ -183,7 +183,8 @@ Uri = Annotated[
 Scope = Annotated[
     str,
     Form(
-        r"system/(?:[A-Z][A-Za-z]+|\*)\.(?:read|write|\*|(?=[cruds])c?r?u?d?s?)",
+        r"system/(?:(?:[A-Z][A-Za-z]+|\*)\.(?:read|write|\*|(?=[cruds])c?r?u?d?s?)"
+        r"|[A-Z][A-Za-z]+\.(?=[cruds])c?r?u?d?s?\?[!#-\[\]-~]+)",
         "a SMART system scope such as system/Patient.cu, its letters in the order cruds",
     ),
 ]

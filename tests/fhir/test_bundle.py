@@ -25,7 +25,7 @@ def asked(
     [
         ("POST", "Patient", "c", "Patient", ""),
         ("PUT", "Patient/p1", "u", "Patient", "p1"),
-        ("PATCH", "Patient/p1", "u", "Patient", "p1"),
+        ("PATCH", "Patient/p1", "", "Patient", "p1"),
         ("DELETE", "Patient/p1", "d", "Patient", "p1"),
         ("GET", "Patient/p1", "r", "Patient", "p1"),
         ("GET", "Patient?name=x", "s", "Patient", ""),

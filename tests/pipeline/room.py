@@ -20,6 +20,7 @@ from typing import Any, Final
 from sqlalchemy import Connection
 
 from audit import AuditLog
+from connector.edges import scopes
 from connector.edges.http_ports import Kind, Submission
 from connector.edges.oauth import Principal
 from connector.fhir import json as fjson
@@ -60,7 +61,7 @@ class KnownPeer:
         return f"sha256:{self.number:064}"
 
 
-_FHIR_SIDE: Final = Principal("fhir", frozenset(), "")
+_FHIR_SIDE: Final = Principal("fhir", scopes.parse("system/*.cruds"), "")
 HOSPITAL: Final = KnownPeer()
 STRANGER: Final = KnownPeer(9)
 

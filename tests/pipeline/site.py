@@ -12,6 +12,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
+from connector.edges import scopes
 from connector.edges.tls import Peer
 from connector.errors import ConnectorError
 from connector.fhir import json
@@ -101,6 +102,10 @@ def patient(identity: str = "fhir-1", street: str = "Rosenallee 12", **more: Any
 @dataclass(frozen=True)
 class Who:
     client_id: str = "analyst"
+    scope: str = "system/*.cruds"
+
+    def may(self, verb: str, type_name: str, resource: Mapping[str, Any] | None) -> bool:
+        return scopes.allows(scopes.parse(self.scope), type_name, verb, resource)
 
 
 @dataclass(frozen=True)
