@@ -74,7 +74,10 @@ class Tag(StrEnum):
     PROFILE_CHANGED = "profile:changed"
     PROFILE_REFUSED = "profile:refused"
     KEYS_LOADED = "keys:loaded"
-    KEYS_ROTATED = "keys:rotated"
+    KEYS_ROTATED = "keys:rotated"  # another key-encryption key wraps from now on
+    KEYS_REWRAPPED = "keys:rewrapped"  # what others had wrapped, it wraps now; object.count keys
+    KEYS_FORGOTTEN = "keys:forgotten"  # a key-encryption key that wrapped nothing any more is taken away
+    KEYS_VERIFIED = "keys:verified"  # object.count keys were opened; object.faults were not
     STORE_PRUNED = "store:pruned"  # what was done before object.before is forgotten
     STORE_BACKUP_INTENDED = "store:backup:intended"  # about to be written
     STORE_BACKUP_MADE = "store:backup:made"  # written and read back; object.sha256 is of the database in it

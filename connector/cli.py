@@ -28,6 +28,7 @@ COMMANDS: Final = {
     "edit": "Put a corrected copy in the place of a dead letter.",
     "skip": "Make a dead letter of what stops its lane.",
     "conflicts": "See and decide what both sides changed at once.",
+    "keys": "See, change and check the keys of the store.",
     "pause": "Let nothing go out of a link, or nothing come in.",
     "resume": "Take a pause away.",
     "drain": "Close the intake of a link and wait until its queue is empty.",

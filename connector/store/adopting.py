@@ -22,7 +22,7 @@ _TOGETHER: Final = 1000
 Known = Callable[[RowMapping], str]
 
 # table: its columns that say which record it is and of which day, and how they say it
-_TABLES: Final[dict[str, tuple[str, Known]]] = {
+KNOWN_BY: Final[dict[str, tuple[str, Known]]] = {
     "inbox": ("uid, content, received_at AS at", lambda row: f"{row['uid']}:{row['content'].hex()}"),
     "outbox": (
         "uid, direction, (SELECT received_at FROM inbox WHERE inbox.id = inbox_id) AS at",
@@ -45,14 +45,14 @@ class Adopting:
 
     def adopt(self) -> None:
         """Wrap every data key anew. Raises ``KeyUnavailable``, ``Tampered``."""
-        for table in _TABLES:
+        for table in KNOWN_BY:
             for row in self._rows(table):
                 self._one(table, row)
         for number, times in self._uses.items():
             self._connection.exec_driver_sql("UPDATE wrapped_key SET uses = ? WHERE id = ?", (times, number))
 
     def _rows(self, table: str) -> Iterator[RowMapping]:
-        names, last = _TABLES[table][0], 0
+        names, last = KNOWN_BY[table][0], 0
         sql = (
             f"SELECT rowid AS place, link, data_key, {names} FROM {table}"  # noqa: S608 - words of ours
             f" WHERE rowid > ? ORDER BY rowid LIMIT {_TOGETHER}"
@@ -62,7 +62,7 @@ class Adopting:
             last = some[-1]["place"]
 
     def _one(self, table: str, row: RowMapping) -> None:
-        bound = context(table, _TABLES[table][1](row), row["link"])
+        bound = context(table, KNOWN_BY[table][1](row), row["link"])
         data_key = self._keys.unwrap_first(row["data_key"], FIRST + bound)
         day_key = self._day_key(row["link"], (row["at"] or self._micros) // DAY_MICROS)
         self._uses[day_key.number] = self._uses.get(day_key.number, 0) + 1

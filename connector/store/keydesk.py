@@ -86,6 +86,12 @@ class KeyDesk:
         await asyncio.shield(task)
 
     async def _brought(self, wanted: Wanted) -> None:
+        try:
+            await self._found(wanted)
+        except Erased:  # whoever asked hears that of the keyring, for that one record
+            self.ring.drop(wanted.number)
+
+    async def _found(self, wanted: Wanted) -> None:
         if wanted.number:
             row: KeyRow | None = await self._reader.read(lambda db: keyrows.one(db, wanted.number))
         else:

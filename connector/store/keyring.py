@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
-from connector.errors import KeyUnavailable
+from connector.errors import Erased, KeyUnavailable
 from connector.store.keys import KEY_BYTES, NONCE_BYTES, opened, wipe
 
 DAY_MICROS: Final = 86_400_000_000
@@ -83,6 +83,7 @@ class Keyring:
         self._root = root
         self._keys: dict[int, DayKey] = {}
         self._current: dict[tuple[str, int], DayKey] = {}
+        self._destroyed: set[int] = set()
         self._unsaid: dict[int, int] = {}  # uses that are not in the table yet; of the writer's thread
         self._lock = threading.Lock()
 
@@ -112,12 +113,14 @@ class Keyring:
         return key
 
     def reading(self, wrapped: bytes) -> DayKey:
-        """The key that wrapped the data key of a record. Raises ``KeyWanted``, ``KeyUnavailable``."""
+        """The key that wrapped a data key. Raises ``KeyWanted``, ``Erased``, ``KeyUnavailable``."""
         if wrapped[: len(FORM)] != FORM:
             raise KeyUnavailable("a data key is of a form that is not known", fix="run a newer version")
         number = int.from_bytes(wrapped[len(FORM) : _HEAD], "big")
         key = self._keys.get(number)
         if key is None:
+            if number in self._destroyed:
+                raise Erased("the key of this partner and day was destroyed")
             raise KeyWanted(Wanted(number))
         return key
 
@@ -134,6 +137,7 @@ class Keyring:
         """The key is destroyed: nobody here may use it any more."""
         with self._lock:
             self._forget(number)
+            self._destroyed.add(number)
 
     def _forget(self, number: int) -> None:
         key = self._keys.pop(number, None)

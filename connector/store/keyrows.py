@@ -14,6 +14,7 @@ from connector.store.cipher import framed
 from connector.store.keyring import NONE, DayKey, Keyring, KeyWanted
 from connector.store.keys import KeyProvider, Wrapped
 
+_PAGE: Final = 50
 _EPOCH: Final = dt.date(1970, 1, 1)
 _ROW: Final = (
     "SELECT w.id, w.partner, w.day, w.uses, w.wrapped, k.provider, k.key_id, w.destroyed_at, w.kek"
@@ -88,6 +89,19 @@ def current(connection: Connection, partner: str, day: str) -> KeyRow | None:
     return _row(connection.exec_driver_sql(_CURRENT, (partner, day, keyring.USES)).first())
 
 
+def page(connection: Connection, where: str, *values: int) -> list[KeyRow]:
+    """The next of those that a condition (words of ours) names, by their numbers."""
+    sql = f"{_ROW} WHERE {where} ORDER BY w.id LIMIT {_PAGE}"
+    found = [_row(row) for row in connection.exec_driver_sql(sql, values).all()]
+    return [row for row in found if row is not None]
+
+
+def latest(connection: Connection) -> tuple[int, str, str] | None:
+    """The current key-encryption key: its row, provider and name."""
+    found = connection.exec_driver_sql(_LATEST).first()
+    return (int(found[0]), str(found[1]), str(found[2])) if found is not None else None
+
+
 def put(connection: Connection, row: KeyRow, micros: int) -> None:
     """A new key."""
     values = (row.number, row.partner, row.day, row.kek, row.wrapped.blob, micros)
@@ -99,9 +113,9 @@ def kek_of(connection: Connection, wrapped: Wrapped, micros: int) -> int:
 
     0 where another one has come since: what it wraps is to be wrapped again.
     """
-    latest = connection.exec_driver_sql(_LATEST).first()
-    if latest is not None and (latest[1], latest[2]) == (wrapped.provider, wrapped.key_id):
-        return int(latest[0])
+    now = latest(connection)
+    if now is not None and now[1:] == (wrapped.provider, wrapped.key_id):
+        return now[0]
     known = connection.exec_driver_sql(_KNOWN, (wrapped.provider, wrapped.key_id)).scalar()
     return 0 if known is not None else new_kek(connection, wrapped.provider, wrapped.key_id, micros)
 

@@ -71,6 +71,13 @@ class KeyProvider(Protocol):
         """
         ...
 
+    def forget(self, key_id: str) -> bool:
+        """Take a key-encryption key away that wraps nothing any more; whether it was there.
+
+        Raises ``ConfigurationError`` where a person must do that elsewhere.
+        """
+        ...
+
 
 class FileKeyProvider:
     """Keys in a file that only its owner may read: a line of base64 for each, the current one first.
@@ -130,13 +137,15 @@ class FileKeyProvider:
         self._replace([os.urandom(KEY_BYTES), *self._fresh().values()])
         return self.key_id
 
-    def forget(self, key_id: str) -> None:
+    def forget(self, key_id: str) -> bool:
         """Take a key out of the file that is not the current one. Raises ``KeyUnavailable``."""
         keys = self._fresh()
         if next(iter(keys)) == key_id:
             raise KeyUnavailable("this is the current key", fix="make another first: connector keys rotate")
-        self._key(key_id)
+        if key_id not in keys:
+            return False
         self._replace([key for name, key in keys.items() if name != key_id])
+        return True
 
     def _unwrap(self, blob: bytes, context: bytes, form: bytes) -> bytearray:
         start = len(form) + _ID_BYTES
@@ -206,7 +215,7 @@ class CredentialKeyProvider(FileKeyProvider):
             fix="put a new line before the old one in the credential, restart, then: connector keys rewrap",
         )
 
-    def forget(self, key_id: str) -> None:
+    def forget(self, key_id: str) -> bool:
         """Not from here."""
         raise ConfigurationError("systemd keeps the key", fix="take its line out of the credential")
 

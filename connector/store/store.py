@@ -25,6 +25,7 @@ from connector.store.keys import KeyProvider
 from connector.store.operating import Operating
 from connector.store.reader import Reader
 from connector.store.records import AuditPort, JournalEntry
+from connector.store.rotating import Rotating
 from connector.store.sending import Sending
 from connector.store.statement import micros_now
 from connector.store.taking import Taking
@@ -32,7 +33,7 @@ from connector.store.taking import Taking
 _SCHEME: Final = "sqlite:///"
 
 
-class Store(Taking, Sending, Operating, Authorizing):
+class Store(Taking, Sending, Operating, Authorizing, Rotating):
     """One SQLite database; made by ``open``."""
 
     @classmethod
