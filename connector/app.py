@@ -10,6 +10,7 @@ import signal
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -72,7 +73,7 @@ class Service:
         if judge is not None:
             self._closing.append(judge.close)
         self._mllp = mllp_server(chosen, profiles, self._v2, store)
-        self._https = https_server(chosen, self._app(), store)
+        self._https = https_server(chosen, self._app(), store, partial(self._fhir.refused, None))
         for side in self._senders.values():
             side.listens(self._mllp)
 
@@ -138,7 +139,7 @@ class Service:
         files = tls_files(self._settings.tls)
         access = Access(self._profiles, lambda: tls.client_context(files))
         self._closing.append(access.close)
-        app = fhir_app(chosen, access.callers, Intake(self._fhir, self._supervisor))
+        app = fhir_app(chosen, self._profiles, access.callers, Intake(self._fhir, self._supervisor))
         if (operators := self._settings.operators) is not None:
             parts, limits = self._supervisor, OperatorLimits(chosen.body_bytes, chosen.body_seconds)
             desk = Desk(self._store, self._profiles, now, parts.ready, parts.conditions)

@@ -12,22 +12,26 @@ code (HL7 v2.5.1 ch. 2, table 0008), the error code of ERR-3 (table 0357), the F
 from __future__ import annotations
 
 from connector.message_errors import (  # isort: skip
-    ANSWERS, Answer, BatchIncomplete, BodyIncomplete, BodyTooLarge, ConnectorError, DataTypeFault,
-    DuplicateControlId, FrameError, FrameTooLarge, InvalidJson, InvalidResource, MessageError,
-    NotTranslatable, RequiredElementMissing, RequiredFieldMissing, ResourceError, Retry, SegmentSequence,
-    SequenceNumberUnexpected, StaleUpdate, TableValueNotFound, UndecodableText, UnknownKeyIdentifier,
-    UnreadableMessage, UnresolvedReference, UnsupportedContent, UnsupportedEvent, UnsupportedInteraction,
-    UnsupportedMessageType, UnsupportedProcessingId, UnsupportedVersion, VersionConflict,
+    ANSWERS, AddressTooLong, Answer, BatchIncomplete, BodyIncomplete, BodyTooLarge, ConnectorError,
+    DataTypeFault, DuplicateControlId, FrameError, FrameTooLarge, HeadIncomplete, HeadTooLarge,
+    InvalidJson, InvalidResource, MessageError, MessageTooComplex, NotTranslatable, RequestError,
+    RequiredElementMissing, RequiredFieldMissing, ResourceError, Retry, SegmentSequence,
+    SequenceNumberUnexpected, StaleUpdate, TableValueNotFound, TooManyEntries, TooManyRequests,
+    UndecodableText, UnknownKeyIdentifier, UnreadableMessage, UnresolvedReference, UnsupportedContent,
+    UnsupportedEvent, UnsupportedInteraction, UnsupportedMessageType, UnsupportedProcessingId,
+    UnsupportedVersion, VersionConflict,
 )  # fmt: skip
 
 __all__ = [  # of what is defined elsewhere
-    "ANSWERS", "Answer", "BatchIncomplete", "BodyIncomplete", "BodyTooLarge", "ConnectorError",
-    "DataTypeFault", "DuplicateControlId", "FrameError", "FrameTooLarge", "InvalidJson",
-    "InvalidResource", "MessageError", "NotTranslatable", "RequiredElementMissing",
+    "ANSWERS", "AddressTooLong", "Answer", "BatchIncomplete", "BodyIncomplete", "BodyTooLarge",
+    "ConnectorError", "DataTypeFault", "DuplicateControlId", "FrameError", "FrameTooLarge",
+    "HeadIncomplete", "HeadTooLarge", "InvalidJson", "InvalidResource", "MessageError",
+    "MessageTooComplex", "NotTranslatable", "RequestError", "RequiredElementMissing",
     "RequiredFieldMissing", "ResourceError", "Retry", "SegmentSequence", "SequenceNumberUnexpected",
-    "StaleUpdate", "TableValueNotFound", "UndecodableText", "UnknownKeyIdentifier", "UnreadableMessage",
-    "UnresolvedReference", "UnsupportedContent", "UnsupportedEvent", "UnsupportedInteraction",
-    "UnsupportedMessageType", "UnsupportedProcessingId", "UnsupportedVersion", "VersionConflict",
+    "StaleUpdate", "TableValueNotFound", "TooManyEntries", "TooManyRequests", "UndecodableText",
+    "UnknownKeyIdentifier", "UnreadableMessage", "UnresolvedReference", "UnsupportedContent",
+    "UnsupportedEvent", "UnsupportedInteraction", "UnsupportedMessageType", "UnsupportedProcessingId",
+    "UnsupportedVersion", "VersionConflict",
 ]  # fmt: skip
 
 
@@ -207,6 +211,10 @@ class PartnerRefusedUs(DeliveryError):
     """The partner does not let us in (401, 403, TLS)."""
 
 
+class AddressNotAllowed(DeliveryError):
+    """Nothing may connect to this address: it is of the link, of a cloud's metadata, or of this machine."""
+
+
 class PartnerRefusedMessage(DeliveryError):
     """The partner will never take this message (AR/CR, 400, 422)."""
 
@@ -247,6 +255,7 @@ ANSWERS |= {
     StaleUpdate: Answer("AE", "207", "conflict", 409, _NEVER),
     SequenceNumberUnexpected: Answer("AE", "207", "conflict", 409, _NEVER),
     BatchIncomplete: Answer("AE", "100", "structure", 422, _NEVER),
+    MessageTooComplex: Answer("AE", "207", "too-costly", 413, _NEVER),
     FrameError: Answer("AR", "100", "structure", 400, _NEVER),
     FrameTooLarge: Answer("AR", "207", "too-long", 413, _NEVER),
     ResourceError: Answer("AE", "207", "invalid", 422, _NEVER),
@@ -258,6 +267,12 @@ ANSWERS |= {
     UnsupportedContent: Answer("AR", "200", "not-supported", 415, _NEVER),
     BodyTooLarge: Answer("AR", "207", "too-long", 413, _NEVER),
     BodyIncomplete: Answer("AE", "207", "timeout", 408, _NEVER),
+    TooManyEntries: Answer("AR", "207", "too-costly", 413, _NEVER),
+    TooManyRequests: Answer("AE", "207", "throttled", 429, _LATER),
+    RequestError: Answer("AR", "207", "structure", 400, _NEVER),
+    HeadTooLarge: Answer("AR", "207", "too-long", 431, _NEVER),
+    AddressTooLong: Answer("AR", "207", "too-long", 414, _NEVER),
+    HeadIncomplete: Answer("AE", "207", "timeout", 408, _NEVER),
     VersionConflict: Answer("AE", "206", "conflict", 412, _NEVER),
     NotTranslatable: Answer("AR", "200", "not-supported", 422, _NEVER),
     AccessError: Answer("AR", "207", "security", 403, _HOLD),
@@ -287,6 +302,7 @@ ANSWERS |= {
     NoAnswer: Answer("AE", "207", "timeout", 504, _LATER),
     PartnerBusy: Answer("AE", "207", "throttled", 503, _LATER),
     PartnerRefusedUs: Answer("AE", "207", "security", 502, _HOLD),
+    AddressNotAllowed: Answer("AE", "207", "security", 502, _HOLD),
     PartnerRefusedMessage: Answer("AE", "207", "processing", 502, _NEVER),
     BothChanged: Answer("AE", "206", "conflict", 409, _STOP),
     PartnerChangedIt: Answer("AE", "206", "conflict", 502, _LATER),

@@ -134,6 +134,10 @@ class BatchIncomplete(MessageError):
     """A batch or a file lacks its header or trailer, or does not hold as many as its trailer says."""
 
 
+class MessageTooComplex(MessageError):
+    """A message has more segments, fields or repetitions than the limits of its link allow."""
+
+
 # --- MLLP -----------------------------------------------------------------------------------------
 
 
@@ -182,6 +186,40 @@ class BodyTooLarge(ResourceError):
 
 class BodyIncomplete(ResourceError):
     """The body did not come to its end in time."""
+
+
+class TooManyEntries(ResourceError):
+    """A bundle has more entries than the limit."""
+
+
+class TooManyRequests(ResourceError):
+    """The partner asks more often than its profile allows.
+
+    ``after``: seconds until it may ask again.
+    """
+
+    def __init__(self, what: str, *, fix: str = "", location: str = "", after: float = 1.0) -> None:
+        super().__init__(what, fix=fix, location=location)
+        self.after = after
+
+
+# --- HTTP -----------------------------------------------------------------------------------------
+
+
+class RequestError(ConnectorError):
+    """A request is not HTTP/1.1 as it is spoken here."""
+
+
+class HeadTooLarge(RequestError):
+    """The head of a request passes the limit of bytes or of header fields."""
+
+
+class AddressTooLong(RequestError):
+    """The address of a request passes the limit."""
+
+
+class HeadIncomplete(RequestError):
+    """The head of a request did not come to its end in time."""
 
 
 class VersionConflict(ResourceError):

@@ -59,6 +59,8 @@ class MllpListener(Listener):
     """The longest time for a partner to read an answer."""
     frame_bytes: Bytes = 16 * 1024 * 1024
     """The largest frame of any partner."""
+    held_bytes: Bytes = 64 * 1024 * 1024
+    """What unfinished frames of all connections together may hold; who passes it is cut."""
 
 
 class HttpsListener(Listener):
@@ -76,6 +78,18 @@ class HttpsListener(Listener):
     """The largest body of any partner."""
     in_hand: Count = 64
     """Requests that are worked on at the same time."""
+    head_seconds: Seconds = 10.0
+    """The longest time for the head of a request, from its first byte."""
+    head_bytes: Annotated[int, Field(ge=1024, le=1024 * 1024)] = 32 * 1024
+    """The largest head of a request: its first line and its header fields."""
+    header_fields: Annotated[int, Field(ge=8, le=1000)] = 64
+    """The most header fields of a request."""
+    url_bytes: Annotated[int, Field(ge=64, le=64 * 1024)] = 4096
+    """The longest address of a request, with its query."""
+    nesting: Annotated[int, Field(ge=8, le=100)] = 100
+    """The most objects and arrays inside one another in a body."""
+    bundle_entries: Count = 5000
+    """The most entries of a bundle."""
 
     @field_validator("base")
     @classmethod

@@ -22,6 +22,7 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "mapping": {"hl7v2", "fhir"},
     "profile": {"mapping", "hl7v2", "fhir"},
     "settings": {"profile"},
+    "limits": set(),
     "store": {"mapping", "hl7v2", "fhir"},
     "pipeline": {"store", "profile", "mapping", "hl7v2", "fhir", "log"},
     "edges": {"pipeline", "store", "profile", "mapping", "hl7v2", "fhir", "mllp", "log"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -45,7 +46,7 @@ def _challenge(status: int, token_sent: bool) -> dict[str, str]:
 
 def _patience(status: int, error: ConnectorError) -> dict[str, str]:
     seconds = getattr(error, "after", None)
-    return {"retry-after": str(max(1, int(seconds or 5)))} if status in (429, 503) else {}
+    return {"retry-after": str(max(1, math.ceil(seconds or 5)))} if status in (429, 503) else {}
 
 
 def acceptance(submission: Submission, accepted: Accepted) -> Response:

@@ -37,6 +37,7 @@ class Limits:
     body: int = 16 * 1024 * 1024  # bytes
     body_seconds: float = 30.0
     in_hand: int = 64  # bodies read and submitted at the same time
+    bounds: http_intake.Bounds = http_intake.USUAL
 
 
 @dataclass(slots=True)
@@ -49,6 +50,7 @@ class Api:
     version: str
     judge: Judge = validate.fast
     limits: Limits = field(default_factory=Limits)
+    pace: Callable[[str], None] = lambda client: None
     in_hand: int = 0
 
     async def bundle(self, request: Request) -> Response:
@@ -93,15 +95,20 @@ class Api:
         _unconditional(request)
         version = http_intake.tag(request.headers.get("if-match", ""))
         return await self._taken(
-            request, who, lambda body, who: http_intake.single(body, self.judge, verb, target, version, who)
+            request,
+            who,
+            lambda body, who: http_intake.single(
+                body, self.judge, verb, target, version, who, self.limits.bounds
+            ),
         )
 
     async def _bundle(self, request: Request, kinds: tuple[Kind, ...]) -> Response:
         who = await self._who(request)
         http_intake.may_something(who[0])
         _unconditional(request)
+        bounds = self.limits.bounds
         return await self._taken(
-            request, who, lambda body, who: http_intake.whole(body, self.judge, kinds, who)
+            request, who, lambda body, who: http_intake.whole(body, self.judge, kinds, who, bounds)
         )
 
     async def _taken(
@@ -123,6 +130,7 @@ class Api:
         peer = _peer(request)
         principal = await self.guard.check(request.headers.getlist("authorization"), peer.fingerprint)
         request.scope["principal"] = principal
+        self.pace(principal.client_id)
         return principal, peer
 
     async def refuse(self, request: Request, error: Exception) -> Response:
@@ -196,14 +204,16 @@ def create_app(
     version: str = "",
     judge: Judge = validate.fast,
     limits: Limits | None = None,
+    pace: Callable[[str], None] = lambda client: None,
 ) -> FastAPI:
     """The ASGI application.
 
     ``base`` is the public address of ``/fhir`` without a last slash; ``judge`` finds the faults of a
-    resource (``validate.fast``, or one that asks ``validate.models`` too). The TLS acceptor must put the
+    resource (``validate.fast``, or one that asks ``validate.models`` too); ``pace`` is told of each request
+    of an OAuth client and raises ``TooManyRequests`` where that is too soon. The TLS acceptor must put the
     peer into ``scope["state"]["peer"]``: without it everything but ``/health`` is refused.
     """
-    api = Api(intake, guard, base, version, judge, limits or Limits())
+    api = Api(intake, guard, base, version, judge, limits or Limits(), pace)
     app = FastAPI(
         docs_url=None,
         redoc_url=None,

@@ -8,17 +8,32 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from connector.edges import scopes
 from connector.edges.http_ports import Kind, Peer, Submission
 from connector.edges.oauth import Principal
-from connector.errors import Forbidden, InvalidJson, InvalidResource, UnsupportedInteraction
+from connector.errors import (
+    Forbidden,
+    InvalidJson,
+    InvalidResource,
+    TooManyEntries,
+    UnsupportedInteraction,
+)
 from connector.fhir import bundle, json
 from connector.fhir.elements import resource_types
 
 Judge = Callable[[dict[str, Any]], list[InvalidResource]]
 
+
+class Bounds(NamedTuple):
+    """How much a body may hold."""
+
+    nesting: int = json.MAX_DEPTH  # objects and arrays inside one another
+    entries: int = 5000  # of a bundle
+
+
+USUAL: Final = Bounds()
 HANDLED: Final = frozenset(
     {
         "Account", "AllergyIntolerance", "Basic", "Condition", "Coverage", "DiagnosticReport",
@@ -79,10 +94,10 @@ def tag(value: str) -> str:
     return value
 
 
-def parsed(body: bytes) -> dict[str, Any]:
+def parsed(body: bytes, nesting: int = json.MAX_DEPTH) -> dict[str, Any]:
     """The resource of a body. Raises ``InvalidJson``, and ``InvalidResource`` when it is no object."""
     try:
-        resource = json.loads(body)
+        resource = json.loads(body, nesting)
     except InvalidJson as error:
         error.location = "http.body"
         raise
@@ -92,14 +107,20 @@ def parsed(body: bytes) -> dict[str, Any]:
 
 
 def single(
-    body: bytes, judge: Judge, verb: str, target: tuple[str, str], if_match: str, who: tuple[Principal, Peer]
+    body: bytes,
+    judge: Judge,
+    verb: str,
+    target: tuple[str, str],
+    if_match: str,
+    who: tuple[Principal, Peer],
+    bounds: Bounds = USUAL,
 ) -> Submission:
     """The submission of a create (``target`` is (type, "")) or an update ((type, id)).
 
     Raises ``Forbidden`` when no scope covers this resource, an ``ExceptionGroup`` of what the judge finds,
     and ``InvalidResource`` when the resource is not the one that the address names.
     """
-    resource, (kind, identity) = parsed(body), target
+    resource, (kind, identity) = parsed(body, bounds.nesting), target
     if not _covers(who[0], kind, verb, resource):
         raise _forbidden(kind, verb, "http.body")
     _valid(resource, judge)
@@ -111,18 +132,27 @@ def single(
     return Submission(how, resource, body, verb, kind, identity, if_match, *who)
 
 
-def whole(body: bytes, judge: Judge, kinds: tuple[Kind, ...], who: tuple[Principal, Peer]) -> Submission:
+def whole(
+    body: bytes,
+    judge: Judge,
+    kinds: tuple[Kind, ...],
+    who: tuple[Principal, Peer],
+    bounds: Bounds = USUAL,
+) -> Submission:
     """The submission of a bundle of one of these kinds.
 
     Raises an ``ExceptionGroup`` of one ``Forbidden`` for each entry that no scope covers, or of what the
     judge finds, or of one ``UnsupportedInteraction`` for each entry that asks for what is not offered;
-    ``InvalidResource`` for other bodies and for no entries at all.
+    ``InvalidResource`` for other bodies and for no entries at all, ``TooManyEntries``.
     """
-    sent = parsed(body)
+    sent = parsed(body, bounds.nesting)
     kind = next((kind for kind in kinds if sent.get("type") == kind.value), None)
     if sent.get("resourceType") != "Bundle" or kind is None:
         fix = f"send a Bundle of type {' or '.join(kinds)}"
         raise InvalidResource("this bundle is not taken here", fix=fix, location="Bundle.type")
+    if len(bundle.entries(sent)) > bounds.entries:
+        fix = f"send at most {bounds.entries} at once"
+        raise TooManyEntries("the bundle has too many entries", fix=fix, location="Bundle.entry")
     asked = list(bundle.interactions(sent))
     _all_allowed(sent, asked, who[0])
     _valid(sent, judge)

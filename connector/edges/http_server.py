@@ -1,8 +1,9 @@
 """uvicorn's HTTP/1.1 behind our own acceptor, so that the application learns who the TLS peer is.
 
-The peer stands in ``scope["state"]["peer"]`` of every request. On top of uvicorn: a deadline for whole
-requests (uvicorn waits for ever for the first one), and failures of the application whose text never
-reaches a log, since it may hold a value from a message.
+The peer stands in ``scope["state"]["peer"]`` of every request. On top of uvicorn: limits for the head of a
+request, deadlines for head and body (uvicorn waits for ever for the first one), headers of security on
+every answer, also where no application gave it, and failures of the application whose text never reaches a
+log, since it may hold a value from a message.
 """
 
 from __future__ import annotations
@@ -10,17 +11,20 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from email.utils import formatdate
 from pathlib import PurePath
 from socket import socket
 from typing import Any
 
-import h11
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
-from connector.edges.acceptor import Acceptor, OnRefused, peer_of
+from connector.edges.acceptor import Acceptor, OnRefused
+from connector.edges.http_answers import SecurityHeaders
+from connector.edges.http_connection import PeerProtocol, Rules
+from connector.edges.http_head import HeadLimits, OnFault, Refusing, failed
+from connector.errors import ConnectorError
 
 App = Callable[..., Any]
 
@@ -29,66 +33,6 @@ _TICK_SECONDS = 1.0
 
 class ApplicationFailed(RuntimeError):
     """The application raised: the name of the error and the place in the code, never its text."""
-
-
-class _PeerProtocol(H11Protocol):
-    """One HTTP connection: peer in ``state``, deadline for requests, end told to the acceptor."""
-
-    def __init__(
-        self, config: uvicorn.Config, state: ServerState, over: Callable[[], None], request_timeout: float
-    ) -> None:
-        super().__init__(config, state, {})
-        self._over = over
-        self._request_timeout = request_timeout
-        self._deadline: asyncio.TimerHandle | None = None
-        self._stalled: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        self.app_state = {**self.app_state, "peer": peer_of(transport)}
-        super().connection_made(transport)
-        self._watch()
-
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        self._watch()
-
-    def on_response_complete(self) -> None:
-        super().on_response_complete()
-        self._watch()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        super().connection_lost(exc)
-        self._unwatch()
-        self.resume_writing()
-        self._over()
-
-    def pause_writing(self) -> None:
-        """The peer does not read its answer: give it as long as a request may take."""
-        super().pause_writing()
-        if self._stalled is None:
-            self._stalled = self.loop.call_later(self._request_timeout, self.transport.abort)
-
-    def resume_writing(self) -> None:
-        super().resume_writing()
-        if self._stalled is not None:
-            self._stalled.cancel()
-            self._stalled = None
-
-    def _watch(self) -> None:
-        if not self._awaits_request():
-            self._unwatch()
-        elif self._deadline is None:
-            self._deadline = self.loop.call_later(self._request_timeout, self.transport.abort)
-
-    def _awaits_request(self) -> bool:
-        if self.timeout_keep_alive_task is not None:
-            return False  # between two requests: uvicorn's own timer runs
-        return self.conn.their_state in (h11.IDLE, h11.SEND_BODY)
-
-    def _unwatch(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
 
 
 class HttpServer:
@@ -105,9 +49,15 @@ class HttpServer:
         keep_alive: float = 30.0,
         request_timeout: float = 60.0,
         handshake_timeout: float = 5.0,
+        head: HeadLimits | None = None,
+        on_fault: OnFault | None = None,
     ) -> None:
+        refusing = Refusing(on_fault)
+        head = head or HeadLimits()
+        head = replace(head, seconds=min(head.seconds, request_timeout))
+        self._rules = Rules(head, request_timeout, refusing)
         self._config = uvicorn.Config(
-            _guarded(app),
+            SecurityHeaders(_Guarded(app, self._rules.head, refusing)),
             http="h11",
             ws="none",
             lifespan="off",
@@ -116,10 +66,10 @@ class HttpServer:
             server_header=False,
             proxy_headers=False,
             timeout_keep_alive=int(keep_alive),
+            h11_max_incomplete_event_size=self._rules.head.size,
         )
         self._config.load()
         self._state = ServerState()
-        self._request_timeout = request_timeout
         self._clock: asyncio.Task[None] | None = None
         self.acceptor = Acceptor(
             sock, context, self._protocol, on_refused, handshake_timeout=handshake_timeout, limit=limit
@@ -156,7 +106,7 @@ class HttpServer:
         self.acceptor.reload(context)
 
     def _protocol(self, over: Callable[[], None]) -> asyncio.BaseProtocol:
-        return _PeerProtocol(self._config, self._state, over, self._request_timeout)
+        return PeerProtocol(self._config, self._state, over, self._rules)
 
     async def _empty(self, seconds: float) -> None:
         end = asyncio.get_running_loop().time() + seconds
@@ -182,20 +132,41 @@ def serve_http(app: App, sock: socket, context: ssl.SSLContext, **options: Any) 
     """Serve an ASGI application on a listening socket; ``start()`` and ``close()`` it.
 
     Options: ``on_refused(reason, address)``; ``limit``: connections; ``keep_alive``: seconds between two
-    requests; ``request_timeout``: seconds for a whole request to arrive, and for a peer that
-    does not read its answer; ``handshake_timeout``: seconds.
+    requests; ``request_timeout``: seconds for a body to arrive, and for a peer that does not read its
+    answer; ``handshake_timeout``: seconds; ``head``: what the head of a request may take;
+    ``on_fault(peer, error)``: told of what is refused before any application sees it.
     """
     return HttpServer(app, sock, context, **options)
 
 
-def _guarded(app: App) -> App:
-    async def guarded(scope: Any, receive: Any, send: Any) -> None:
+@dataclass(frozen=True, slots=True)
+class _Guarded:
+    """Gives an application requests whose head is within the limits, and answers where it fails."""
+
+    app: App
+    head: HeadLimits
+    refusing: Refusing
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if (fault := self.head.judge(scope)) is not None:
+            return await self._refuse(fault, scope, receive, send)
+        started = False
+
+        async def sending(message: Any) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
         try:
-            await app(scope, receive, send)
+            await self.app(scope, receive, sending)
         except Exception as error:
+            if not started:
+                await self._refuse(failed(), scope, receive, send)
             raise ApplicationFailed(_place(error)) from None
 
-    return guarded
+    async def _refuse(self, error: ConnectorError, scope: Any, receive: Any, send: Any) -> None:
+        state = {**scope.get("state", {}), "fault": error}
+        await self.refusing({**scope, "state": state}, receive, send)
 
 
 def _place(error: Exception) -> str:

@@ -48,14 +48,14 @@ _decoder: Final = json.JSONDecoder(
 )
 
 
-def loads(content: bytes | str) -> Any:
+def loads(content: bytes | str, depth: int = MAX_DEPTH) -> Any:
     """The value of a JSON document; numbers with a fraction or exponent become ``Decimal``.
 
     Raises ``InvalidJson`` for anything that is not JSON in UTF-8, for a property that occurs twice, for
-    NaN and Infinity, for half a surrogate pair, and for more than ``MAX_DEPTH`` levels.
+    NaN and Infinity, for half a surrogate pair, and for more than ``depth`` levels (at most ``MAX_DEPTH``).
     """
     value, fault = _decoded(content)
-    fault = fault or _too_deep(value)
+    fault = fault or _too_deep(value, min(depth, MAX_DEPTH))
     if fault:  # raised here and not inside an except clause: a JSONDecodeError carries the whole body
         raise InvalidJson(f"the body cannot be read: {fault}", fix=_FIX)
     return value
@@ -79,13 +79,13 @@ def _decoded(content: bytes | str) -> tuple[Any, str]:
         return None, "a number or a character in it has no meaning"
 
 
-def _too_deep(value: Any) -> str:
+def _too_deep(value: Any, most: int) -> str:
     level = [value]
-    for _ in range(MAX_DEPTH):
+    for _ in range(most):
         level = [child for node in level for child in _children(node)]
         if not level:
             return ""
-    return f"it is more than {MAX_DEPTH} levels deep"
+    return f"it is more than {most} levels deep"
 
 
 def _children(node: Any) -> Iterator[Any]:

@@ -13,6 +13,7 @@ from typing import Final
 
 from connector.errors import (
     MessageError,
+    MessageTooComplex,
     RequiredFieldMissing,
     SegmentSequence,
     TableValueNotFound,
@@ -22,8 +23,8 @@ from connector.errors import (
     UnsupportedVersion,
 )
 from connector.hl7v2 import structure
-from connector.hl7v2.tree import Message
-from connector.pipeline.links import Accepts
+from connector.hl7v2.tree import Message, Segment
+from connector.pipeline.links import Accepts, Shape
 
 _NEEDED: Final = frozenset({"PID", "OBR"})  # without these a message of its structure says nothing of anybody
 _PATIENT_KINDS: Final = frozenset({"ADT", "ORU", "ORM", "OML", "SIU", "MDM", "DFT", "VXU", "RDE", "BAR"})
@@ -32,6 +33,33 @@ _PATIENT_KINDS: Final = frozenset({"ADT", "ORU", "ORM", "OML", "SIU", "MDM", "DF
 def faults(message: Message, accepts: Accepts) -> list[MessageError]:
     """Why a message is not taken: the reasons to reject it, or else everything that is missing in it."""
     return list(_rejections(message, accepts)) or list(_missing(message))
+
+
+def too_much(message: Message, shape: Shape) -> MessageTooComplex | None:
+    """Of what a message has more than it may; None where nothing is too much."""
+    if len(message.segments) > shape.segments:
+        return _too_many("segments", shape.segments, "one message", "")
+    for segment in message.segments:
+        if len(segment.texts) - 1 > shape.fields:
+            return _too_many("fields", shape.fields, "one segment", segment.name)
+        if (number := _repeating(segment, shape.repetitions)) is not None:
+            place = f"{segment.name}-{number}" if segment.name else ""
+            return _too_many("repetitions", shape.repetitions, "one field", place)
+    return None
+
+
+def _repeating(segment: Segment, most: int) -> int | None:
+    """The field with more repetitions than there may be."""
+    mark = segment.delimiters.repetition
+    for number, text in enumerate(segment.texts):
+        if len(text) >= most and text.count(mark) >= most and number:  # so many marks need so many characters
+            return number
+    return None
+
+
+def _too_many(what: str, most: int, where: str, location: str) -> MessageTooComplex:
+    fix = f"send at most {most} in {where}"
+    return MessageTooComplex(f"the message has too many {what}", fix=fix, location=location)
 
 
 def _rejections(message: Message, accepts: Accepts) -> Iterator[MessageError]:

@@ -34,6 +34,15 @@ class Accepts:
 
 
 @dataclass(frozen=True, slots=True)
+class Shape:
+    """How much of everything one v2 message may have."""
+
+    segments: int = 20_000
+    fields: int = 1_000  # of one segment
+    repetitions: int = 10_000  # of one field
+
+
+@dataclass(frozen=True, slots=True)
 class Quota:
     """How much of the listener one partner may take; ``rate`` 0: as fast as it goes."""
 
@@ -69,7 +78,7 @@ class Link:
     asks: Literal["AL", "NE"] = "NE"  # MSH-15 of our application acknowledgments
     frame_bytes: int = 16 * 1024 * 1024  # of one v2 message
     body_bytes: int = 16 * 1024 * 1024  # of one FHIR request
-    segments: int = 20_000  # of one v2 message
+    shape: Shape = Shape()  # of one v2 message
     waiting: int = 100_000  # messages that may wait before new ones are turned away
     lane: Lane = "link"  # what keeps its order: the link's messages, or those of each patient
     quota: Quota = Quota()  # what the partner may take of the listener

@@ -33,6 +33,13 @@ class Bucket:
         self._at = now
         return max(0.0, -self._level / self._rate)
 
+    def ask(self, now: float) -> float:
+        """Take one if it is there: 0; else the seconds until it is, and nothing is taken."""
+        level = min(self._burst, self._level + (now - self._at) * self._rate)
+        taken = level >= 1
+        self._level, self._at = level - taken, now
+        return 0.0 if taken else (1 - level) / self._rate
+
 
 class Share:
     """One partner's part."""

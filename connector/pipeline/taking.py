@@ -160,9 +160,8 @@ class Taking:
 
     async def _faults(self, case: _Case) -> list[MessageError]:
         link, message = case.link, case.message
-        if len(message.segments) > link.segments:
-            fix = f"send at most {link.segments} in one message"
-            return [MessageError("the message has too many segments", fix=fix)]
+        if found := acceptance.too_much(message, link.shape):
+            return [found]
         faults = acceptance.faults(message, link.accepts)
         if faults or not link.strict or self._judge is None:
             return faults

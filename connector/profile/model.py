@@ -57,6 +57,10 @@ class Limits(Section):
     """The largest FHIR request."""
     segments: Count = 20_000
     """The most segments in one v2 message."""
+    fields: Count = 1_000
+    """The most fields in one segment."""
+    repetitions: Count = 10_000
+    """The most repetitions of one field."""
     waiting: Count = 100_000
     """How many messages may wait for translation or delivery before new ones are turned away."""
     connections: Count = 100
@@ -67,6 +71,11 @@ class Limits(Section):
     """How many v2 messages a second are read from the partner; `0`: as many as come."""
     burst: Count = 100
     """How many may come at once after a pause, where messages a second are limited."""
+    requests_per_second: Rate = 500.0
+    """How many FHIR requests a second are taken from the partner, over all of its clients; more are answered
+    429; `0`: as many as come."""
+    requests_burst: Count = 1000
+    """How many may come at once after a pause."""
 
 
 class RetryPauses(Section):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from connector.pipeline.breaker import Pauses
 from connector.pipeline.dispatch import Rules
 from connector.pipeline.identity import Identity
-from connector.pipeline.links import NO_BASE, Accepts, Link, Quota
+from connector.pipeline.links import NO_BASE, Accepts, Link, Quota, Shape
 from connector.pipeline.reconcile import Authority
 from connector.profile import Profile
 from connector.profile.translator import Translator
@@ -47,7 +47,7 @@ def link_of(profile: Profile, *, bound: bool = True) -> Link:
         asks=sender.answers.accept if sender else "NE",
         frame_bytes=profile.limits.frame_bytes,
         body_bytes=profile.limits.body_bytes,
-        segments=profile.limits.segments,
+        shape=Shape(profile.limits.segments, profile.limits.fields, profile.limits.repetitions),
         waiting=profile.limits.waiting,
         quota=Quota(
             profile.limits.connections,

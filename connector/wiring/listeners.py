@@ -14,12 +14,16 @@ from fastapi import FastAPI
 from connector.edges import tls
 from connector.edges.acceptor import listen
 from connector.edges.http_api import Limits, create_app
+from connector.edges.http_head import HeadLimits, OnFault
+from connector.edges.http_intake import Bounds
+from connector.edges.http_pace import Pace
 from connector.edges.http_server import App, HttpServer
 from connector.edges.mllp_server import MllpLimits, MllpServer
 from connector.edges.partners import Callers, Intake
 from connector.errors import ConfigurationError
 from connector.pipeline.entries import instant
 from connector.pipeline.ports import Entry
+from connector.pipeline.quotas import Bucket
 from connector.pipeline.receive import V2Receiver
 from connector.profile import Profile
 from connector.settings import HttpsListener, MllpListener, Settings, Tls
@@ -28,6 +32,7 @@ from connector.wiring import now
 
 _log: Final = structlog.get_logger(__name__)
 
+_GRACE: Final = 10.0  # seconds in which the application itself says that a body takes too long
 REFUSALS: Final = 20  # refused handshakes audited one by one in a second; of the others the number is
 
 
@@ -81,6 +86,7 @@ def mllp_server(
     frame = max((profile.limits.frame_bytes for profile in profiles), default=mllp.frame_bytes)
     limits = MllpLimits(
         frame_bytes=min(mllp.frame_bytes, frame),
+        held_bytes=mllp.held_bytes,
         connections=mllp.max_connections,
         idle_timeout=mllp.idle_seconds,
         frame_timeout=mllp.frame_seconds,
@@ -99,14 +105,30 @@ def mllp_server(
     )
 
 
-def fhir_app(chosen: HttpsListener, callers: Callers, intake: Intake) -> FastAPI:
+def fhir_app(chosen: HttpsListener, profiles: Sequence[Profile], callers: Callers, intake: Intake) -> FastAPI:
     """The API that takes FHIR. Raises ``ConfigurationError``."""
-    limits = Limits(chosen.body_bytes, chosen.body_seconds, chosen.in_hand)
-    return create_app(intake, callers, base=chosen.base or chosen.url, limits=limits)
+    bounds = Bounds(chosen.nesting, chosen.bundle_entries)
+    limits = Limits(chosen.body_bytes, chosen.body_seconds, chosen.in_hand, bounds)
+    base = chosen.base or chosen.url
+    return create_app(intake, callers, base=base, limits=limits, pace=_pace(profiles))
 
 
-def https_server(chosen: Settings, app: App, store: Store) -> HttpServer:
-    """Where an application is served. Raises ``ConfigurationError``."""
+def _pace(profiles: Sequence[Profile]) -> Pace:
+    """One bucket for all clients of a partner."""
+    clients: dict[str, Bucket] = {}
+    for profile in profiles:
+        limits, caller = profile.limits, profile.fhir.caller
+        if caller is not None and limits.requests_per_second:
+            bucket = Bucket(limits.requests_per_second, limits.requests_burst, time.monotonic())
+            clients |= dict.fromkeys(caller.clients, bucket)
+    return Pace(clients, time.monotonic)
+
+
+def https_server(chosen: Settings, app: App, store: Store, on_fault: OnFault | None = None) -> HttpServer:
+    """Where an application is served; ``on_fault`` hears of requests that it is not given.
+
+    Raises ``ConfigurationError``.
+    """
     https = chosen.https
     return HttpServer(
         app,
@@ -116,4 +138,7 @@ def https_server(chosen: Settings, app: App, store: Store) -> HttpServer:
         limit=https.max_connections,
         keep_alive=https.idle_seconds,
         handshake_timeout=https.handshake_seconds,
+        request_timeout=https.body_seconds + _GRACE,
+        head=HeadLimits(https.head_bytes, https.header_fields, https.url_bytes, https.head_seconds),
+        on_fault=on_fault,
     )

@@ -205,6 +205,16 @@ async def test_a_peer_that_does_not_read_its_answer_is_cut(site: Site) -> None:
         await until(lambda: server.connections == 0)
 
 
+async def test_an_idle_connection_is_closed(site: Site) -> None:
+    async with (
+        serving(site, keep_alive=1) as server,
+        connected(site, server.address[1]) as (reader, writer),
+    ):
+        writer.write(REQUEST)
+        await reader.readuntil(b"0\r\n\r\n")
+        assert await asyncio.wait_for(reader.read(), 3) == b""
+
+
 async def test_more_connections_than_the_limit_are_refused(site: Site) -> None:
     async with serving(site, limit=1) as server, connected(site, server.address[1]) as (reader, writer):
         writer.write(REQUEST)

@@ -20,6 +20,8 @@ WORDS: Final = (
     b"MSH|^~\\&|A",
 )
 
+SINGLE: Final = 300  # bytes that come one by one; the rest in one piece
+
 
 def check(data: bytes) -> None:
     """The first four bytes say the limit and the cuts, the rest is the stream."""
@@ -27,7 +29,8 @@ def check(data: bytes) -> None:
     chance, stream = random.Random(data[2:4]), data[4:]
     at_once = _events([stream], limit)
     assert _events(_cut(stream, chance), limit) == at_once
-    assert _events([stream[n : n + 1] for n in range(len(stream))], limit) == at_once
+    by_bytes = [stream[n : n + 1] for n in range(min(len(stream), SINGLE))]
+    assert _events([*by_bytes, stream[SINGLE:]], limit) == at_once
     for event in at_once:
         _framed_again(event, limit)
 

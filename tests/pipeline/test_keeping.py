@@ -68,6 +68,23 @@ async def test_more_segments_than_the_profile_allows_are_refused(tmp_path: Path)
         assert (found.code, found.errors[0].condition) == ("AE", "207")
 
 
+@pytest.mark.parametrize(
+    ("limit", "fine", "more", "place"),
+    [
+        ("fields", "ZZZ" + "|1" * 60, "ZZZ" + "|1" * 61, "ZZZ"),
+        ("repetitions", "ZZZ|x|" + "~" * 59, "ZZZ|x|" + "~" * 60, "ZZZ-2"),
+    ],
+)
+async def test_more_fields_or_repetitions_than_the_profile_allows_are_refused(
+    tmp_path: Path, limit: str, fine: str, more: str, place: str
+) -> None:
+    async with room(tmp_path, **{f"limits__{limit}": "60"}) as here:
+        assert (await here.ack(adt(more=[fine]))).code == "AA"
+        found = await here.ack(adt(identity="C2", more=[more]))
+        assert (found.code, found.errors[0].location) == ("AE", place)
+        assert number(tmp_path, "inbox") == 1
+
+
 async def test_what_is_put_off_for_too_much_waiting_is_taken_after_a_delivery(tmp_path: Path) -> None:
     async with room(tmp_path, limits__waiting="2") as here:
         codes = []

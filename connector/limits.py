@@ -1,0 +1,83 @@
+"""The table of limits: every key that bounds what comes in, and what becomes of what passes it.
+
+The keys themselves, with defaults and ranges, are those of the settings and of profiles; this table says
+which of them are limits, so that none can be added without being one that is proven.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from connector.errors import (
+    AddressTooLong,
+    AnswerNotUnderstood,
+    BodyIncomplete,
+    BodyTooLarge,
+    ConnectorError,
+    FrameTooLarge,
+    HeadIncomplete,
+    HeadTooLarge,
+    InvalidJson,
+    MessageTooComplex,
+    NoAnswer,
+    Overloaded,
+    PartnerUnreachable,
+    TooManyEntries,
+    TooManyRequests,
+)
+
+
+class Limit(NamedTuple):
+    """``key``: of the settings (``https.head_bytes``) or of a profile (``limits.fields``); ``error``: what is
+    refused with it; ``otherwise``: what happens where nobody can be answered."""
+
+    key: str
+    error: type[ConnectorError] | None
+    otherwise: str = ""
+
+
+SETTINGS: Final = (
+    Limit("mllp.max_connections", None, "the handshake is refused and audited: connection limit"),
+    Limit("mllp.handshake_seconds", None, "the handshake is refused and audited: handshake timeout"),
+    Limit("mllp.idle_seconds", None, "the connection is closed"),
+    Limit("mllp.frame_seconds", None, "the connection is cut"),
+    Limit("mllp.write_seconds", None, "the connection is cut"),
+    Limit("mllp.frame_bytes", FrameTooLarge),
+    Limit("mllp.held_bytes", None, "the connection that passes it is cut"),
+    Limit("https.max_connections", None, "the handshake is refused and audited: connection limit"),
+    Limit("https.handshake_seconds", None, "the handshake is refused and audited: handshake timeout"),
+    Limit("https.idle_seconds", None, "the connection is closed"),
+    Limit("https.head_seconds", HeadIncomplete),
+    Limit("https.head_bytes", HeadTooLarge),
+    Limit("https.header_fields", HeadTooLarge),
+    Limit("https.url_bytes", AddressTooLong),
+    Limit("https.body_seconds", BodyIncomplete),
+    Limit("https.body_bytes", BodyTooLarge),
+    Limit("https.in_hand", Overloaded),
+    Limit("https.nesting", InvalidJson),
+    Limit("https.bundle_entries", TooManyEntries),
+)
+PROFILE: Final = (
+    Limit("limits.frame_bytes", FrameTooLarge),
+    Limit("limits.body_bytes", BodyTooLarge),
+    Limit("limits.segments", MessageTooComplex),
+    Limit("limits.fields", MessageTooComplex),
+    Limit("limits.repetitions", MessageTooComplex),
+    Limit("limits.waiting", Overloaded),
+    Limit("limits.connections", None, "the connection is closed and audited"),
+    Limit("limits.in_hand", None, "its connections are not read on"),
+    Limit("limits.messages_per_second", None, "its connections are not read on"),
+    Limit("limits.burst", None, "its connections are not read on"),
+    Limit("limits.requests_per_second", TooManyRequests),
+    Limit("limits.requests_burst", TooManyRequests),
+    Limit("v2.to.acknowledgment_bytes", AnswerNotUnderstood),
+    Limit("v2.to.acknowledgment_seconds", NoAnswer),
+    Limit("v2.to.connect_seconds", PartnerUnreachable),
+    Limit("v2.to.write_seconds", PartnerUnreachable),
+    Limit("fhir.answer_bytes", AnswerNotUnderstood),
+    Limit("fhir.connect_seconds", PartnerUnreachable),
+    Limit("fhir.tls_seconds", PartnerUnreachable),
+    Limit("fhir.write_seconds", PartnerUnreachable),
+    Limit("fhir.answer_seconds", PartnerUnreachable),
+    Limit("fhir.body_seconds", PartnerUnreachable),
+)

@@ -1,0 +1,1 @@
+"""What the connector shows to the outside and takes from there."""
