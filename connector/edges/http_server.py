@@ -22,8 +22,8 @@ from uvicorn.server import ServerState
 
 from connector.edges.acceptor import Acceptor, OnRefused
 from connector.edges.http_answers import SecurityHeaders
-from connector.edges.http_connection import PeerProtocol, Rules
 from connector.edges.http_head import HeadLimits, OnFault, Refusing, failed
+from connector.edges.http_served import PeerProtocol, Rules
 from connector.errors import ConnectorError
 
 App = Callable[..., Any]
