@@ -75,6 +75,10 @@ class ClientNotAuthenticated(TokenRefused):
     """Who asks for a token has not proved to be a client that is registered."""
 
 
+class AssertionInvalid(ClientNotAuthenticated):
+    """The client's assertion is its own, but not for this token endpoint or not for now."""
+
+
 class AssertionReplayed(ClientNotAuthenticated):
     """The client's assertion came before: each counts once."""
 

@@ -12,6 +12,8 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import Field, PrivateAttr, field_validator
 
 from connector.errors import ConfigurationError, ProfileError
+from connector.profile.authorization import Authorization
+from connector.profile.endpoint import SELF
 from connector.profile.model import Profile
 from connector.profile.operators import Operators
 from connector.profile.reading import Document, refusal, sorted_faults
@@ -127,6 +129,8 @@ class Settings(Section):
     """FHIR comes in here."""
     operators: Operators | None = None
     """Who may operate the service over HTTPS."""
+    authorization: Authorization | None = None
+    """A token endpoint of our own."""
     log: Log = Field(default_factory=Log)
     """The operational log."""
     drain_seconds: Seconds = 20.0
@@ -178,7 +182,7 @@ def load(path: str | Path) -> Configuration:
     if isinstance(settings, list):
         raise refusal(settings)
     found, faults = _profiles(settings)
-    faults += sorted_faults(_clashes(document, found))
+    faults += sorted_faults([*_clashes(document, found), *_without_issuer(document, settings, found)])
     if faults:
         raise refusal(faults)
     return Configuration(settings, tuple(found.values()))
@@ -213,6 +217,20 @@ def _clashes(
             if (owner := owners.setdefault(claim, profile)) is not profile:
                 what = f"{owner.name} and {profile.name} have the same {claim[0]}"
                 yield document.fault(loc, what, "give each its own")
+
+
+def _without_issuer(
+    document: Document[ConfigurationError], settings: Settings, found: dict[int, Profile]
+) -> Iterator[ConfigurationError]:
+    """Who takes tokens of our own issuer where there is none."""
+    if settings.authorization is not None:
+        return
+    what, fix = "takes tokens of our own issuer, and there is none", "add [authorization]"
+    for number, profile in found.items():
+        if profile.fhir.caller is not None and profile.fhir.caller.issuer == SELF:
+            yield document.fault(("profiles", number), f"the profile {profile.name} {what}", fix)
+    if settings.operators is not None and settings.operators.issuer == SELF:
+        yield document.fault(("operators", "issuer"), f"this {what}", fix)
 
 
 def _claims(profile: Profile) -> Iterator[tuple[str, str]]:

@@ -25,6 +25,7 @@ from connector.profile.section import (
     faults,
 )
 
+SELF: Final = "self"  # the issuer that is ours: [authorization] in the settings
 Algorithm = Literal["ES256", "ES384", "PS256", "RS256", "RS384"]
 ALGORITHMS: Final[tuple[Algorithm, ...]] = ("ES256", "ES384", "PS256", "RS384")
 TokenType = Literal["at+jwt", "jwt"]
@@ -59,7 +60,8 @@ class FhirCaller(Section):
     """Who may send us FHIR: the tokens that count, and the certificates."""
 
     issuer: Word
-    """The authorization server, as `iss` names it."""
+    """The authorization server, as `iss` names it; `self`: our own token endpoint, `[authorization]` in the
+    settings, whose tokens are always bound to a certificate. It needs no keys to be named."""
     jwks: FilePath | None = None
     """The file with the issuer's public keys (JWK set), read again when it changes. Just one of `jwks`,
     `jwks_url` and `discovery` is needed."""
@@ -99,7 +101,7 @@ class FhirCaller(Section):
     @model_validator(mode="after")
     def _keys_from_one_place(self) -> Self:
         named = [name for name in ("jwks", "jwks_url", "discovery") if getattr(self, name)]
-        if len(named) != 1:
+        if len(named) != (0 if self.issuer == SELF else 1):
             what = (
                 "the issuer's keys come from nowhere"
                 if not named
@@ -127,9 +129,16 @@ def _not_held(clients: Table[str, tuple[str, ...]]) -> Iterator[Found]:
     """The scopes that are narrowed by what cannot be asked of a resource."""
     for client, scopes in clients.items():
         for number, scope in enumerate(scopes):
-            plain, narrowed, query = scope.partition("?")
-            try:
-                if narrowed:
-                    token_search.read(plain.removeprefix("system/").partition(".")[0], query)
-            except UnsupportedInteraction as error:
+            if error := not_held(scope):
                 yield Found(error.what, error.fix, (client, number))
+
+
+def not_held(scope: str) -> UnsupportedInteraction | None:
+    """Why a SMART scope is narrowed by what cannot be asked of a resource; None: it is not."""
+    plain, narrowed, query = scope.partition("?")
+    try:
+        if narrowed:
+            token_search.read(plain.removeprefix("system/").partition(".")[0], query)
+    except UnsupportedInteraction as error:
+        return error
+    return None

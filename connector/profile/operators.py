@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal, get_args
+from typing import Annotated, Final, Literal, Self, get_args
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
-from connector.profile.endpoint import ALGORITHMS, Algorithm
+from connector.profile.endpoint import ALGORITHMS, SELF, Algorithm
 from connector.profile.section import FilePath, Fingerprint, Found, Section, Table, Word, fault, faults
 
 OperatorScope = Literal["operator:read", "operator:content", "operator:act", "operator:edit"]
@@ -23,9 +23,9 @@ class Operators(Section):
     """
 
     issuer: Word
-    """The authorization server, as `iss` names it."""
-    jwks: FilePath
-    """The file with the issuer's public keys (JWK set)."""
+    """The authorization server, as `iss` names it; `self`: our own token endpoint, `[authorization]`."""
+    jwks: FilePath | None = None
+    """The file with the issuer's public keys (JWK set); none for `self`."""
     audience: Word
     """This API, as `aud` names it; best another name than in any `[fhir.from]`."""
     algorithms: Annotated[tuple[Algorithm, ...], Field(min_length=1)] = ALGORITHMS
@@ -38,6 +38,13 @@ class Operators(Section):
     that the service trusts."""
     certificate_bound: bool = True
     """Take only tokens that are bound to the caller's certificate (RFC 8705)."""
+
+    @model_validator(mode="after")
+    def _keys_of_the_issuer(self) -> Self:
+        if (self.issuer == SELF) == (self.jwks is not None):
+            fix = "name the file with them, except for our own issuer"
+            raise fault("the issuer's keys come from nowhere, or from two places", fix=fix, key=("issuer",))
+        return self
 
     @field_validator("clients")
     @classmethod

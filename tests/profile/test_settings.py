@@ -168,3 +168,88 @@ def test_nobody_operates_over_https_unless_it_is_said_who(tmp_path: Path) -> Non
 )
 def test_who_may_operate_is_said_strictly(tmp_path: Path, old: str, new: str, told: str) -> None:
     assert told in _refused(tmp_path, TEXT + OPERATORS.replace(old, new))
+
+
+AUTHORIZATION = """
+[authorization]
+issuer = "https://connector.example:8443"
+keys = "authorization.keys.json"
+
+[[authorization.clients]]
+id = "lab"
+jwks = "lab.jwks.json"
+scopes = ["system/Observation.cu", "operator:read"]
+audience = "https://connector.example/fhir"
+"""
+
+
+def test_there_is_no_token_endpoint_unless_it_is_said_for_whom(tmp_path: Path) -> None:
+    assert _load(tmp_path).settings.authorization is None
+    said = _load(tmp_path, TEXT + AUTHORIZATION).settings.authorization
+    assert said is not None
+    assert said.token_url == "https://connector.example:8443/oauth/token"
+    assert (said.token_seconds, said.clients[0].method) == (300, "private_key_jwt")
+    assert said.clients[0].jwks == tmp_path / "lab.jwks.json"
+
+
+_ANOTHER = (
+    '[[authorization.clients]]\nid = "lab"\nsubjects = ["CN=x"]\nscopes = ["operator:act"]\naudience = "x"\n'
+)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ('jwks = "lab.jwks.json"\n', "", "nothing says how this client proves who it is"),
+        ("[[auth", "token_seconds = 301\n[[auth", "out of range"),
+        ("[[auth", "token_seconds = 0\n[[auth", "out of range"),
+        (":8443", ":8443/path", "https://host:port, no path"),
+        ("https://connector.example:", "http://connector.example:", "https://host:port"),
+        ('"operator:read"', '"openid"', "a SMART system scope"),
+        ('"operator:read"', '"patient/Patient.c"', "a SMART system scope"),
+        ('["system/Observation.cu", "operator:read"]', "[]", "name at least one"),
+        ("system/Observation.cu", "system/Observations.cu", "no resource type"),
+        ("system/Observation.cu", "system/Observation.cu?nonsense=1", "connector.toml:29"),
+        ('id = "lab"', 'id = "l b"', "visible ASCII"),
+        ('jwks = "lab', 'jwks_url = "http://lab.example/keys"\n#', "only https"),
+        ('jwks = "lab', 'jwks_url = "https://lab.example/keys"\njwks = "lab', "leave one out"),
+        ('jwks = "lab', 'certificates = ["ab"]\njwks = "lab', "64 lowercase hex digits"),
+        ('jwks = "lab', 'alternative_names = ["lab.example"]\njwks = "lab', "DNS:host"),
+        (
+            'jwks = "lab',
+            'subjects = ["CN=a"]\nalternative_names = ["DNS:a"]\njwks = "lab',
+            "in more than one way",
+        ),
+        ('audience = "https://connector.example/fhir"\n', "", "audience is missing"),
+        (
+            'audience = "https://connector.example/fhir"\n',
+            f'audience = "x"\n{_ANOTHER}',
+            "another client has this id",
+        ),
+    ],
+)
+def test_a_client_that_is_not_fully_said_is_refused(old: str, new: str, told: str, tmp_path: Path) -> None:
+    assert told in _refused(tmp_path, TEXT + AUTHORIZATION.replace(old, new, 1))
+
+
+def test_who_takes_tokens_of_our_own_issuer_needs_one(tmp_path: Path) -> None:
+    profile = DEMO.read_text().replace('issuer = "https://issuer.demo.invalid"', 'issuer = "self"')
+    profile = profile.replace('jwks = "../../issuer.jwks.json"\n', "")
+    operators = OPERATORS.replace("https://issuer.example", "self").replace('jwks = "issuer.jwks.json"\n', "")
+    said = _refused(tmp_path, TEXT + operators, demo=profile)
+    assert "connector.toml:4: the profile demo takes tokens of our own issuer" in said
+    assert "connector.toml:26: this takes tokens of our own issuer" in said
+    assert "add [authorization]" in said
+    assert _load(tmp_path, TEXT + operators + AUTHORIZATION, demo=profile).settings.authorization
+
+
+@pytest.mark.parametrize("issuer", ["self", "https://issuer.example"])
+def test_operators_have_one_place_of_keys(tmp_path: Path, issuer: str) -> None:
+    text = OPERATORS.replace("https://issuer.example", issuer)
+    text = text if issuer == "self" else text.replace('jwks = "issuer.jwks.json"\n', "")
+    assert "keys come from nowhere, or from two places" in _refused(tmp_path, TEXT + text + AUTHORIZATION)
+
+
+def test_our_own_issuer_needs_no_keys_in_a_profile(tmp_path: Path) -> None:
+    profile = DEMO.read_text().replace('issuer = "https://issuer.demo.invalid"', 'issuer = "self"')
+    assert "come from two places" in _refused(tmp_path, TEXT + AUTHORIZATION, demo=profile)

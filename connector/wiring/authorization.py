@@ -1,0 +1,67 @@
+"""Our own token endpoint, built from the settings: its clients, its keys, its addresses."""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import Callable
+
+from starlette.routing import Route
+
+from connector.edges.authorization_assertion import ALGORITHMS
+from connector.edges.authorization_clients import Client
+from connector.edges.authorization_http import Limits, TokenEndpoint, routes
+from connector.edges.authorization_keys import OwnIssuer, SigningKeys
+from connector.edges.authorization_server import AuthorizationServer
+from connector.edges.issuer_keys import IssuerKeys
+from connector.edges.issuer_site import IssuerSite, PublishedKeys
+from connector.pipeline.ports import Clock
+from connector.profile.authorization import Authorization, AuthorizationClient
+from connector.store import Store
+from connector.wiring import now
+
+
+class OwnAuthorization:
+    """``issuer``: for who checks its tokens here; ``routes``: its addresses.
+
+    ``context``: a new TLS context for asking clients for their keys. Raises ``KeyUnavailable``,
+    ``ConfigurationError`` where our keys, or a client's in a file, cannot be used.
+    """
+
+    def __init__(
+        self,
+        chosen: Authorization,
+        store: Store,
+        context: Callable[[], ssl.SSLContext],
+        clock: Clock = now,
+        seconds: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._context = context
+        self._site: IssuerSite | None = None
+        self._keys: list[IssuerKeys] = []
+        keys = SigningKeys(chosen.keys, lambda: clock().timestamp())
+        self.issuer = OwnIssuer(chosen.issuer, keys)
+        server = AuthorizationServer(chosen, [self._client(one) for one in chosen.clients], keys, clock)
+        endpoint = TokenEndpoint(server, chosen, store, clock, Limits.of(chosen, seconds))
+        self.routes: list[Route] = routes(endpoint, chosen, keys)
+
+    async def close(self) -> None:
+        """Ask nobody any more."""
+        for keys in self._keys:
+            await keys.close()
+        if self._site is not None:
+            await self._site.close()
+
+    def _client(self, chosen: AuthorizationClient) -> Client:
+        keys = self._keys_of(chosen)
+        self._keys += [keys] if keys else []
+        return Client(chosen, keys)
+
+    def _keys_of(self, chosen: AuthorizationClient) -> IssuerKeys | None:
+        if chosen.jwks is not None:
+            return IssuerKeys.of_file(chosen.jwks, ALGORITHMS)
+        if not chosen.jwks_url:
+            return None
+        if self._site is None:
+            self._site = IssuerSite(self._context())
+        return IssuerKeys(PublishedKeys(self._site, chosen.jwks_url, ALGORITHMS).keys, where=chosen.jwks_url)
