@@ -45,6 +45,7 @@ from connector.store import Direction, Store
 from connector.store.alone import alone
 from connector.wiring import fresh, now, open_store
 from connector.wiring.access import Access
+from connector.wiring.authorization import OwnAuthorization
 from connector.wiring.confined import confine
 from connector.wiring.links import link_of, pauses_of, rules_of
 from connector.wiring.listeners import fhir_app, https_server, mllp_server, tls_files
@@ -137,14 +138,25 @@ class Service:
     def _app(self) -> FastAPI:
         chosen = self._settings.https
         files = tls_files(self._settings.tls)
-        access = Access(self._profiles, lambda: tls.client_context(files))
+        own = self._authorization()
+        issuer = own.issuer if own else None
+        access = Access(self._profiles, lambda: tls.client_context(files), issuer)
         self._closing.append(access.close)
         app = fhir_app(chosen, self._profiles, access.callers, Intake(self._fhir, self._supervisor))
+        app.router.routes.extend(own.routes if own else [])
         if (operators := self._settings.operators) is not None:
             parts, limits = self._supervisor, OperatorLimits(chosen.body_bytes, chosen.body_seconds)
             desk = Desk(self._store, self._profiles, now, parts.ready, parts.conditions)
-            app.mount(PREFIX, create_operator_app(desk, OperatorGuard(operators), limits))
+            app.mount(PREFIX, create_operator_app(desk, OperatorGuard(operators, own=issuer), limits))
         return app
+
+    def _authorization(self) -> OwnAuthorization | None:
+        if (chosen := self._settings.authorization) is None:
+            return None
+        files = tls_files(self._settings.tls)
+        own = OwnAuthorization(chosen, self._store, lambda: tls.client_context(files))
+        self._closing.append(own.close)
+        return own
 
     async def start(self) -> None:
         """Record the start, take up what waits, and listen."""

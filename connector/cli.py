@@ -35,6 +35,7 @@ COMMANDS: Final = {
     "backup": "Write an encrypted copy of the store, while the service runs.",
     "restore": "Restore the store from a backup, or try whether it would work.",
     "store": "See that nothing readable is left on the disk.",
+    "authorization": "See and change the keys that sign our access tokens.",
     "profile": "Check partner profiles; print their JSON Schema.",
 }
 

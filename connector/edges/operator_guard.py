@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
+from connector.edges.authorization_keys import OwnIssuer
 from connector.edges.http_ports import Peer
 from connector.edges.issuer_keys import IssuerKeys
 from connector.edges.oauth import Issuer, Principal, TokenGuard
-from connector.errors import Forbidden, Unauthenticated, UntrustedPeer
+from connector.errors import ConfigurationError, Forbidden, Unauthenticated, UntrustedPeer
 from connector.profile.operators import Operators, OperatorScope
 
 LONGEST_NAME = 200  # characters of a subject; it stands in the audit trail and on operators' screens
@@ -17,19 +18,18 @@ LONGEST_NAME = 200  # characters of a subject; it stands in the audit trail and 
 class OperatorGuard:
     """Deny by default: a request without a good token with the scope of its route gets no further.
 
-    ``clock`` gives seconds since the epoch. Raises ``ConfigurationError`` where the keys cannot be read.
+    ``clock`` gives seconds since the epoch; ``own``: our own issuer, where there is one. Raises
+    ``ConfigurationError`` where the keys cannot be read.
     """
 
-    def __init__(self, chosen: Operators, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, chosen: Operators, clock: Callable[[], float] = time.time, own: OwnIssuer | None = None
+    ) -> None:
         self._chosen = chosen
-        issuer = Issuer(
-            issuer=chosen.issuer,
-            audience=chosen.audience,
-            clients=frozenset(chosen.clients),
-            algorithms=chosen.algorithms,
-            bound=chosen.certificate_bound,
-        )
-        self._guard = TokenGuard(issuer, IssuerKeys.of_file(chosen.jwks, chosen.algorithms), clock)
+        if own is not None and own.is_named(chosen.issuer):
+            self._guard = own.guard(chosen.audience, chosen.clients, clock)
+        else:
+            self._guard = _guard(chosen, clock)
 
     async def check(self, authorization: Sequence[str], peer: Peer | None) -> Principal:
         """Who asks. Raises ``UntrustedPeer``, ``Unauthenticated``, ``Forbidden``, ``IssuerUnavailable``."""
@@ -59,3 +59,17 @@ class OperatorGuard:
         if scope not in self._chosen.clients[principal.client_id]:
             fix = f"give its client {scope} under [operators] in the settings"
             raise Forbidden("the client may not have this scope", fix=fix, location="http.authorization")
+
+
+def _guard(chosen: Operators, clock: Callable[[], float]) -> TokenGuard:
+    """Over the keys in a file."""
+    if chosen.jwks is None:
+        raise ConfigurationError("the issuer of operators' tokens has no keys", fix="add [authorization]")
+    issuer = Issuer(
+        issuer=chosen.issuer,
+        audience=chosen.audience,
+        clients=frozenset(chosen.clients),
+        algorithms=chosen.algorithms,
+        bound=chosen.certificate_bound,
+    )
+    return TokenGuard(issuer, IssuerKeys.of_file(chosen.jwks, chosen.algorithms), clock)

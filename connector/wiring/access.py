@@ -5,23 +5,31 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable, Sequence
 
+from connector.edges.authorization_keys import OwnIssuer
 from connector.edges.issuer_keys import IssuerKeys, Times
 from connector.edges.issuer_site import DiscoveredKeys, IssuerSite, PublishedKeys
 from connector.edges.oauth import Issuer, TokenGuard
 from connector.edges.partners import Caller, Callers
+from connector.errors import ConfigurationError
 from connector.profile import Profile
-from connector.profile.endpoint import FhirCaller
+from connector.profile.endpoint import SELF, FhirCaller
 
 
 class Access:
     """The callers of all links, and the connections to their issuers.
 
-    ``context``: a new TLS context for what we ask of issuers. Raises ``ConfigurationError`` where a file of
-    keys cannot be used; published keys are asked for when the first token comes.
+    ``context``: a new TLS context for what we ask of issuers; ``own``: our own issuer, if there is one.
+    Raises ``ConfigurationError`` where a file of keys cannot be used; published keys are asked for when the
+    first token comes.
     """
 
-    def __init__(self, profiles: Sequence[Profile], context: Callable[[], ssl.SSLContext]) -> None:
-        self._context = context
+    def __init__(
+        self,
+        profiles: Sequence[Profile],
+        context: Callable[[], ssl.SSLContext],
+        own: OwnIssuer | None = None,
+    ) -> None:
+        self._context, self._own = context, own
         self._site: IssuerSite | None = None
         self._keys: dict[tuple[object, ...], IssuerKeys] = {}  # of all links with the same issuer
         self.callers = Callers(
@@ -36,6 +44,9 @@ class Access:
             await self._site.close()
 
     def _caller(self, chosen: FhirCaller) -> Caller:
+        if self._own is not None and self._own.is_named(chosen.issuer):
+            ours = chosen.model_copy(update={"issuer": self._own.issuer})
+            return Caller(self._own.guard(chosen.audience, chosen.clients), ours)
         issuer = Issuer(
             issuer=chosen.issuer,
             audience=chosen.audience,
@@ -57,6 +68,8 @@ class Access:
     def _new(self, chosen: FhirCaller) -> IssuerKeys:
         if chosen.jwks is not None:
             return IssuerKeys.of_file(chosen.jwks, chosen.algorithms)
+        if chosen.issuer == SELF:
+            raise ConfigurationError("there is no issuer of our own", fix="add [authorization]")
         times = Times(refresh=chosen.refresh_seconds, keep=chosen.keep_seconds)
         if self._site is None:
             self._site = IssuerSite(self._context())
