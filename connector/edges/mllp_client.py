@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from connector.edges.acceptor import peer_of
+from connector.edges.addresses import Dial, dial
 from connector.edges.mllp_connection import Confirm, MllpConnection, OnStray
 from connector.edges.tls import Peer
 from connector.errors import (
@@ -67,7 +68,7 @@ class MllpClient:
     twice by itself. ``server_name``: the name the partner's certificate must carry (default: ``host``).
     ``limit``: bytes of an answer. ``read``: takes (code, control id) out of an answer. ``on_stray``: told of
     answers that settle nothing. ``confirm``: sends commit acknowledgments of application acknowledgments.
-    Usable as an async context manager.
+    ``dial``: connects. Usable as an async context manager.
     """
 
     def __init__(
@@ -83,7 +84,9 @@ class MllpClient:
         read: ReadAnswer = read_msa,
         on_stray: OnStray | None = None,
         confirm: Confirm | None = None,
+        dial: Dial = dial,
     ) -> None:
+        self._dial = dial
         self._host, self._port, self._context = host, port, context
         self._server_name = server_name or host
         self._timeouts, self._keeping, self._limit = timeouts or MllpTimeouts(), keeping, limit
@@ -187,10 +190,10 @@ class MllpClient:
             if before.usable:
                 return before
             await self._parted(before)  # never two at once: some partners take one only
+        connected = await self._dial(self._host, self._port)
         _, self._connection = await asyncio.get_running_loop().create_connection(
             lambda: MllpConnection(self._exchange, self._limit, self._stray, self._confirm),
-            self._host,
-            self._port,
+            sock=connected,
             ssl=self._context,
             server_hostname=self._server_name,
             ssl_handshake_timeout=self._timeouts.connect,

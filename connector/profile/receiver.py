@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, model_validator
 from connector.hl7v2 import charset
 from connector.profile.section import (
     Form,
-    Host,
+    PartnerHost,
     Port,
     ProcessingId,
     Seconds,
@@ -76,7 +76,7 @@ class V2Acknowledgments(Section):
 class V2Receiver(Section):
     """Where the partner listens for MLLP over TLS, and what stands in MSH of what we send."""
 
-    host: Host
+    host: PartnerHost
     """The partner's host name or address."""
     port: Port
     """The partner's port."""

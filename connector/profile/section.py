@@ -29,6 +29,8 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from connector.profile.reach import refusal
+
 Key = TypeVar("Key")
 Value = TypeVar("Value")
 
@@ -104,6 +106,17 @@ def is_loopback(host: str | None) -> bool:
         return False
 
 
+def check_host(host: str) -> str:
+    """The host itself. Raises a fault for an address to which nothing connects."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return host  # a name, which is judged when it is resolved
+    if reason := refusal(host, loopback=True):
+        raise fault(f"nothing connects to this address: {reason}", fix="name the partner's own address")
+    return host
+
+
 def check_url(url: str, *, insecure_loopback: bool = False) -> str:
     """The URL itself. Raises a fault unless it is https, or plain http to this machine where allowed."""
     try:
@@ -114,6 +127,7 @@ def check_url(url: str, *, insecure_loopback: bool = False) -> str:
     if not host or re.search(r"[\s\"<>\\^`{|}]", url) or parts.query or parts.fragment or "@" in parts.netloc:
         raise fault("this is not a plain URL", fix="write https://host:port/path")
     if parts.scheme == "https" or (parts.scheme == "http" and insecure_loopback and is_loopback(host)):
+        check_host(host)
         return url
     raise fault(
         "only https is spoken here",
@@ -144,6 +158,7 @@ V2Name = Annotated[
     str, Form(r"[^\u0000-\u001f\u007f|^~\\&]+", "a name without | ^ ~ \\ &, which are delimiters of v2")
 ]
 Host = Annotated[str, Form(r"[A-Za-z0-9](?:[A-Za-z0-9.:-]*[A-Za-z0-9])?|::1?", "a host name or an address")]
+PartnerHost = Annotated[Host, AfterValidator(check_host)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[float, Field(gt=0, le=86400)]
 Bytes = Annotated[int, Field(ge=1024, le=1024 * 1024 * 1024)]

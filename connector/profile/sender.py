@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from connector.profile.section import Fingerprint, Form, Port, Seconds, Section, V2Name, Word, fault
+from connector.profile.section import (
+    Fingerprint,
+    Form,
+    Port,
+    Seconds,
+    Section,
+    V2Name,
+    Word,
+    check_host,
+    fault,
+)
 
 
 class V2Answers(Section):
@@ -15,7 +25,11 @@ class V2Answers(Section):
     via: Literal["same", "separate"] = "same"
     """`same`: over the connection that the message came by, or another of this partner that is open;
     `separate`: to a listener of the partner."""
-    host: Annotated[str, Form(r"[A-Za-z0-9](?:[A-Za-z0-9.:-]*[A-Za-z0-9])?|::1?", "a host name", True)] = ""
+    host: Annotated[
+        str,
+        Form(r"[A-Za-z0-9](?:[A-Za-z0-9.:-]*[A-Za-z0-9])?|::1?", "a host name", True),
+        AfterValidator(check_host),
+    ] = ""
     """That listener's host name or address."""
     port: Port | None = None
     """That listener's port."""
