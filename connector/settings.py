@@ -9,15 +9,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import Field, PrivateAttr, field_validator
+from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from connector.errors import ConfigurationError, ProfileError
 from connector.profile.authorization import Authorization
 from connector.profile.endpoint import SELF
+from connector.profile.keys import Keys
 from connector.profile.model import Profile
 from connector.profile.operators import Operators
 from connector.profile.reading import Document, refusal, sorted_faults
-from connector.profile.section import Bytes, Count, FilePath, Host, Port, Seconds, Section, check_url
+from connector.profile.section import Bytes, Count, FilePath, Host, Port, Seconds, Section, check_url, fault
 
 
 class Tls(Section):
@@ -117,8 +118,11 @@ class Settings(Section):
 
     store: FilePath
     """The SQLite database."""
-    kek: FilePath
-    """The key-encryption key, which only its owner may read."""
+    kek: FilePath | None = None
+    """The file with the key-encryption key, which only its owner may read: short for a table [keys] with
+    `wrap = "file"`. Beside another table [keys], the file of what is still under its key."""
+    keys: Keys | None = None
+    """Who keeps the key-encryption keys, where it is not a file."""
     profiles: Annotated[tuple[FilePath, ...], Field(min_length=1)]
     """The partner profiles, one a link."""
     tls: Tls
@@ -137,6 +141,14 @@ class Settings(Section):
     """How long what is in hand may take at the end."""
 
     _path: Path = PrivateAttr(default=Path())
+
+    @model_validator(mode="after")
+    def _locked(self) -> Settings:
+        if self.kek is None and self.keys is None:
+            raise fault("no key-encryption key is named", fix='add kek = "kek.key", or a table [keys]')
+        if self.kek is not None and self.keys is not None and self.keys.file is not None:
+            raise fault("two key files are named", fix="leave out kek", key=("kek",))
+        return self
 
     def model_post_init(self, context: dict[str, Path] | None) -> None:
         """Remembers the file."""

@@ -16,7 +16,7 @@ from connector.store import keyrows
 from connector.store.cipher import FIRST, context
 from connector.store.keyring import DAY_MICROS, DayKey
 from connector.store.keyrows import KeyRow
-from connector.store.keys import KEY_BYTES, FileKeyProvider
+from connector.store.keys import KEY_BYTES, FileKeyProvider, KeyProvider
 
 _TOGETHER: Final = 1000
 Known = Callable[[RowMapping], str]
@@ -36,10 +36,10 @@ KNOWN_BY: Final[dict[str, tuple[str, Known]]] = {
 
 
 class Adopting:
-    """Works on the connection that migrates; ``micros``: now."""
+    """Works on the connection that migrates. ``file``: the key of the store so far; ``micros``: now."""
 
-    def __init__(self, connection: Connection, keys: FileKeyProvider, micros: int) -> None:
-        self._connection, self._keys, self._micros = connection, keys, micros
+    def __init__(self, connection: Connection, keys: KeyProvider, file: FileKeyProvider, micros: int) -> None:
+        self._connection, self._keys, self._file, self._micros = connection, keys, file, micros
         self._made: dict[tuple[str, int], DayKey] = {}
         self._uses: dict[int, int] = {}
 
@@ -63,7 +63,7 @@ class Adopting:
 
     def _one(self, table: str, row: RowMapping) -> None:
         bound = context(table, KNOWN_BY[table][1](row), row["link"])
-        data_key = self._keys.unwrap_first(row["data_key"], FIRST + bound)
+        data_key = self._file.unwrap_first(row["data_key"], FIRST + bound)
         day_key = self._day_key(row["link"], (row["at"] or self._micros) // DAY_MICROS)
         self._uses[day_key.number] = self._uses.get(day_key.number, 0) + 1
         self._connection.exec_driver_sql(

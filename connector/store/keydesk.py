@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection
 
-from connector.errors import Erased, KeyUnavailable, ShuttingDown
+from connector.errors import Erased, KeysOutOfReach, KeyUnavailable, ShuttingDown
 from connector.store import keyrows
 from connector.store.commits import GroupCommit, Unit
 from connector.store.keyring import KEPT, NONE, DayKey, Keyring, KeyWanted, Wanted
@@ -18,6 +18,7 @@ from connector.store.keys import KEY_BYTES, KeyProvider, Wrapped
 from connector.store.reader import Reader
 
 Result = TypeVar("Result")
+SECONDS: Final = 20.0  # for one answer of a provider
 _TRIES: Final = 3  # to wrap a new key while key-encryption keys change
 
 
@@ -100,7 +101,7 @@ class KeyDesk:
         if row is None:
             self.ring.put(await self._new(wanted), current=True)
         else:
-            key = await asyncio.to_thread(keyrows.unwrapped, row, self.provider)
+            key = await within(keyrows.unwrapped, row, self.provider)
             self.ring.put(key, current=not wanted.number)
             await self._still_there(row.number)
 
@@ -117,7 +118,7 @@ class KeyDesk:
         key = bytearray(os.urandom(KEY_BYTES))
         for _ in range(_TRIES):
             bound = keyrows.context(number, wanted.partner, day)
-            wrapped = await asyncio.to_thread(self.provider.wrap, key, bound)
+            wrapped = await within(self.provider.wrap, key, bound)
             if await self._kept(number, wanted.partner, day, wrapped):
                 return DayKey(number, wanted.partner, wanted.day, 0, key)
         raise KeyUnavailable("the key-encryption key is not the current one", fix="restart with the new one")
@@ -133,3 +134,11 @@ class KeyDesk:
         if self._writer is None:
             raise KeyUnavailable("the store was opened for reading only")
         return await self._writer.submit(keep)
+
+
+async def within(call: Callable[..., Result], *given: Any) -> Result:
+    """Ask a provider in a thread. Raises ``KeysOutOfReach`` where that takes too long, and what it raises."""
+    try:
+        return await asyncio.wait_for(asyncio.to_thread(call, *given), SECONDS)
+    except TimeoutError:
+        raise KeysOutOfReach("the provider of keys takes too long") from None

@@ -235,6 +235,19 @@ def wipe(key: bytearray) -> None:
     key[:] = ZEROS
 
 
+def secret_in(path: Path) -> str:
+    """The one line of a file that only its owner may read: a token, a PIN. Raises ``KeyUnavailable``."""
+    try:
+        with path.open("rb") as file:
+            _check(os.fstat(file.fileno()), path)
+            text = file.read(_MOST_BYTES + 1).strip()
+    except OSError as error:
+        raise KeyUnavailable(f"a secret cannot be read ({_named(error)})", location=str(path)) from None
+    if not text or len(text) > _MOST_BYTES or not text.isascii() or b"\n" in text:
+        raise KeyUnavailable("the file holds no secret of one line", location=str(path))
+    return text.decode("ascii")
+
+
 def _id(key: bytes) -> str:
     return HKDF(SHA256(), KEY_BYTES, _SALT, b"key id").derive(key)[:_ID_BYTES].hex()
 
@@ -264,9 +277,9 @@ def _one(line: bytes) -> bytes:
 
 def _check(status: os.stat_result, path: Path) -> None:
     if not stat.S_ISREG(status.st_mode):
-        raise KeyUnavailable("the key is no file", location=str(path))
+        raise KeyUnavailable("this is no file", location=str(path))
     if status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise KeyUnavailable("others may read the key file", fix="chmod 600", location=str(path))
+        raise KeyUnavailable("others may read this file", fix="chmod 600", location=str(path))
 
 
 def _named(error: OSError) -> str:

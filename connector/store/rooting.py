@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from connector.errors import KeyUnavailable
 from connector.store import keyrows
 from connector.store.adopting import Adopting
+from connector.store.keyholders import holder
 from connector.store.keyring import Keyring
 from connector.store.keyrows import KeyRow
 from connector.store.keys import KEY_BYTES, FileKeyProvider, KeyProvider
@@ -30,12 +31,11 @@ def prepare(connection: Connection, keys: KeyProvider, micros: int, *, new: bool
     first = connection.exec_driver_sql(_FIRST).first()
     if first is None or keyrows.root(connection) is not None:
         return unwrapped(connection, keys)
-    if not isinstance(keys, FileKeyProvider):
-        raise KeyUnavailable(
-            "the store was made with a key in a file", fix="open it once with that file, then change"
-        )
-    ring = _make(connection, keys, keys.root_of_first(str(first[0])), micros)
-    Adopting(connection, keys, micros).adopt()
+    file = holder(keys, "file")
+    if not isinstance(file, FileKeyProvider):
+        raise KeyUnavailable("the store was made with a key in a file", fix="open it once with that file")
+    ring = _make(connection, keys, file.root_of_first(str(first[0])), micros)
+    Adopting(connection, keys, file, micros).adopt()
     return ring
 
 

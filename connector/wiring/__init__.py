@@ -7,7 +7,8 @@ import uuid
 
 from audit import AuditLog
 from connector.settings import Settings
-from connector.store import FileKeyProvider, Store
+from connector.store import Store
+from connector.wiring.keys import key_provider
 
 
 def now() -> dt.datetime:
@@ -22,4 +23,4 @@ def fresh() -> str:
 
 def open_store(chosen: Settings, *, read_only: bool = False) -> Store:
     """The store of the settings. Raises ``KeyUnavailable``, ``StoreUnavailable``, ``AuditRefused``."""
-    return Store.open(chosen.store, FileKeyProvider(chosen.kek), AuditLog(), read_only=read_only)
+    return Store.open(chosen.store, key_provider(chosen), AuditLog(), read_only=read_only)

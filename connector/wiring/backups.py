@@ -15,10 +15,11 @@ from connector.errors import ConfigurationError, StoreUnavailable, Tampered
 from connector.pipeline.entries import instant
 from connector.pipeline.ports import Entry
 from connector.settings import Settings
-from connector.store import FileKeyProvider, Store, backup
+from connector.store import Store, backup
 from connector.store.alone import alone
 from connector.store.backup import Head
 from connector.wiring import now, open_store
+from connector.wiring.keys import key_provider
 
 _LOOKED: Final = 1_000  # messages whose content a drill opens
 
@@ -44,7 +45,7 @@ async def make(chosen: Settings, out: Path, operator: str) -> Head:
     await _record(chosen, _entry("store:backup:intended", operator, {}))
     with backup.snapshot(chosen.store, out) as copy:
         report = _verified(copy)
-        keys = FileKeyProvider(chosen.kek)
+        keys = key_provider(chosen)
         head = backup.write(copy, out, keys, instant(now()), report.entries, report.head)
     await _record(chosen, _entry("store:backup:made", operator, _facts(head)))
     return head
@@ -78,7 +79,7 @@ async def drill(chosen: Settings, source: Path, operator: str) -> Drill:
     with TemporaryDirectory(prefix=".drill-", dir=chosen.store.parent) as folder:
         part = Path(folder) / "store.db"
         head = await _unpacked(chosen, source, part)
-        store = Store.open(part, FileKeyProvider(chosen.kek), AuditLog(), read_only=True)
+        store = Store.open(part, key_provider(chosen), AuditLog(), read_only=True)
         try:
             counts = (await store.counts()).values()
             seen = await store.recent(_LOOKED)
@@ -95,7 +96,7 @@ async def _unpacked(chosen: Settings, source: Path, part: Path) -> Head:
     """The database of a backup in a file of its own, found whole, with the log that it says it has."""
     try:
         with backup.fresh(part) as file:
-            head = backup.read(source, FileKeyProvider(chosen.kek), file)
+            head = backup.read(source, key_provider(chosen), file)
             file.flush()
             os.fsync(file.fileno())
         with closing(sqlite3.connect(part)) as connection:
