@@ -10,8 +10,9 @@ from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from connector.edges.challenge import challenge, scope_of
 from connector.edges.http_ports import Accepted, Kind, Submission
-from connector.errors import ConnectorError
+from connector.errors import ConnectorError, Forbidden, Unauthenticated
 from connector.fhir import bundle, json, outcome
 
 FHIR_JSON: Final = "application/fhir+json; charset=utf-8"
@@ -29,19 +30,21 @@ def fhir(status: int, resource: dict[str, Any], headers: dict[str, str] | None =
     return Response(json.dumps(resource), status, headers, FHIR_JSON)
 
 
-def refusal(errors: Sequence[ConnectorError], *, token_sent: bool, status: int = 0) -> Response:
+def refusal(
+    errors: Sequence[ConnectorError], *, token_sent: bool, status: int = 0, metadata: str = ""
+) -> Response:
     """An OperationOutcome with one issue for each error; the status is that of the first.
 
-    401 and 403 carry WWW-Authenticate (RFC 6750, section 3), 503 and the like Retry-After.
+    Refused credentials come with WWW-Authenticate (RFC 6750, section 3), 503 and the like with Retry-After.
+    ``metadata``: where the metadata of the protected resource lie.
     """
     code = status or errors[0].answer.status
-    return fhir(code, outcome.of(*errors), _challenge(code, token_sent) | _patience(code, errors[0]))
-
-
-def _challenge(status: int, token_sent: bool) -> dict[str, str]:
-    if status == 401:
-        return {"www-authenticate": 'Bearer realm="fhir"' + (', error="invalid_token"' if token_sent else "")}
-    return {"www-authenticate": 'Bearer realm="fhir", error="insufficient_scope"'} if status == 403 else {}
+    headers = _patience(code, errors[0])
+    if isinstance(errors[0], Unauthenticated | Forbidden):
+        headers["www-authenticate"] = challenge(
+            errors[0], "fhir", token_sent=token_sent, scope=scope_of(errors), metadata=metadata
+        )
+    return fhir(code, outcome.of(*errors), headers)
 
 
 def _patience(status: int, error: ConnectorError) -> dict[str, str]:

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final
+from urllib.parse import urlsplit
 
 import structlog
 from fastapi import FastAPI, Request
@@ -18,11 +19,12 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.responses import JSONResponse, Response
 
-from connector.edges import http_answers, http_body, http_capability, http_intake
+from connector.edges import http_answers, http_body, http_capability, http_intake, oauth_documents
 from connector.edges.http_intake import Judge
 from connector.edges.http_ports import Guard, Intake, Kind, Peer, Submission
 from connector.edges.oauth import Principal
-from connector.errors import ConnectorError, Overloaded, UnsupportedInteraction, UntrustedPeer
+from connector.edges.oauth_documents import Describes
+from connector.errors import ConnectorError, NothingThere, Overloaded, UnsupportedInteraction, UntrustedPeer
 from connector.fhir import validate
 
 _log: Final = structlog.get_logger(__name__)
@@ -51,6 +53,7 @@ class Api:
     judge: Judge = validate.fast
     limits: Limits = field(default_factory=Limits)
     pace: Callable[[str], None] = lambda client: None
+    describes: Describes = oauth_documents.nobody
     in_hand: int = 0
 
     async def bundle(self, request: Request) -> Response:
@@ -73,8 +76,22 @@ class Api:
 
     async def metadata(self, request: Request) -> Response:
         """GET /fhir/metadata: for every peer that TLS let in."""
-        _peer(request)
-        return http_answers.fhir(200, http_capability.statement(self.base, self.version))
+        issuers = await self.describes(_peer(request).fingerprint)
+        endpoint = oauth_documents.token_endpoint(issuers)
+        return http_answers.fhir(200, http_capability.statement(self.base, self.version, endpoint))
+
+    async def protected_resource(self, request: Request) -> Response:
+        """GET /.well-known/oauth-protected-resource: for every peer that TLS let in."""
+        issuers = await self.describes(_peer(request).fingerprint)
+        return JSONResponse(oauth_documents.protected_resource(self.base, issuers))
+
+    async def smart_configuration(self, request: Request) -> Response:
+        """GET /fhir/.well-known/smart-configuration: for every peer that TLS let in."""
+        found = oauth_documents.smart_configuration(await self.describes(_peer(request).fingerprint))
+        if found is None:
+            fix = "ask the operators of this server where tokens are to be had"
+            raise NothingThere("no token endpoint is known", fix=fix, location="http.url")
+        return JSONResponse(found)
 
     async def live(self, request: Request) -> Response:
         """GET /health/live."""
@@ -139,7 +156,12 @@ class Api:
         unheard = await self._tell(request, errors[0])
         if unheard is not None:
             errors, status = [unheard], 0
-        answer = http_answers.refusal(errors, token_sent="authorization" in request.headers, status=status)
+        answer = http_answers.refusal(
+            errors,
+            token_sent="authorization" in request.headers,
+            status=status,
+            metadata=oauth_documents.metadata_url(self.base),
+        )
         answer.headers.update(getattr(error, "headers", None) or {})  # Allow, of a 405
         return answer
 
@@ -205,15 +227,17 @@ def create_app(
     judge: Judge = validate.fast,
     limits: Limits | None = None,
     pace: Callable[[str], None] = lambda client: None,
+    describes: Describes = oauth_documents.nobody,
 ) -> FastAPI:
     """The ASGI application.
 
     ``base`` is the public address of ``/fhir`` without a last slash; ``judge`` finds the faults of a
     resource (``validate.fast``, or one that asks ``validate.models`` too); ``pace`` is told of each request
-    of an OAuth client and raises ``TooManyRequests`` where that is too soon. The TLS acceptor must put the
-    peer into ``scope["state"]["peer"]``: without it everything but ``/health`` is refused.
+    of an OAuth client and raises ``TooManyRequests`` where that is too soon; ``describes`` the issuers whose
+    tokens may come. The TLS acceptor must put the peer into ``scope["state"]["peer"]``: without it everything
+    but ``/health`` is refused.
     """
-    api = Api(intake, guard, base, version, judge, limits or Limits(), pace)
+    api = Api(intake, guard, base, version, judge, limits or Limits(), pace, describes)
     app = FastAPI(
         docs_url=None,
         redoc_url=None,
@@ -232,6 +256,9 @@ def _routes(api: Api) -> list[tuple[str, str, Callable[[Request], Awaitable[Resp
         ("POST", "/fhir", api.bundle),
         ("POST", "/fhir/$process-message", api.message),
         ("GET", "/fhir/metadata", api.metadata),
+        ("GET", oauth_documents.RESOURCE_PATH, api.protected_resource),
+        ("GET", urlsplit(oauth_documents.metadata_url(api.base)).path, api.protected_resource),
+        ("GET", oauth_documents.SMART_PATH, api.smart_configuration),
         ("POST", "/fhir/{type_name}", api.create),
         ("PUT", "/fhir/{type_name}/{identity}", api.update),
         ("GET", "/health/live", api.live),

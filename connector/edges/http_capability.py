@@ -7,11 +7,15 @@ from typing import Any, Final
 from connector.edges.http_intake import HANDLED
 
 PUBLISHED: Final = "2026-11-23"  # the day this statement last changed
+_OAUTH: Final = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
 _SECURITY: Final = "http://terminology.hl7.org/CodeSystem/restful-security-service"
 
 
-def statement(base: str, version: str) -> dict[str, Any]:
-    """What the server at this base address (without a last slash) offers."""
+def statement(base: str, version: str, token_endpoint: str = "") -> dict[str, Any]:
+    """What the server at this base address (without a last slash) offers.
+
+    ``token_endpoint``: where its clients get tokens, "" where that is not known.
+    """
     return {
         "resourceType": "CapabilityStatement",
         "status": "active",
@@ -21,14 +25,15 @@ def statement(base: str, version: str) -> dict[str, Any]:
         "implementation": {"description": "HL7 v2 to FHIR R4 connector", "url": base},
         "fhirVersion": "4.0.1",
         "format": ["application/fhir+json", "json"],
-        "rest": [_rest()],
+        "rest": [_rest(token_endpoint)],
         "messaging": [
             {"documentation": "Messages by POST to the base or to $process-message, answered 202."}
         ],
     }
 
 
-def _rest() -> dict[str, Any]:
+def _rest(token_endpoint: str) -> dict[str, Any]:
+    uris = {"url": _OAUTH, "extension": [{"url": "token", "valueUri": token_endpoint}]}
     return {
         "mode": "server",
         "documentation": (
@@ -36,9 +41,13 @@ def _rest() -> dict[str, Any]:
             "the answer. Bundles, also batches, are taken whole or not at all."
         ),
         "security": {
+            **({"extension": [uris]} if token_endpoint else {}),
             "cors": False,
             "service": [{"coding": [{"system": _SECURITY, "code": "SMART-on-FHIR"}]}],
-            "description": "Mutual TLS, and access tokens (RFC 9068) with SMART system scopes.",
+            "description": (
+                "Mutual TLS, and access tokens (RFC 9068) with SMART system scopes, held to each entry of a "
+                "Bundle; a scope may be narrowed by token parameters."
+            ),
         },
         "resource": [_resource(name) for name in sorted(HANDLED)],
         "interaction": [{"code": "transaction"}, {"code": "batch"}],

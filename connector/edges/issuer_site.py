@@ -7,7 +7,6 @@ decides whom we ask next: the keys must lie where the issuer itself is, or where
 from __future__ import annotations
 
 import ssl
-from collections.abc import Mapping
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
@@ -21,6 +20,7 @@ from connector.fhir import json
 Form = Literal["oauth", "openid"]
 WAITS: Final = Waits(5.0, 5.0, 5.0, 5.0, 5.0)
 LONGEST: Final = 256 * 1024  # bytes of an answer
+_HEADERS: Final = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "connector"}
 _FIX: Final = "see what the authorization server answers there"
 
 
@@ -32,12 +32,11 @@ class IssuerSite:
 
     async def get(self, url: str) -> dict[str, Any]:
         """A JSON object. Raises ``IssuerUnavailable`` for everything else."""
-        return await self._object(httpx2.Request("GET", url, headers=_headers()))
+        return await self._object("GET", url, {}, b"")
 
-    async def post(self, url: str, form: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
+    async def post(self, url: str, form: bytes) -> dict[str, Any]:
         """The JSON object that answers a form. Raises ``IssuerUnavailable`` for everything else."""
-        sent = {"Content-Type": "application/x-www-form-urlencoded", **headers}
-        return await self._object(httpx2.Request("POST", url, headers=_headers() | sent, content=form))
+        return await self._object("POST", url, {"Content-Type": "application/x-www-form-urlencoded"}, form)
 
     def reload(self, context: ssl.SSLContext) -> None:
         """Use this context from the next request on."""
@@ -47,21 +46,27 @@ class IssuerSite:
         """Close the connections."""
         await self._transport.aclose()
 
-    async def _object(self, request: httpx2.Request) -> dict[str, Any]:
-        url = str(request.url)
+    async def _object(self, method: str, url: str, headers: dict[str, str], body: bytes) -> dict[str, Any]:
         try:
-            answer = await self._transport.handle_async_request(request)
+            status, answer = await self._exchange(method, url, {**_HEADERS, **headers}, body)
         except DeliveryError as error:
             raise unavailable(error.what, url) from None
-        if answer.status_code != 200:
-            raise unavailable(f"it answers {answer.status_code}", url)
+        if status != 200:
+            raise unavailable(f"it answers {status}", url)
         try:
-            content = json.loads(answer.content)
+            content = json.loads(answer)
         except InvalidJson:
             content = None
         if not isinstance(content, dict):
             raise unavailable("its answer is no JSON object", url)
         return content
+
+    async def _exchange(
+        self, method: str, url: str, headers: dict[str, str], body: bytes
+    ) -> tuple[int, bytes]:
+        request = httpx2.Request(method, url, headers=headers, content=body)
+        answer = await self._transport.handle_async_request(request)
+        return answer.status_code, answer.content
 
 
 class PublishedKeys:
@@ -120,10 +125,6 @@ def unavailable(what: str, where: str, fix: str = _FIX) -> IssuerUnavailable:
     return IssuerUnavailable(
         f"the authorization server gives no answer that counts: {what}", fix=fix, location=where
     )
-
-
-def _headers() -> dict[str, str]:
-    return {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "connector"}
 
 
 def _origin(url: str) -> tuple[str, int] | None:

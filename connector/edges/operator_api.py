@@ -23,6 +23,7 @@ from starlette.routing import Route as Address
 
 from connector.edges import http_body, operator_acts, operator_looks
 from connector.edges import operator_asks as asks
+from connector.edges.challenge import challenge
 from connector.edges.http_ports import Peer
 from connector.edges.oauth import Principal
 from connector.edges.operator_desk import Asked, Desk, Json
@@ -178,22 +179,13 @@ def problem(
         "fix": error.fix,
         "location": error.location,
     }
-    if code in (401, 403):
-        headers["www-authenticate"] = _challenge(code, request, route)
+    if isinstance(error, Unauthenticated | Forbidden):
+        sent, scope = "authorization" in request.headers, route.scope if route else ""
+        headers["www-authenticate"] = challenge(error, "operator", token_sent=sent, scope=scope)
     if code == 503:
         headers["retry-after"] = "5"
     body = msgspec.json.encode({name: value for name, value in said.items() if value})
     return Response(body, code, headers, _PROBLEM)
-
-
-def _challenge(code: int, request: Request, route: Route | None) -> str:
-    """What is missing, with the scope that the route needs (RFC 6750, section 3)."""
-    words = ['Bearer realm="operator"']
-    if code == 403:
-        words.append('error="insufficient_scope"')
-    elif "authorization" in request.headers:
-        words.append('error="invalid_token"')
-    return ", ".join([*words, *([f'scope="{route.scope}"'] if route else [])])
 
 
 def _peer(request: Request) -> Peer | None:

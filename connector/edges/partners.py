@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from connector.edges import oauth, scopes
 from connector.edges.http_ports import Accepted, Peer, Submission
+from connector.edges.introspection import IntrospectionGuard
 from connector.edges.oauth import Principal, TokenGuard
 from connector.edges.oauth_claims import WHERE, invalid
+from connector.edges.oauth_documents import Described
 from connector.errors import ConnectorError, Forbidden, Unauthenticated
 from connector.pipeline.submit import FhirReceiver
 from connector.pipeline.supervise import Supervisor
@@ -18,22 +20,31 @@ from connector.profile.endpoint import FhirCaller
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Caller:
-    """One link's FHIR side: whose tokens count, what its clients may at most, and from which certificates."""
+    """One link's FHIR side: whose tokens count, what its clients may at most, and from which certificates.
 
-    guard: TokenGuard
+    ``signed`` judges JWTs, ``opaque`` tokens that only the issuer can read; ``endpoint``: where the issuer
+    says that tokens are to be had, "" for nowhere.
+    """
+
     settings: FhirCaller
+    signed: TokenGuard | None = None
+    opaque: IntrospectionGuard | None = None
+    endpoint: Callable[[], Awaitable[str]] | None = None
     _most: Mapping[str, frozenset[scopes.Scope]] = dataclasses.field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         most = {client: scopes.parse(" ".join(said)) for client, said in self.settings.clients.items()}
         object.__setattr__(self, "_most", most)
 
-    async def check(self, authorization: Sequence[str], fingerprint: str) -> Principal:
+    async def check(self, authorization: Sequence[str], fingerprint: str, *, jwt: bool = True) -> Principal:
         """Who asks, with no more than the profile grants.
 
         Raises ``Unauthenticated``, ``Forbidden``, ``IssuerUnavailable``.
         """
-        principal = await self.guard.check(authorization, fingerprint)
+        guard = (self.signed or self.opaque) if jwt else self.opaque
+        if guard is None:
+            raise invalid("is not a signed JWT", "ask the issuer for JWT access tokens (RFC 9068)")
+        principal = await guard.check(authorization, fingerprint)
         if self.settings.certificates and fingerprint not in self.settings.certificates:
             raise Forbidden(
                 "this certificate may not speak for the client",
@@ -42,6 +53,17 @@ class Caller:
             )
         granted = scopes.within(principal.scopes, self._most[principal.client_id])
         return dataclasses.replace(principal, scopes=granted)
+
+    def knows(self, fingerprint: str) -> bool:
+        """Whether this certificate may come at all."""
+        return not self.settings.certificates or fingerprint in self.settings.certificates
+
+    async def described(self) -> Described:
+        """What peers are told of the issuer."""
+        endpoint = self.settings.token_endpoint
+        if not endpoint and self.endpoint is not None:
+            endpoint = await self.endpoint()
+        return Described(self.settings.issuer, endpoint, self.settings.certificate_bound)
 
 
 class Callers:
@@ -57,8 +79,12 @@ class Callers:
             raise Unauthenticated("no profile lets anybody send FHIR", fix=fix, location=WHERE)
         claims = oauth.unverified(oauth.bearer(authorization))
         if claims is None:
-            raise invalid("is not a signed JWT", "ask the issuer for JWT access tokens (RFC 9068)")
+            return await self._reader(fingerprint).check(authorization, fingerprint, jwt=False)
         return await self._of(claims).check(authorization, fingerprint)
+
+    async def described(self, fingerprint: str) -> Sequence[Described]:
+        """The issuers whose tokens may come over this certificate, for ``oauth_documents``."""
+        return [await one.described() for one in self._callers if one.knows(fingerprint)]
 
     def _of(self, claims: dict[str, Any]) -> Caller:
         """Chosen by what nobody has vouched for yet: whoever is chosen believes none of it."""
@@ -68,6 +94,17 @@ class Callers:
         client = claims.get("client_id")
         known = (one for one in named if isinstance(client, str) and client in one.settings.clients)
         return next(known, named[0])
+
+    def _reader(self, fingerprint: str) -> Caller:
+        """Who can have a token read that says nothing by itself: it is shown to no issuer but its own, and
+        only the certificate tells whose it can be."""
+        can = [one for one in self._callers if one.opaque is not None and one.knows(fingerprint)]
+        if not can:
+            raise invalid("is not a signed JWT", "ask the issuer for JWT access tokens (RFC 9068)")
+        if len(can) > 1:
+            fix = "name the certificates of each under [fhir.from] in the profiles"
+            raise invalid("could be of more than one link", fix)
+        return can[0]
 
 
 class Intake:

@@ -12,7 +12,6 @@ import asyncio
 import re
 import ssl
 import time
-import uuid
 from collections.abc import MutableMapping
 from decimal import Decimal
 from pathlib import Path
@@ -22,15 +21,12 @@ import httpx2
 from authlib.common.urls import add_params_to_qs
 from authlib.integrations.base_client import OAuthError
 from authlib.integrations.httpx_client import AsyncOAuth2Client
-from joserfc import jwt
-from joserfc.jwk import ECKey
 
+from connector.edges.client_assertion import ClientAssertion
 from connector.edges.http_exchange import WAITS, BoundedTransport, Waits
 from connector.edges.http_replies import refusal
-from connector.edges.jwks import SigningKey, private_key
 from connector.errors import (
     AnswerNotUnderstood,
-    ConfigurationError,
     DeliveryError,
     InvalidJson,
     PartnerBusy,
@@ -38,12 +34,9 @@ from connector.errors import (
 )
 from connector.fhir import json
 
-ASSERTION_SECONDS: Final = 240  # SMART allows 300; the rest is for clocks that differ
 RENEW_SECONDS: Final = 30.0  # before the end of a token's life
 ANSWER_LIMIT: Final = 64 * 1024  # bytes
 _ASSUMED_LIFE: Final = 300.0  # seconds, where the server does not say; the longest that SMART allows
-_ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-_CURVES: Final = {"P-256": "ES256", "P-384": "ES384"}
 _TOKEN: Final = re.compile(r"[A-Za-z0-9\-._~+/]{1,16384}=*")  # b64token, RFC 6750, 2.1
 _PASSING: Final = frozenset({"server_error", "temporarily_unavailable"})
 _FINAL: Final = frozenset(
@@ -79,8 +72,7 @@ class TokenSource:
         waits: Waits = WAITS,
     ) -> None:
         self._url, self._client_id, self._audience = url, client_id, audience or url
-        self._key, self._kid = private_key(key_path)
-        self._algorithm = _algorithm(self._key, key_path)
+        self._proof = ClientAssertion(client_id, key_path, self._audience)
         self._transport = BoundedTransport(context, waits=waits, answer_limit=ANSWER_LIMIT, connections=2)
         self._client = self._oauth_client(scope)
         self._turn = asyncio.Lock()
@@ -113,11 +105,7 @@ class TokenSource:
 
     def assertion(self) -> str:
         """A fresh signed assertion (RFC 7523, 3), good for one request."""
-        now = int(time.time())
-        claims: dict[str, Any] = {"iss": self._client_id, "sub": self._client_id, "aud": self._audience}
-        claims |= {"iat": now, "exp": now + ASSERTION_SECONDS, "jti": uuid.uuid4().hex}
-        header = {"alg": self._algorithm, "typ": "JWT", "kid": self._kid}
-        return jwt.encode(header, claims, self._key, [self._algorithm])
+        return self._proof.fresh()
 
     def _oauth_client(self, scope: str) -> Any:
         client = AsyncOAuth2Client(
@@ -137,8 +125,7 @@ class TokenSource:
         self, client: Any, method: str, uri: str, headers: MutableMapping[str, str], body: bytes
     ) -> tuple[str, MutableMapping[str, str], bytes]:
         """Authlib's shape of a client authentication: the request with our assertion in its form."""
-        shown = [("client_assertion_type", _ASSERTION_TYPE), ("client_assertion", self.assertion())]
-        return uri, headers, add_params_to_qs(body.decode("ascii"), shown).encode("ascii")
+        return uri, headers, add_params_to_qs(body.decode("ascii"), self._proof.form()).encode("ascii")
 
     async def _renew(self) -> None:
         self._token, asked = "", time.monotonic()
@@ -157,15 +144,6 @@ class TokenSource:
         except (httpx2.HTTPError, ValueError, TypeError, OverflowError):
             raise AnswerNotUnderstood("the token server's answer cannot be read") from None
         return dict(answer)
-
-
-def _algorithm(key: SigningKey, path: Path) -> str:
-    name = _CURVES.get(key.curve_name) if isinstance(key, ECKey) else "RS384"
-    if name is None:
-        raise ConfigurationError(
-            "the key file cannot be used: its curve is not P-384 or P-256", location=str(path)
-        )
-    return name
 
 
 def _checked(answer: httpx2.Response) -> httpx2.Response:

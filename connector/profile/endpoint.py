@@ -56,6 +56,28 @@ class FhirToken(Section):
         return check_url(url, insecure_loopback=info.data.get("insecure_loopback", False))
 
 
+class FhirIntrospection(Section):
+    """Where the issuer says what a token is worth that is no JWT (RFC 7662). All it says is judged here."""
+
+    url: Url
+    """The introspection endpoint, `https`; asked with the files of `[tls]`."""
+    client_id: Word
+    """Our client id there."""
+    key: FilePath | None = None
+    """The file with our private key (JWK) that signs assertions; only its owner may read it. Left out where
+    the issuer knows us by our certificate."""
+    audience: Text = ""
+    """The audience of our assertions; `""`: the endpoint."""
+    cache_seconds: Annotated[float, Field(ge=0, le=300)] = 30.0
+    """How long an answer is remembered, never longer than the token lives: for so long a token counts that
+    the issuer has revoked."""
+
+    @field_validator("url")
+    @classmethod
+    def _safe(cls, url: str) -> str:
+        return check_url(url)
+
+
 class FhirCaller(Section):
     """Who may send us FHIR: the tokens that count, and the certificates."""
 
@@ -64,7 +86,7 @@ class FhirCaller(Section):
     settings, whose tokens are always bound to a certificate. It needs no keys to be named."""
     jwks: FilePath | None = None
     """The file with the issuer's public keys (JWK set), read again when it changes. Just one of `jwks`,
-    `jwks_url` and `discovery` is needed."""
+    `jwks_url` and `discovery` is needed; none where all tokens are introspected."""
     jwks_url: OptionalUrl = ""
     """Where the issuer publishes its public keys, `https`; asked with the files of `[tls]`."""
     discovery: Literal["", "oauth", "openid"] = ""
@@ -75,6 +97,9 @@ class FhirCaller(Section):
     seconds."""
     keep_seconds: Seconds = 3600.0
     """How long published keys count while the issuer cannot be reached; then every token is refused."""
+    token_endpoint: OptionalUrl = ""
+    """Where clients get tokens, told to them in `.well-known/smart-configuration`; `""`: as the issuer's
+    metadata say, with `discovery`, else not told."""
     audience: Word
     """This connector, as `aud` names it."""
     algorithms: Annotated[tuple[Algorithm, ...], Field(min_length=1)] = ALGORITHMS
@@ -93,7 +118,10 @@ class FhirCaller(Section):
     """Take only tokens that are bound to the caller's certificate (RFC 8705). A bound token is held to
     its certificate in any case."""
 
-    @field_validator("jwks_url")
+    introspection: FhirIntrospection | None = None
+    """Tokens that only the issuer can read; without this table such a token is refused."""
+
+    @field_validator("jwks_url", "token_endpoint")
     @classmethod
     def _safe(cls, url: str) -> str:
         return check_url(url) if url else url
@@ -101,7 +129,8 @@ class FhirCaller(Section):
     @model_validator(mode="after")
     def _keys_from_one_place(self) -> Self:
         named = [name for name in ("jwks", "jwks_url", "discovery") if getattr(self, name)]
-        if len(named) != (0 if self.issuer == SELF else 1):
+        needed = self.issuer != SELF and self.introspection is None
+        if len(named) > (self.issuer != SELF) or (needed and not named):
             what = (
                 "the issuer's keys come from nowhere"
                 if not named

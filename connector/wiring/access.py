@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 
+from connector.edges.authorization_http import TOKEN
 from connector.edges.authorization_keys import OwnIssuer
+from connector.edges.client_assertion import ClientAssertion
+from connector.edges.introspection import Introspection, IntrospectionGuard
 from connector.edges.issuer_keys import IssuerKeys, Times
 from connector.edges.issuer_site import DiscoveredKeys, IssuerSite, PublishedKeys
 from connector.edges.oauth import Issuer, TokenGuard
 from connector.edges.partners import Caller, Callers
-from connector.errors import ConfigurationError
+from connector.errors import ConfigurationError, IssuerUnavailable
 from connector.profile import Profile
 from connector.profile.endpoint import SELF, FhirCaller
 
@@ -32,12 +36,16 @@ class Access:
         self._context, self._own = context, own
         self._site: IssuerSite | None = None
         self._keys: dict[tuple[object, ...], IssuerKeys] = {}  # of all links with the same issuer
+        self._found: dict[tuple[str, str], DiscoveredKeys] = {}
+        self._closing: list[Callable[[], Awaitable[None]]] = []
         self.callers = Callers(
             [self._caller(profile.fhir.caller) for profile in profiles if profile.fhir.caller is not None]
         )
 
     async def close(self) -> None:
         """Ask nobody any more."""
+        for close in self._closing:
+            await close()
         for keys in self._keys.values():
             await keys.close()
         if self._site is not None:
@@ -45,8 +53,9 @@ class Access:
 
     def _caller(self, chosen: FhirCaller) -> Caller:
         if self._own is not None and self._own.is_named(chosen.issuer):
-            ours = chosen.model_copy(update={"issuer": self._own.issuer})
-            return Caller(self._own.guard(chosen.audience, chosen.clients), ours)
+            said = {"issuer": self._own.issuer, "token_endpoint": f"{self._own.issuer}{TOKEN}"}
+            ours = chosen.model_copy(update={**said, "certificate_bound": True})
+            return Caller(ours, self._own.guard(chosen.audience, chosen.clients))
         issuer = Issuer(
             issuer=chosen.issuer,
             audience=chosen.audience,
@@ -55,7 +64,34 @@ class Access:
             token_types=chosen.token_types,
             bound=chosen.certificate_bound,
         )
-        return Caller(TokenGuard(issuer, self._keys_of(chosen)), chosen)
+        named = chosen.jwks or chosen.jwks_url or chosen.discovery
+        signed, endpoint = (TokenGuard(issuer, self._keys_of(chosen)) if named else None), None
+        if chosen.discovery:
+            endpoint = self._endpoint_of(chosen)
+        return Caller(chosen, signed, self._opaque(chosen, issuer), endpoint)
+
+    def _opaque(self, chosen: FhirCaller, issuer: Issuer) -> IntrospectionGuard | None:
+        if (said := chosen.introspection) is None:
+            return None
+        proof = ClientAssertion(said.client_id, said.key, said.audience or said.url) if said.key else None
+        asks = Introspection(self._issuers(), said.url, said.client_id, proof, seconds=said.cache_seconds)
+        self._closing.append(asks.close)
+        return IntrospectionGuard(issuer, asks)
+
+    def _endpoint_of(self, chosen: FhirCaller) -> Callable[[], Awaitable[str]]:
+        keys, found = self._keys_of(chosen), self._found[chosen.issuer, chosen.discovery]
+
+        async def endpoint() -> str:
+            with suppress(IssuerUnavailable):
+                await keys.find(None, "")  # has the metadata read, if they never were
+            return found.token_endpoint
+
+        return endpoint
+
+    def _issuers(self) -> IssuerSite:
+        if self._site is None:
+            self._site = IssuerSite(self._context())
+        return self._site
 
     def _keys_of(self, chosen: FhirCaller) -> IssuerKeys:
         times = (chosen.refresh_seconds, chosen.keep_seconds)
@@ -71,10 +107,9 @@ class Access:
         if chosen.issuer == SELF:
             raise ConfigurationError("there is no issuer of our own", fix="add [authorization]")
         times = Times(refresh=chosen.refresh_seconds, keep=chosen.keep_seconds)
-        if self._site is None:
-            self._site = IssuerSite(self._context())
         if chosen.discovery:
-            found = DiscoveredKeys(self._site, chosen.issuer, chosen.discovery, chosen.algorithms)
+            found = DiscoveredKeys(self._issuers(), chosen.issuer, chosen.discovery, chosen.algorithms)
+            self._found[chosen.issuer, chosen.discovery] = found
             return IssuerKeys(found.keys, times, where=chosen.issuer)
-        published = PublishedKeys(self._site, chosen.jwks_url, chosen.algorithms)
+        published = PublishedKeys(self._issuers(), chosen.jwks_url, chosen.algorithms)
         return IssuerKeys(published.keys, times, where=chosen.jwks_url)

@@ -109,8 +109,8 @@ def fhir_app(chosen: HttpsListener, profiles: Sequence[Profile], callers: Caller
     """The API that takes FHIR. Raises ``ConfigurationError``."""
     bounds = Bounds(chosen.nesting, chosen.bundle_entries)
     limits = Limits(chosen.body_bytes, chosen.body_seconds, chosen.in_hand, bounds)
-    base = chosen.base or chosen.url
-    return create_app(intake, callers, base=base, limits=limits, pace=_pace(profiles))
+    pace, describes = _pace(profiles), callers.described
+    return create_app(intake, callers, base=chosen.url, limits=limits, pace=pace, describes=describes)
 
 
 def _pace(profiles: Sequence[Profile]) -> Pace:

@@ -109,7 +109,7 @@ class TokenSite:
     async def _served(self, own: OwnAuthorization) -> HttpServer:
         asked = FhirCaller(issuer=ISSUER, audience=AUDIENCE, jwks=self.keys, clients={"lab": (SCOPE,)})
         guard = own.issuer.guard(AUDIENCE, ["lab"], lambda: self.now().timestamp())
-        self.app = create_app(self.notebook, Callers([Caller(guard, asked)]), base=AUDIENCE)
+        self.app = create_app(self.notebook, Callers([Caller(asked, guard)]), base=AUDIENCE)
         self.app.router.routes.extend(own.routes)
         server = serve_http(self.app, listen("127.0.0.1", 0), self.tls.server_context())
         await server.start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from connector.edges import scopes
+from connector.edges.oauth_documents import Described
 from connector.edges.partners import Caller, Callers
 from connector.errors import ConfigurationError, Forbidden, IssuerUnavailable, TokenMisplaced, Unauthenticated
 from connector.profile import parse
@@ -31,7 +33,7 @@ def caller(folder: Path, keys: list[dict[str, Any]] | None = None, **changed: An
     chosen = FhirCaller(**{**said, "clients": {"fhir-side": ("system/Patient.cu",)}, **changed})
     guard = site.guard(clients=frozenset(chosen.clients))
     object.__setattr__(guard.issuer, "issuer", chosen.issuer)
-    return Caller(guard, chosen)
+    return Caller(chosen, guard)
 
 
 def two(folder: Path) -> Callers:
@@ -121,8 +123,6 @@ async def partner(tmp_path: Path) -> AsyncIterator[Partner]:
 
 
 def now_signed(**changed: Any) -> list[str]:
-    import time
-
     now = int(time.time())
     return list(bearer(signed(claims(iat=now - 5, exp=now + 200, **changed))))
 
@@ -184,3 +184,85 @@ def test_a_profile_says_of_one_place_where_keys_are_and_nothing_weak(keys: str, 
 def test_only_an_address_can_be_discovered() -> None:
     with pytest.raises(ConfigurationError):
         profile('discovery = "oauth"', issuer="our issuer")
+
+
+# --- tokens that only the issuer can read ----------------------------------------------------------------
+
+OPAQUE = ["Bearer 7f3c0e6a51d94c0b"]
+
+
+def introspecting(partner: Partner, name: str = "a", client: str = "fhir-side", more: str = "") -> Profile:
+    at = f'introspection.url = "https://localhost:{partner.port}/introspect"\nintrospection.client_id = "we"'
+    return profile(f"{at}\n{more}", name, client)
+
+
+def active(client: str = "fhir-side") -> bytes:
+    now = int(time.time())
+    said = claims(iat=now - 5, exp=now + 200, client_id=client, scope="system/*.cruds")
+    return answer(200, {"active": True, **said}, "application/json")
+
+
+async def test_a_token_that_is_no_jwt_is_introspected_where_the_profile_says_so(partner: Partner) -> None:
+    partner.replies = [active()]
+    async with access(partner, introspecting(partner)) as callers:
+        found = await callers.check(OPAQUE, FINGERPRINT)
+        assert found.scopes == scopes.parse("system/*.cu")
+        assert [one.path for one in partner.asked] == ["/introspect"]
+        assert await callers.check(now_signed(), FINGERPRINT)  # a JWT too, since there are no keys
+
+
+async def test_a_jwt_is_judged_by_its_keys_where_there_are_any(partner: Partner) -> None:
+    keys = f'jwks_url = "https://localhost:{partner.port}/keys"'
+    async with access(partner, introspecting(partner, more=keys)) as callers:
+        assert await callers.check(now_signed(), FINGERPRINT)
+        partner.replies = [active()]
+        assert await callers.check(OPAQUE, FINGERPRINT)
+    assert [one.path for one in partner.asked] == ["/keys", "/introspect"]
+
+
+async def test_a_token_is_shown_to_no_issuer_but_that_of_its_certificate(partner: Partner) -> None:
+    partner.replies = [active("lab")]
+    mine, theirs = (f'certificates = ["{one}"]' for one in (FINGERPRINT, "sha256:" + "0" * 64))
+    lab = introspecting(partner, "b", "lab", mine)
+    async with access(partner, introspecting(partner, more=theirs), lab) as callers:
+        assert (await callers.check(OPAQUE, FINGERPRINT)).client_id == "lab"
+        asked = len(partner.asked)
+        with pytest.raises(Unauthenticated):
+            await callers.check(OPAQUE, "sha256:" + "1" * 64)
+    assert len(partner.asked) == asked
+
+
+async def test_where_two_links_could_have_it_nobody_is_shown_it(partner: Partner) -> None:
+    profiles = introspecting(partner), introspecting(partner, "b", "lab")
+    async with access(partner, *profiles) as callers:
+        with pytest.raises(Unauthenticated, match="more than one link"):
+            await callers.check(OPAQUE, FINGERPRINT)
+    assert partner.asked == []
+
+
+async def test_without_introspection_a_token_that_is_no_jwt_is_refused(partner: Partner) -> None:
+    async with access(partner, profile(f'jwks_url = "https://localhost:{partner.port}/keys"')) as callers:
+        with pytest.raises(Unauthenticated, match="JWT"):
+            await callers.check(OPAQUE, FINGERPRINT)
+    assert partner.asked == []
+
+
+async def test_peers_are_told_of_the_issuers_of_their_certificate(partner: Partner) -> None:
+    issuer = f"https://localhost:{partner.port}"
+    found = {"issuer": issuer, "jwks_uri": f"{issuer}/keys", "token_endpoint": f"{issuer}/token"}
+    partner.replies = [answer(200, found, "application/json"), *partner.replies]
+    named = profile('jwks_url = "https://a.test/k"\ntoken_endpoint = "https://a.test/token"', "b", "lab")
+    other = introspecting(partner, "c", "ward", 'certificates = ["sha256:' + "0" * 64 + '"]')
+    discovered = profile('discovery = "oauth"\ncertificate_bound = true', issuer=issuer)
+    async with access(partner, discovered, named, other) as callers:
+        assert await callers.described(FINGERPRINT) == [
+            Described(issuer, f"{issuer}/token", bound=True),
+            Described(ISSUER, "https://a.test/token"),
+        ]
+
+
+async def test_an_issuer_that_cannot_be_reached_has_no_token_endpoint_to_tell(partner: Partner) -> None:
+    partner.replies = [answer(503)]
+    issuer = f"https://localhost:{partner.port}"
+    async with access(partner, profile('discovery = "openid"', issuer=issuer)) as callers:
+        assert await callers.described(FINGERPRINT) == [Described(issuer)]

@@ -137,7 +137,7 @@ async def test_other_content_is_refused(site: Site, headers: dict[str, str]) -> 
 async def test_no_token_is_401_with_a_challenge(site: Site, path: str) -> None:
     answer = await post(site, path, PATIENT, scope=None)
     assert_refused(site, answer, 401)
-    assert answer.headers["www-authenticate"] == 'Bearer realm="fhir"'
+    assert answer.headers["www-authenticate"].startswith('Bearer realm="fhir", resource_metadata=')
     assert answer.json()["issue"][0]["code"] == "login"
 
 
