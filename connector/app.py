@@ -204,6 +204,7 @@ async def serve(config: Path) -> int:
     """Run the service until SIGTERM or SIGINT; the exit code. Raises ``ConnectorError`` if it cannot."""
     configuration = settings.load(config)
     log.setup(configuration.settings.log.level)
+    log.take_over()
     confine()
     with alone(configuration.settings.store):
         store = open_store(configuration.settings)

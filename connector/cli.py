@@ -22,6 +22,8 @@ COMMANDS: Final = {
     "maps": "Print what each v2 field becomes in FHIR, and what comes back.",
     "send": "Send HL7 v2 over MLLP with mutual TLS and print the acknowledgments.",
     "take": "Take the HL7 v2 messages of a file, as if the partner had sent them.",
+    "health": "Ask the service whether it runs; for a container's health check.",
+    "config": "Show the settings and profiles with the line that each value comes from.",
     "status": "Show what was received, delivered and what waits.",
     "queue": "See what waits, what blocks it, and what to do.",
     "replay": "Put messages back into their lanes.",

@@ -145,6 +145,13 @@ def test_the_status_says_what_is_counted_and_that_the_service_is_ready_or_why_no
     assert "demo to_v2" in found["parts"]
 
 
+def test_the_health_is_asked_and_told(site: Site, service: Any) -> None:
+    done = run("health", "--config", site.config)
+    assert (done.exit_code, done.stdout.strip()) == (0, "live")
+    ready = run("health", "--ready", "--config", site.config)
+    assert ready.exit_code == (0 if ready.stdout.startswith("ready") else 1)
+
+
 def test_the_status_reads_well(site: Site, service: Any) -> None:
     send(site, DAY / "01-admit.hl7")
     said = status(site).stdout.splitlines()

@@ -1,4 +1,4 @@
-"""Whether the service runs and is ready: asked over its own API, and what the files of TLS say."""
+"""``connector health``, and what it is made of: the service asked over its own API, and the files of TLS."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import click
+
+from connector.commands.operating import CONFIG
 from connector.errors import ConnectorError
 
 if TYPE_CHECKING:
@@ -18,6 +21,28 @@ Facts = dict[str, bool | str]
 
 _SECONDS: Final = 5.0
 _EVERYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where to ask, not where to listen
+
+
+@click.command(short_help="Ask the service whether it runs; for a container's health check.")
+@CONFIG
+@click.option("--ready", is_flag=True, help="Ask too whether everything of it works.")
+def command(config: Path, ready: bool) -> None:
+    """Ask the running service over mutual TLS, as the settings say where it listens.
+
+    The exit code is 0 if it answers (with --ready: if it is ready too), else 1. The service's own certificate
+    is shown, which must also serve as a client's.
+    """
+    from connector import settings
+
+    said = _service(settings.load(config).settings)
+    state = said.pop("service")
+    fine = state is True or (state == "not ready" and not ready)
+    click.echo("live" if fine and not ready else "ready" if fine else str(state))
+    if ready and not fine:
+        for name, why in said.items():
+            click.echo(f"  {name}: {'fine' if why is True else why}")
+    if not fine:
+        raise SystemExit(1)
 
 
 def facts(settings: Settings) -> Facts:
