@@ -24,6 +24,7 @@ from connector.errors import (
     PartnerUnreachable,
     TooManyEntries,
     TooManyRequests,
+    TooManyTokens,
 )
 
 
@@ -56,6 +57,10 @@ SETTINGS: Final = (
     Limit("https.in_hand", Overloaded),
     Limit("https.nesting", InvalidJson),
     Limit("https.bundle_entries", TooManyEntries),
+    Limit("authorization.client_requests", TooManyTokens),
+    Limit("authorization.address_requests", TooManyTokens),
+    Limit("authorization.body_bytes", BodyTooLarge),
+    Limit("authorization.body_seconds", BodyIncomplete),
 )
 PROFILE: Final = (
     Limit("limits.frame_bytes", FrameTooLarge),

@@ -11,7 +11,6 @@ import datetime as dt
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, NamedTuple
-from urllib.parse import parse_qsl
 
 import msgspec
 import structlog
@@ -20,7 +19,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from connector.edges import authorization_assertion, http_body
+from connector.edges import authorization_assertion, authorization_form, http_body
 from connector.edges.authorization_clients import GRANT
 from connector.edges.authorization_keys import SigningKeys
 from connector.edges.authorization_limits import Flood, Limiter, network_of
@@ -35,7 +34,6 @@ from connector.errors import (
     ClientNotAuthenticated,
     ConnectorError,
     GrantNotOffered,
-    InvalidTokenRequest,
     Overloaded,
     ScopeNotGranted,
     TokenRefused,
@@ -54,8 +52,6 @@ METADATA: Final = "/.well-known/oauth-authorization-server"
 ISSUED: Final = "oauth:token:issued"
 REFUSED: Final = "oauth:token:refused"
 IN_HAND: Final = 32  # requests worked on at the same time
-_FIELDS: Final = 20  # of a form
-_FORM: Final = re.compile(r"application/x-www-form-urlencoded(?:\s*;\s*charset=\"?utf-8\"?)?", re.IGNORECASE)
 _NOT_STORED: Final = {"cache-control": "no-store", "pragma": "no-cache"}  # RFC 6749, 5.1
 _CODES: Final = (  # RFC 6749, 5.2; RFC 8707, 2; the first that fits
     (ClientNotAuthenticated, "invalid_client"),
@@ -114,7 +110,7 @@ class TokenEndpoint:
         if peer is None:
             raise ClientNotAuthenticated("the connection shows no certificate", fix="connect with mutual TLS")
         self._limits.addresses.take(network_of(peer.address))
-        _check_head(request)
+        authorization_form.check_head(request)
         if self._in_hand >= IN_HAND:
             raise Overloaded("too many requests are in hand", fix="send fewer at the same time")
         self._in_hand += 1
@@ -128,7 +124,8 @@ class TokenEndpoint:
             self._in_hand -= 1
 
     async def _form(self, request: Request) -> Mapping[str, str]:
-        return form(await http_body.read(request, self._chosen.body_bytes, self._chosen.body_seconds))
+        chosen = self._chosen
+        return authorization_form.read(await http_body.read(request, chosen.body_bytes, chosen.body_seconds))
 
     async def _write_down(self, token: Granted, peer: Peer) -> None:
         """Before the token leaves. Raises ``AssertionReplayed``, ``StoreUnavailable``, ``AuditRefused``."""
@@ -163,45 +160,6 @@ class TokenEndpoint:
         actor = {"role": "client", **(seen(peer) if peer else {})}
         what: dict[str, Any] = {"error": code_of(error), "why": error.what, "count": count}
         return Entry(instant(self._clock()), REFUSED, actor, what, "refused", reason(error), "")
-
-
-def form(body: bytes) -> dict[str, str]:
-    """The fields of a form; those without a value as if they were not there (RFC 6749, 3.2).
-
-    Raises ``InvalidTokenRequest`` where a field comes twice, or the body is no form in UTF-8.
-    """
-    try:
-        pairs = parse_qsl(
-            body.decode("ascii"),
-            keep_blank_values=True,
-            strict_parsing=True,
-            errors="strict",
-            max_num_fields=_FIELDS,
-        )
-    except ValueError:
-        pairs = []
-    found = dict(pairs)
-    if not pairs or len(found) != len(pairs):
-        what = "a field comes twice" if pairs else "the body is no form"
-        raise InvalidTokenRequest(what, fix="send each field once, as application/x-www-form-urlencoded")
-    return {name: value for name, value in found.items() if value}
-
-
-def _check_head(request: Request) -> None:
-    """Raises ``UnsupportedInteraction``, ``ClientNotAuthenticated``, ``InvalidTokenRequest``."""
-    if request.method != "POST":
-        raise UnsupportedInteraction("tokens are asked for by POST", fix="use POST", location="http.method")
-    if "authorization" in request.headers:
-        what = "no client proves who it is by an Authorization header here"
-        raise ClientNotAuthenticated(what, fix="send an assertion, or client_id with your certificate")
-    kinds = request.headers.getlist("content-type")
-    packed = request.headers.get("content-encoding", "identity").lower()
-    if len(kinds) != 1 or not _FORM.fullmatch(kinds[0].strip()) or packed != "identity":
-        raise InvalidTokenRequest(
-            "the body is no form", fix="send application/x-www-form-urlencoded in UTF-8"
-        )
-    if request.url.query:
-        raise InvalidTokenRequest("there are fields in the address", fix="send them in the body alone")
 
 
 def code_of(error: ConnectorError) -> str:

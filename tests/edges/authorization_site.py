@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import ssl
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,6 +54,7 @@ class TokenSite:
     audit: AuditPort | None = None
     notebook: Notebook = field(default_factory=Notebook)
     clients: list[dict[str, Any]] = field(default_factory=list)
+    context: Callable[[], ssl.SSLContext] | None = None  # with which clients are asked for their keys
     url: str = ""
     app: FastAPI = field(default_factory=FastAPI)
 
@@ -102,9 +104,8 @@ class TokenSite:
             await store.close()
 
     def built(self, store: Any) -> OwnAuthorization:
-        return OwnAuthorization(
-            self.settings, store, self.tls.client_context, self.now, lambda: self.monotonic
-        )
+        context = self.context or self.tls.client_context
+        return OwnAuthorization(self.settings, store, context, self.now, lambda: self.monotonic)
 
     async def _served(self, own: OwnAuthorization) -> HttpServer:
         asked = FhirCaller(issuer=ISSUER, audience=AUDIENCE, jwks=self.keys, clients={"lab": (SCOPE,)})

@@ -22,6 +22,7 @@ _WEB: Final = "tests/edges/test_http_exposure.py::"
 _BODY: Final = "tests/edges/test_http_limits.py::"
 _OUT: Final = "tests/edges/test_http_phases.py::"
 _KEEP: Final = "tests/pipeline/test_keeping.py::"
+_TOKEN: Final = "tests/edges/test_authorization_refusals.py::"
 _QUOTA: Final = "tests/pipeline/test_quotas.py::"
 
 PROOFS: Final = {
@@ -45,6 +46,12 @@ PROOFS: Final = {
     "https.in_hand": "tests/edges/test_http_api.py::test_more_than_the_limit_in_hand_is_503",
     "https.nesting": _WEB + "test_nesting_over_the_limit_is_refused",
     "https.bundle_entries": _WEB + "test_more_entries_than_the_limit_are_refused",
+    "authorization.client_requests": _TOKEN
+    + "test_a_client_cannot_ask_without_end_and_others_do_not_wait_for_it",
+    "authorization.address_requests": _TOKEN
+    + "test_an_address_that_floods_is_refused_and_does_not_fill_the_audit_log",
+    "authorization.body_bytes": _TOKEN + "test_what_is_no_form_is_refused",
+    "authorization.body_seconds": _TOKEN + "test_a_request_that_does_not_end_is_refused",
     "limits.frame_bytes": "tests/pipeline/test_receive.py::"
     "test_the_limits_of_a_link_hold_beside_those_of_the_service",
     "limits.body_bytes": "tests/pipeline/test_submit.py::test_the_body_limit_of_the_link_holds",

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import pytest
 
+from connector.edges.authorization_http import Limits as TokenLimits
 from connector.limits import PROFILE, SETTINGS, Limit
 from connector.profile.schema import schema, schema_of
 from connector.settings import Settings
@@ -64,6 +65,7 @@ def test_the_page_says_what_the_table_and_the_models_say() -> None:
 
 @pytest.mark.parametrize("limit", SETTINGS, ids=lambda limit: limit.key)
 def test_every_limit_of_the_settings_reaches_its_listener(limit: Limit) -> None:
-    wiring = Path(mllp_server.__code__.co_filename).read_text()
+    own = limit.key.startswith("authorization.")
+    wiring = Path((TokenLimits.of if own else mllp_server).__code__.co_filename).read_text()
     assert {mllp_server.__module__, fhir_app.__module__, https_server.__module__} == {mllp_server.__module__}
     assert re.search(rf"\b(?:mllp|https|chosen)\.{limit.key.partition('.')[2]}\b", wiring)

@@ -11,7 +11,8 @@ from typing import Final, NamedTuple
 ROOT: Final = Path(__file__).parents[2]
 CORPUS: Final = Path(__file__).parent / "corpus"
 TARGETS: Final = (
-    "v2_parser", "mllp_framer", "fhir_intake", "profile_loader", "token_validator", "code_tables",
+    "v2_parser", "mllp_framer", "fhir_intake", "profile_loader", "token_validator", "token_request",
+    "code_tables",
 )  # fmt: skip
 AVAILABLE: Final = importlib.util.find_spec("atheris") is not None
 LONGEST: Final = 4096  # bytes of an input
