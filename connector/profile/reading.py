@@ -119,7 +119,7 @@ def _decoded(raw: bytes, path: Path, kind: type[Fault]) -> str:
 
 def _not_toml(error: tomllib.TOMLDecodeError, text: str, path: Path, kind: type[Fault]) -> Fault:
     found = _AT.search(str(error))
-    line = int(found[1]) if found and found[1] else max(1, len(text.splitlines()))
+    line = int(found[1]) if found and found[1] else text.rstrip("\n").count("\n") + 1
     what = _AT.sub("", str(error))
     return kind(f"this is no TOML: {what[:1].lower()}{what[1:]}", location=f"{path}:{line}")
 

@@ -56,4 +56,4 @@ def _named(profile: Profile) -> list[ProfileError]:
 def _at_a_line(error: ConfigurationError, lines: int) -> None:
     name, _, line = error.location.rpartition(":")
     assert name == "profile.toml"
-    assert 1 <= int(line) <= lines + 1
+    assert 1 <= int(line) <= lines
