@@ -9,6 +9,7 @@ first token and asks by the wall clock; and it accepts a token of any form.
 from __future__ import annotations
 
 import asyncio
+import copy
 import re
 import ssl
 import time
@@ -75,20 +76,19 @@ class TokenSource:
         self._proof = ClientAssertion(client_id, key_path, self._audience)
         self._transport = BoundedTransport(context, waits=waits, answer_limit=ANSWER_LIMIT, connections=2)
         self._client = self._oauth_client(scope)
-        self._turn = asyncio.Lock()
+        self._renewing: asyncio.Task[str] | None = None
         self._token = ""
         self._until = 0.0
 
     async def token(self) -> str:
-        """An access token that lives for a while yet.
+        """An access token that lives for a while yet; all who wait for one share what becomes of one request.
 
         Raises PartnerRefusedUs (the server does not know us, our key or the scope; TLS), PartnerBusy,
         PartnerUnreachable, AnswerNotUnderstood (no bearer token in the answer).
         """
-        async with self._turn:
-            if not self._token or time.monotonic() >= self._until:
-                await self._renew()
-            return self._token
+        if not self._token or time.monotonic() >= self._until:
+            return await self._renewed()
+        return self._token
 
     def invalidate(self, token: str) -> None:
         """Forget this token, which the partner no longer takes; a newer one stays."""
@@ -101,6 +101,9 @@ class TokenSource:
 
     async def close(self) -> None:
         """Close the connections."""
+        if self._renewing is not None:
+            self._renewing.cancel()
+            await asyncio.gather(self._renewing, return_exceptions=True)
         await self._client.aclose()
 
     def assertion(self) -> str:
@@ -127,7 +130,22 @@ class TokenSource:
         """Authlib's shape of a client authentication: the request with our assertion in its form."""
         return uri, headers, add_params_to_qs(body.decode("ascii"), self._proof.form()).encode("ascii")
 
-    async def _renew(self) -> None:
+    async def _renewed(self) -> str:
+        if self._renewing is None:
+            self._renewing = asyncio.create_task(self._renew(), name="access token")
+            self._renewing.add_done_callback(self._over)
+        try:
+            return await asyncio.shield(self._renewing)  # who gives up does not stop it for the others
+        except DeliveryError as error:
+            failure = copy.copy(error)  # who catches it may write into it
+        raise failure
+
+    def _over(self, done: asyncio.Task[str]) -> None:
+        self._renewing = None
+        if not done.cancelled():
+            done.exception()  # seen, also where nobody waits for it any more
+
+    async def _renew(self) -> str:
         self._token, asked = "", time.monotonic()
         answer = await self._fetched()
         token, kind = answer.get("access_token"), answer.get("token_type")
@@ -135,6 +153,7 @@ class TokenSource:
             raise AnswerNotUnderstood("the token server's answer holds no bearer token")
         life = _life(answer.get("expires_in"))
         self._token, self._until = token, asked + max(life - RENEW_SECONDS, life / 2)
+        return token
 
     async def _fetched(self) -> dict[str, Any]:
         try:

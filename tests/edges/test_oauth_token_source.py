@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import time
 from collections.abc import AsyncIterator
@@ -11,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog.testing
 from joserfc import jwt
 
+from connector.edges.fhir_client import FhirClient
 from connector.edges.token_source import TokenSource
 from connector.errors import (
     AnswerNotUnderstood,
@@ -21,6 +24,7 @@ from connector.errors import (
     PartnerBusy,
     PartnerRefusedUs,
     PartnerUnreachable,
+    UnsupportedInteraction,
 )
 
 from .oauth_site import ec
@@ -84,6 +88,45 @@ async def test_one_that_gives_up_does_not_stop_the_others(partner: Partner) -> N
         await asyncio.sleep(0.02)
         first.cancel()
         assert await second == "token-1"
+
+
+async def test_many_that_wait_share_a_failure_too(partner: Partner) -> None:
+    partner.delay = 0.05
+    partner.tokens = [answer(503, b"", JSON, retry_after="7"), granted()]
+    async with source(partner) as tokens:
+        found = await asyncio.gather(*(tokens.token() for _ in range(100)), return_exceptions=True)
+        assert len(partner.asked_for_tokens) == 1
+        assert [error.after for error in found if isinstance(error, PartnerBusy)] == [7.0] * 100
+        assert len({id(error) for error in found}) == 100
+        assert await tokens.token() == "token-1"
+
+
+async def test_where_nobody_waits_any_more_a_failure_is_nobodys(partner: Partner) -> None:
+    partner.tokens = [None]
+    async with source(partner, seconds=0.05) as tokens:
+        waiting = asyncio.create_task(tokens.token())
+        await asyncio.sleep(0)
+        waiting.cancel()
+        with pytest.raises(PartnerUnreachable):
+            await tokens.token()
+
+
+async def test_closing_gives_up_what_is_asked(partner: Partner) -> None:
+    partner.tokens = [None]
+    tokens = partner.source()
+    waiting = asyncio.create_task(tokens.token())
+    await asyncio.sleep(0)
+    await tokens.close()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+
+
+async def test_an_assertion_lives_no_longer_than_smart_allows_and_is_never_the_same(partner: Partner) -> None:
+    async with source(partner) as tokens:
+        shown = [jwt.decode(tokens.assertion(), ec("P-384", "client"), ["ES384"]) for _ in range(200)]
+    assert all(0 < one.claims["exp"] - one.claims["iat"] <= 300 for one in shown)
+    assert all(one.header["kid"] == "client-1" for one in shown)
+    assert len({one.claims["jti"] for one in shown}) == 200
 
 
 async def test_a_token_is_renewed_before_its_end(partner: Partner) -> None:
@@ -186,6 +229,50 @@ async def test_a_silent_token_endpoint_is_given_up(partner: Partner) -> None:
     async with source(partner, seconds=0.2) as tokens:
         with pytest.raises(PartnerUnreachable):
             await tokens.token()
+
+
+async def test_neither_token_nor_assertion_is_ever_logged(
+    partner: Partner, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    partner.tokens = [granted(access_token=SECRET), answer(400, {"error": SECRET}, JSON)]
+    partner.replies = [answer(200, {"resourceType": "Patient", "id": "1"}), answer(401)]
+    with structlog.testing.capture_logs() as ours:
+        async with source(partner) as tokens:
+            client = FhirClient(partner.base, partner.context, tokens)
+            assert await client.read("Patient/1")
+            with pytest.raises(PartnerRefusedUs) as caught:
+                await client.read("Patient/1")
+            await client.close()
+            assert SECRET not in repr(tokens)
+    shown = partner.asked_for_tokens[0].form["client_assertion"]
+    assert partner.asked[0].token == SECRET
+    for word in (SECRET, shown, shown.rpartition(".")[2]):
+        assert word not in caplog.text + str(ours) + str(caught.value)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_a_token_never_follows_to_another_origin(partner: Partner, tmp_path: Path, status: int) -> None:
+    (tmp_path / "thief").mkdir()
+    async with Partner(tmp_path / "thief", [answer(200)], [granted()]).running() as thief:
+        partner.replies = [
+            answer(status, location=f"{thief.base}/Patient/1", link=f"<{thief.base}>; rel=next")
+        ]
+        async with source(partner) as tokens:
+            client = FhirClient(partner.base, partner.context, tokens)
+            with pytest.raises(AnswerNotUnderstood):
+                await client.read("Patient/1")
+            with pytest.raises(UnsupportedInteraction):
+                await client.read(f"{thief.base}/Patient/1")
+            with pytest.raises(UnsupportedInteraction):
+                await client.find("Patient", f"identifier=x#@localhost:{thief.port}/")
+            await client.close()
+            tokens.invalidate(await tokens.token())
+            partner.tokens = [answer(status, b"", JSON, location=thief.token_url)]
+            with pytest.raises(AnswerNotUnderstood):
+                await tokens.token()
+        assert (thief.asked, thief.asked_for_tokens) == ([], [])
+    assert len(partner.asked) == 1
 
 
 async def test_a_key_that_others_may_read_is_not_used(partner: Partner) -> None:
