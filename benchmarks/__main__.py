@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from benchmarks import accepting, delivering, keeping, million, results, translate
+from benchmarks import accepting, delivering, keeping, million, oauth, results, translate
 from benchmarks.report import Row, show
 
 Part = Callable[..., list[Row]]
@@ -19,6 +19,7 @@ PARTS: Final[dict[str, Part]] = {
     "accept": accepting.accept,
     "memory": accepting.memory,
     "deliver": delivering.run,
+    "oauth": oauth.run,
 }
 ASKED: Final[dict[str, Part]] = {"million": million.run}  # takes long: only where it is named
 

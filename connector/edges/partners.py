@@ -71,6 +71,11 @@ class Callers:
 
     def __init__(self, callers: Sequence[Caller]) -> None:
         self._callers = callers
+        self._first: dict[str, Caller] = {}
+        self._named: dict[tuple[str, str], Caller] = {}
+        for one in callers:
+            self._first.setdefault(one.settings.issuer, one)
+            self._named |= {(one.settings.issuer, client): one for client in one.settings.clients}
 
     async def check(self, authorization: Sequence[str], fingerprint: str) -> Principal:
         """As the one caller says that the token can be for. Raises as ``Caller.check`` does."""
@@ -88,12 +93,11 @@ class Callers:
 
     def _of(self, claims: dict[str, Any]) -> Caller:
         """Chosen by what nobody has vouched for yet: whoever is chosen believes none of it."""
-        named = [one for one in self._callers if one.settings.issuer == claims.get("iss")]
-        if not named:
+        issuer, client = claims.get("iss"), claims.get("client_id")
+        if not isinstance(issuer, str) or issuer not in self._first:
             raise invalid("comes from another issuer", "ask a configured authorization server")
-        client = claims.get("client_id")
-        known = (one for one in named if isinstance(client, str) and client in one.settings.clients)
-        return next(known, named[0])
+        known = self._named.get((issuer, client)) if isinstance(client, str) else None
+        return known or self._first[issuer]
 
     def _reader(self, fingerprint: str) -> Caller:
         """Who can have a token read that says nothing by itself: it is shown to no issuer but its own, and
