@@ -2,14 +2,14 @@
 
 FHIR R4 (https://hl7.org/fhir/R4/json.html, datatypes.html#decimal): the precision of a decimal is part
 of its meaning, a property occurs once, and the text is UTF-8. msgspec writes (it is several times
-faster than the standard library and spells out a ``Decimal``); the standard library reads, because
-msgspec keeps the last of two equal keys in silence and RFC 8259 leaves that case open to attack.
+faster than the standard library and spells out a ``Decimal``), and it reads what it would write in the
+very same bytes, as all that we keep is. The standard library reads the rest, because msgspec keeps the
+last of two equal keys in silence and RFC 8259 leaves that case open to attack.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
@@ -46,6 +46,8 @@ def _constant(text: str) -> Any:
 _decoder: Final = json.JSONDecoder(
     object_pairs_hook=_object, parse_float=Decimal, parse_int=_integer, parse_constant=_constant
 )
+_quick: Final = msgspec.json.Decoder(float_hook=Decimal)
+_OTHERWISE: Final = object()
 
 
 def loads(content: bytes | str, depth: int = MAX_DEPTH) -> Any:
@@ -54,11 +56,23 @@ def loads(content: bytes | str, depth: int = MAX_DEPTH) -> Any:
     Raises ``InvalidJson`` for anything that is not JSON in UTF-8, for a property that occurs twice, for
     NaN and Infinity, for half a surrogate pair, and for more than ``depth`` levels (at most ``MAX_DEPTH``).
     """
-    value, fault = _decoded(content)
+    value, fault = _as_written(content), ""
+    if value is _OTHERWISE:
+        value, fault = _decoded(content)
     fault = fault or _too_deep(value, min(depth, MAX_DEPTH))
     if fault:  # raised here and not inside an except clause: a JSONDecodeError carries the whole body
         raise InvalidJson(f"the body cannot be read: {fault}", fix=_FIX)
     return value
+
+
+def _as_written(content: bytes | str) -> Any:
+    """The value of a text that ``dumps`` writes for it, in which no property can have been lost."""
+    try:
+        value = _quick.decode(content)
+        same = _encoder.encode(value) == (content.encode() if isinstance(content, str) else content)
+    except (ValueError, InvalidOperation, OverflowError, RecursionError):
+        return _OTHERWISE
+    return value if same else _OTHERWISE
 
 
 def _decoded(content: bytes | str) -> tuple[Any, str]:
@@ -80,17 +94,17 @@ def _decoded(content: bytes | str) -> tuple[Any, str]:
 
 
 def _too_deep(value: Any, most: int) -> str:
-    level = [value]
+    level = [value] if type(value) is dict or type(value) is list else []
     for _ in range(most):
-        level = [child for node in level for child in _children(node)]
+        level = [
+            child
+            for node in level
+            for child in (node.values() if type(node) is dict else node)
+            if type(child) is dict or type(child) is list
+        ]
         if not level:
             return ""
     return f"it is more than {most} levels deep"
-
-
-def _children(node: Any) -> Iterator[Any]:
-    members = node.values() if type(node) is dict else node if type(node) is list else ()
-    return (child for child in members if type(child) is dict or type(child) is list)
 
 
 def dumps(value: Any) -> bytes:

@@ -60,6 +60,21 @@ def test_what_is_written_is_read_back_the_same(tree: object) -> None:
     assert spelled(json.loads(json.dumps(tree))) == spelled(tree)
 
 
+@settings(deadline=None)  # the machine may be busy
+@given(trees)
+def test_both_readers_read_the_same(tree: object) -> None:
+    text = json.dumps(tree)
+    spaced = text.replace(b",", b" ,", 1)  # which is not how we write
+    assert spelled(json.loads(text)) == spelled(json._decoded(text)[0])
+    assert b'"' in text or spelled(json.loads(spaced)) == spelled(json.loads(text))
+
+
+@pytest.mark.parametrize("spelling", ["-0", "1e5", "0.0000001", "123456789012345678901234567890"])
+def test_a_number_is_the_same_beside_what_we_write_otherwise(spelling: str) -> None:
+    (alone,), (spaced,) = json.loads(f"[{spelling}]"), json.loads(f"[{spelling} ]")
+    assert (type(alone), str(alone)) == (type(spaced), str(spaced))
+
+
 def refusal(content: bytes | str) -> InvalidJson | None:
     try:
         json.loads(content)
