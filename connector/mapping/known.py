@@ -65,7 +65,7 @@ class Known:
 
     def _first(self, text: str, node: Json, scope: Scope) -> Unsaid | None:
         """Say a text, and remember what it said where nothing around it had a part in that."""
-        referred: list[_Referred] = []
+        referred: list[tuple[str, Callable[[], Json]]] = []
         shareable = len(text) <= _LONGEST
         refer = scope.refer
 
@@ -74,8 +74,9 @@ class Known:
             content = dict(resource)
             reference = refer(kind, seed, resource, owner)
             shareable = shareable and scope.plainly(kind, seed, reference)
-            made = {**content, "id": reference.partition("/")[2]}
-            referred.append(_Referred(reference, repr(made), copies(made)))
+            if shareable:
+                made = _one_maker({**content, "id": reference.partition("/")[2]})
+                referred.append((reference, made))
             return reference
 
         scope.refer = noted
@@ -92,7 +93,7 @@ class Known:
         self,
         text: str,
         fresh: Json,
-        referred: list[_Referred],
+        referred: list[tuple[str, Callable[[], Json]]],
         unsaid: Unsaid | None,
     ) -> None:
         if len(self.simple) + len(self._known) >= _MOST:
@@ -102,26 +103,21 @@ class Known:
         if len(elements) == 1 and not referred:
             self.simple[text] = *elements[0], unsaid
         else:
-            makers = [(one.reference, _one_maker(one)) for one in referred]
-            self._known[text] = _Said(elements, makers, unsaid)
-
-
-class _Referred(NamedTuple):
-    """A resource a text refers to: under which reference, what it says, and how to make it."""
-
-    reference: str
-    content: str
-    make: Callable[[], Json]
+            self._known[text] = _Said(elements, referred, unsaid)
 
 
 _makers: dict[str, Callable[[], Json]] = {}
 
 
-def _one_maker(referred: _Referred) -> Callable[[], Json]:
+def _one_maker(resource: Json) -> Callable[[], Json]:
     """What makes a resource; one for all fields that refer to the same, so that they know it again."""
-    if len(_makers) >= _MOST:
-        _makers.clear()
-    return _makers.setdefault(referred.content, referred.make)
+    content = repr(resource)
+    found = _makers.get(content)
+    if found is None:
+        if len(_makers) >= _MOST:
+            _makers.clear()
+        found = _makers[content] = copies(resource)
+    return found
 
 
 def _add(node: Json, name: str, make: Callable[[], Any]) -> None:

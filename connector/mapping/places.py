@@ -305,10 +305,11 @@ def copies(value: Any) -> Callable[[], Any]:
 
 def _shape(value: Any, leaves: list[Any]) -> str:
     """A display of the value with a name for each of its leaves."""
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{name!r}: {_shape(inner, leaves)}" for name, inner in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(_shape(inner, leaves) for inner in value) + "]"
+    kind = type(value)
+    if kind is dict or (kind is not str and isinstance(value, Mapping)):
+        return "{" + ", ".join([f"{name!r}: {_shape(inner, leaves)}" for name, inner in value.items()]) + "}"
+    if kind is list:
+        return "[" + ", ".join([_shape(inner, leaves) for inner in value]) + "]"
     leaves.append(value)
     return f"v{len(leaves) - 1}"
 
