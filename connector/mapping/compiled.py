@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 
 from ..hl7v2.delimiters import STANDARD
 from ..hl7v2.tree import Message
-from .fields import BoundAcross, BoundField, BoundOne, Field, One
+from .fields import BoundAcross, BoundField, BoundOne, Field, One, marks_of
 from .lens import Lens, compile_rows
 from .making import Make, Whole, maker, whole
 from .messages import registry
 from .messages.message_map import MessageMap
+from .owning import Ownership, indexed
 from .partner import Partner
 from .places import Json, Reader, Writer, copies, place
 from .planning import Planner
@@ -47,11 +48,21 @@ class BoundPart(NamedTuple):
     keys: list[Reader]
 
 
+class Outside(NamedTuple):
+    """What a field owns of a resource outside lists, or several fields ``across`` a segment own together."""
+
+    fields: frozenset[tuple[str, int]]
+    owned: Ownership
+    across: BoundAcross | None = None
+
+
 class Slot:
     """One resource of a unit (or one element of another unit's), with its bound rows.
 
     ``lists``: for each list, the fields that make it, in the order they are read. ``rivals``: the fields
     any of which may say the same element, the preferred one first. ``make``: makes the resource whole.
+    ``outside``: what its rows own outside lists; ``joined``: of these, what owns elements of lists by marks;
+    ``by_place``: see ``owning.indexed``. ``single``: the segments of which only the first one has fields.
     """
 
     __slots__ = (
@@ -59,12 +70,14 @@ class Slot:
         "always",
         "apart",
         "attached",
+        "by_place",
         "collected",
         "collects",
         "complete",
         "declared",
         "defaults",
         "fields",
+        "joined",
         "kind",
         "linked",
         "links",
@@ -73,10 +86,12 @@ class Slot:
         "mutual",
         "needs",
         "opens",
+        "outside",
         "part",
         "rivals",
         "seed",
         "segments",
+        "single",
         "undone",
         "unless",
     )
@@ -107,6 +122,10 @@ class Slot:
         self.linked = frozenset(path.rstrip("?") for path in resource.links)
         self.links = [_link(path, unit, n) for path, (unit, n) in resource.links.items()]
         self.make: Make | None = None
+        self.outside: list[Outside] = []
+        self.joined: list[Outside] = []
+        self.by_place: frozenset[str] = frozenset()
+        self.single: frozenset[str] = frozenset()
 
 
 def _link(path: str, unit: str, n: int) -> Link:
@@ -131,7 +150,7 @@ class BoundUnit:
     fields, ``repeats``: what takes whole segments, by segment name.
     ``order``: in which the slots are made whole, what others of the unit refer to first; ``whole`` makes
     them. ``shared``: the slots that say no field that no other slot says. ``nodes``: makes their empty nodes.
-    ``bonds``: by slot.
+    ``bonds``: by slot. ``mutual``: whether resources of it and others refer to each other.
     """
 
     declared: Unit
@@ -146,6 +165,7 @@ class BoundUnit:
     nodes: Callable[[], list[Json]]
     whole: Whole
     bonds: list[tuple[int, Bond]]
+    mutual: bool
 
     def elements(self, name: str, n: int) -> bool:
         """Whether the unit's segment of a name, counted from 0, becomes an element of a list."""
@@ -243,8 +263,10 @@ def _unit(unit: Unit, partner: Partner) -> BoundUnit:
         [{"resourceType": one.kind} if one.kind else {} for one in slots]
     )
     bonds = [(n, one.declared) for n, one in enumerate(slots) if isinstance(one.declared, Bond)]
-    made = whole(slots, order)
-    return BoundUnit(unit, slots, takes, says, silent, looks, repeats, order, shared, nodes, made, bonds)
+    made, mutual = whole(slots, order), any(slot.mutual for slot in slots)
+    return BoundUnit(
+        unit, slots, takes, says, silent, looks, repeats, order, shared, nodes, made, bonds, mutual
+    )
 
 
 def _shared(
@@ -315,7 +337,25 @@ def _slot(declared: ResourceMap | Attached | PartOf | Bond, partner: Partner, re
             slot.across.append(row.compile(partner))
     slot.lists = _lists(slot.fields, read)
     slot.rivals = _rivals(slot.fields)
+    _own(slot)
     return slot
+
+
+def _own(slot: Slot) -> None:
+    """Work out what the rows of a slot own outside lists."""
+    for bound in slot.fields:
+        if isinstance(bound, BoundOne):
+            prefix = f"{bound.declared.path}." if bound.declared.path else ""
+            paths = [prefix + name for name in bound.lens.elements]
+            fields = frozenset({(bound.segment, bound.number)})
+            slot.outside.append(Outside(fields, Ownership(paths, bound.lens.marks)))
+    for across in slot.across:
+        fields = frozenset((across.segment, number) for number in across.numbers)
+        slot.outside.append(Outside(fields, Ownership(across.elements), across))
+        if marks_of(across):
+            slot.joined.append(slot.outside[-1])
+    slot.by_place = indexed(slot.linked).union(*(one.owned.by_place for one in slot.outside))
+    slot.single = frozenset(rows.name for rows in slot.segments if rows.further)
 
 
 def _lists(fields: list[Bound], read: tuple[str, ...]) -> list[list[BoundField]]:

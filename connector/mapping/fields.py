@@ -11,6 +11,7 @@ from .bound import Marks
 from .emit import Leaf, field_taker, one_taker
 from .known import Known, remembering_within
 from .lens import Lens, Row, Unsaid, compile_rows
+from .owning import Ownership
 from .partner import Partner
 from .places import Json, Reader, Writer, bearer, copies, head, includes, own_part, place, same
 from .scope import Resources, Scope
@@ -130,6 +131,7 @@ class BoundField:
         "lens",
         "name",
         "number",
+        "owned",
         "preference",
         "reader",
         "segment",
@@ -143,6 +145,7 @@ class BoundField:
         self.preference = 0  # among the fields of one list: the one declared first is preferred
         self.segment, self.number = split_at(declared.at)
         self.lens = lens
+        self.owned = Ownership({*lens.elements, *declared.tag, *declared.default}, lens.marks)
         self.get = lens.get
         self.reader, self.writer = place(declared.path)
         self.name = declared.path if "." not in declared.path else ""
@@ -201,7 +204,7 @@ class BoundField:
     def claims(self, element: Json) -> int:
         """How strongly an element belongs here: 0 not at all, 2 as the rest, 3 by default, 4 by tag."""
         d = self.declared
-        if (d.only and not d.only(element)) or any(includes(element, mark) for mark in d.never):
+        if (d.only and not d.only(element)) or (d.never and any(includes(element, one) for one in d.never)):
             return 0
         if d.only or d.tag:
             return 4 if self.bears(element) else 0

@@ -35,15 +35,17 @@ class Spoken:
         self.references = [""] * len(nodes)
         self.seed = self.owner = ""
 
-    def fields(self, message: Message, deleted: bool, single: Container[str] = ()) -> set[tuple[str, int]]:
-        """The fields the unit's segments value, or those they delete (``""``); of some, the first ones."""
-        return {
-            (name, number)
-            for name, positions in self.instance.at.items()
-            for at in (positions[:1] if name in single else positions)
-            for number, text in enumerate(message.segments[at].texts)
-            if number and text and (text == DELETE) is deleted
-        }
+    def fields(
+        self, message: Message, single: Container[str] = ()
+    ) -> tuple[set[tuple[str, int]], set[tuple[str, int]]]:
+        """The fields the unit's segments value, and those they delete (``""``); of some, the first ones."""
+        valued, deleted = set[tuple[str, int]](), set[tuple[str, int]]()
+        for name, positions in self.instance.at.items():
+            for at in positions[:1] if name in single else positions:
+                for number, text in enumerate(message.segments[at].texts):
+                    if text and number:
+                        (deleted if text == DELETE else valued).add((name, number))
+        return valued, deleted
 
 
 @dataclass(slots=True)
@@ -255,7 +257,7 @@ def _join_in(forward: Forward, slot: Slot, at: int, spoken: Spoken, around: Arou
 
 def _unmade(forward: Forward, unit: BoundUnit, spoken: Spoken, slots: set[int]) -> None:
     """The fields that only resources which could not be made would have said."""
-    for name, number in sorted(spoken.fields(forward.message, deleted=False)):
+    for name, number in sorted(spoken.fields(forward.message)[0]):
         row = unit.takes[name]
         entry = row[number] if number < len(row) else None
         takers = {n for n, _ in (entry[1] if entry else ())} | {

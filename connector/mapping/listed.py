@@ -31,8 +31,10 @@ def elements(
     fields: Sequence[BoundField], there: list[Json], wanted: list[Json], speaker: Speaker
 ) -> list[Json]:
     """A list's elements: those that were said (``wanted``), and the prior ones that no sent field claims."""
-    if wanted == there and not speaker.deleted:
+    if not speaker.deleted and (not wanted or wanted == there):
         return there
+    if not there:
+        return wanted
     owners = {id(element): _owner(fields, element) for element in (*wanted, *there)}
     makers = {id(owner) for element in wanted if (owner := owners[id(element)]) is not None}
     sent = [
@@ -59,10 +61,13 @@ def _made(bound: BoundField, makers: set[int], wanted: list[Json]) -> bool:
 
 def _owner(fields: Sequence[BoundField], element: Json) -> BoundField | None:
     """The field that would take an element on the way back."""
-    strength, _, owner = max(
-        ((each.claims(element), -each.preference, each) for each in fields), key=lambda claim: claim[:2]
-    )
-    return owner if strength else None
+    strength, owner = 0, None
+    for each in fields:
+        claim = each.claims(element)
+        preferred = owner is None or each.preference < owner.preference
+        if claim > strength or (claim == strength and claim and preferred):
+            strength, owner = claim, each
+    return owner
 
 
 def _like(element: Json, claimed: list[Json], silent: list[Json], owner: BoundField | None) -> Json | None:
@@ -79,10 +84,7 @@ def _like(element: Json, claimed: list[Json], silent: list[Json], owner: BoundFi
 
 
 def _over(element: Json, like: Json, owner: BoundField | None) -> Json:
-    if owner is None:
-        return element
-    declared = owner.declared
-    return over(like, element, {*owner.lens.elements, *declared.tag, *declared.default}, owner.lens.marks)
+    return element if owner is None else over(like, element, owner.owned)
 
 
 def _in_order(there: list[Json], said: list[Json], silent: list[Json], places: list[int]) -> list[Json]:

@@ -7,37 +7,46 @@ be said (it is among what was lost) changes nothing. What FHIR requires and v2 o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..hl7v2.tree import Message
 from . import bonding, linking, listed, repeated
-from .compiled import BoundPart, Slot
-from .fields import BoundAcross, BoundField, BoundOne, across_over, marks_of
+from .compiled import BoundPart, Outside, Slot
+from .fields import DELETE, BoundAcross, BoundField, across_over, marks_of
 from .forward import Around, Forward, Spoken
-from .overlay import Marks, clear, deep, indexed, refers, remove, said_already, united
-from .places import Json, copied, head, includes, place, same
+from .overlay import deep, refers, said_already, say, united
+from .owning import Ownership, write
+from .places import Json, includes, place, same
 from .units import Bond, ResourceMap
 
 Touched = set[tuple[str, int]]
 _CONSTANT = ("resourceType", "id")
 
 
-@dataclass(slots=True)
 class _Speaker:
     """A unit of the message that speaks of a resource, in one of its slots."""
 
-    slot: Slot
-    valued: Touched
-    deleted: Touched
-    names: frozenset[str]
-    assumes: tuple[str, ...] = ()
+    __slots__ = ("assumes", "deleted", "names", "slot", "valued")
 
-    def says(self, bound: BoundOne | BoundField) -> bool:
+    def __init__(self, message: Message, spoken: Spoken, slot: Slot) -> None:
+        self.slot = slot
+        self.valued, self.deleted = spoken.fields(message, slot.single)
+        self.names = spoken.instance.at.keys()
+        self.assumes: tuple[str, ...] = ()
+
+    def says(self, bound: BoundField) -> bool:
         return (bound.segment, bound.number) in self.valued
 
-    def deletes(self, bound: BoundOne | BoundField) -> bool:
+    def deletes(self, bound: BoundField) -> bool:
         return (bound.segment, bound.number) in self.deleted
+
+    def changes(self, outside: Outside, now: Json) -> bool:
+        """Whether fields were sent as ``""``, or sent and said anything."""
+        if not self.deleted.isdisjoint(outside.fields):
+            return True
+        return not self.valued.isdisjoint(outside.fields) and outside.owned.said(now)
 
 
 @dataclass(slots=True)
@@ -54,18 +63,31 @@ class _Spoken:
 
 def over_prior(said: Forward, prior: Mapping[str, Json]) -> dict[str, Json]:
     """The resources of a translation, each over its prior one."""
-    spoken = _spoken(said)
+    there = {name: prior[name] for name in said.assembly.resources if name in prior}
+    wanted = _open(said, there)
+    spoken = _spoken(said, wanted)
     merged: dict[str, Json] = {}
     for reference, resource in said.assembly.resources.items():
-        before = prior.get(reference)
+        before = there.get(reference)
         if before is None:
             merged[reference] = resource
+        elif reference not in wanted:
+            merged[reference] = before
         elif (found := spoken.get(reference)) is not None and found.speakers:
             new = not _says_nothing_new(resource, before, found)
             merged[reference] = _merged(resource, before, found) if new else before
         else:
             merged[reference] = _referred(resource, before)
     return merged
+
+
+def _open(said: Forward, there: Mapping[str, Json]) -> Container[str]:
+    """The resources of which it matters who speaks: of those that stand there word for word it does not,
+    unless something is deleted or two refer to each other."""
+    mutual = any(said.units[spoken.instance.unit].mutual for spoken in said.spoken)
+    if mutual or any(DELETE in segment.texts for segment in said.message.segments):
+        return there
+    return {name for name, before in there.items() if not same(said.assembly.resources[name], before)}
 
 
 def _says_nothing_new(now: Json, before: Json, spoken: _Spoken) -> bool:
@@ -76,8 +98,8 @@ def _says_nothing_new(now: Json, before: Json, spoken: _Spoken) -> bool:
     return now == before
 
 
-def _spoken(said: Forward) -> dict[str, _Spoken]:
-    """Who speaks of which resource."""
+def _spoken(said: Forward, wanted: Container[str]) -> dict[str, _Spoken]:
+    """Who speaks of which of some resources."""
     found: dict[str, _Spoken] = {}
     for spoken in said.spoken:
         around = Around(said, spoken.instance)
@@ -85,17 +107,19 @@ def _spoken(said: Forward) -> dict[str, _Spoken]:
             said.units[spoken.instance.unit].slots, spoken.references, spoken.nodes
         ):
             declared = slot.declared
-            speaker = _speaker(said, spoken, slot)
             if slot.attached is not None:
                 parent = around.parent(slot.attached.unit, slot.attached.slot)
-                found.setdefault(parent, _Spoken()).attached.append((speaker, spoken.references[0]))
+                if parent in wanted:
+                    speaker = _Speaker(said.message, spoken, slot)
+                    found.setdefault(parent, _Spoken()).attached.append((speaker, spoken.references[0]))
             elif isinstance(declared, Bond) and bonding.reference_in(declared, node):
                 parent = bonding.parent(said, declared, spoken.instance.parents)
                 found.setdefault(parent, _Spoken()).bonds.append((declared, node))
             elif slot.part is not None and node:
                 parent = around.parent(slot.part.declared.parent)
                 found.setdefault(parent, _Spoken()).parts.append((slot.part, node))
-            elif reference and isinstance(declared, ResourceMap):
+            elif reference in wanted and isinstance(declared, ResourceMap):
+                speaker = _Speaker(said.message, spoken, slot)
                 if declared.assumes is not None:
                     speaker.assumes = declared.assumes(node, around)
                 found.setdefault(reference, _Spoken()).speakers.append(speaker)
@@ -109,12 +133,6 @@ def _spoken(said: Forward) -> dict[str, _Spoken]:
     return found
 
 
-def _speaker(said: Forward, spoken: Spoken, slot: Slot) -> _Speaker:
-    single = {rows.name for rows in slot.segments if rows.further}
-    valued, deleted = (spoken.fields(said.message, way, single) for way in (False, True))
-    return _Speaker(slot, valued, deleted, frozenset(spoken.instance.at))
-
-
 # --- a resource that segments speak of -----------------------------------------------------------------
 
 
@@ -124,17 +142,18 @@ def _merged(now: Json, before: Json, spoken: _Spoken) -> Json:
     ]
     now, before, behind = repeated.first_only(now, before, rows_said)
     now, before = _across_first(now, before, spoken)
-    result = copied(before)
+    result = dict(before)
     lists: dict[str, list[Json]] = {}
-    by_place: set[str] = set()
+    by_place = frozenset[str]()
     said: set[str] = set()
     for speaker in spoken.speakers:
         said |= _cleared(result, now, speaker)
-        by_place |= set(speaker.slot.linked)
-        by_place |= {path for owned, _ in _owned(speaker.slot) for path in owned}
+        by_place |= speaker.slot.by_place
         for fields in speaker.slot.lists:
-            path = fields[0].declared.path
-            lists[path] = listed.elements(fields, _list(before, path), _list(now, path), speaker)
+            there, wanted = fields[0].reader(before), fields[0].reader(now)
+            if there is not None or wanted is not None:
+                path = fields[0].declared.path
+                lists[path] = listed.elements(fields, _nodes(there), _nodes(wanted), speaker)
         for rows in speaker.slot.segments:
             if rows.name in speaker.names and not rows.further:
                 lists[rows.path] = repeated.over(rows, before, now)
@@ -147,33 +166,32 @@ def _merged(now: Json, before: Json, spoken: _Spoken) -> Json:
         lists[path] = _attached(speaker, link, lists.get(path, _list(before, path)), now)
     for bond, element in spoken.bonds:
         if bond.alone:
-            clear(result, {}, [bond.path], ())
+            Ownership([bond.path]).clear(result, {})
             continue
         lists[bond.path] = bonding.over(bond, element, lists.get(bond.path, _list(before, bond.path)))
     for part, _ in spoken.parts:
         path = part.declared.path
         lists[path] = _with_parts(spoken, path, now, lists.get(path, _list(before, path)))
-    marks = indexed(by_place)
     for name, value in _without(now, lists).items():
         if name in _CONSTANT or (result.get(name) == value and f"_{name}" not in result):
             continue
         if not _only_assumed(name, value, result, said, spoken.speakers):
-            result = deep(result, {name: value}, marks)
+            say(result, name, value, by_place, name)
     for path, elements in lists.items():
-        _write(result, path, elements)
+        write(result, path, elements)
     for path, elements in behind.items():
-        _write(result, path, [*_list(result, path), *elements])
+        write(result, path, [*_list(result, path), *elements])
     return result
 
 
 def _across_first(now: Json, before: Json, spoken: _Spoken) -> tuple[Json, Json]:
     """With the elements of lists that fields together say over those that stand there, in their place."""
     for speaker in spoken.speakers:
-        for across in speaker.slot.across:
-            marks = marks_of(across)
-            if marks and _speaks_across(across, speaker, now):
-                now, before = copied(now), copied(before)
-                for path, mark in marks:
+        for outside in speaker.slot.joined:
+            across = outside.across
+            if across is not None and speaker.changes(outside, now):
+                now, before = dict(now), dict(before)
+                for path, mark in marks_of(across):
                     _joined(across, speaker, now, before, (path, mark))
     return now, before
 
@@ -190,79 +208,42 @@ def _joined(
     if new:
         first = next((n for n, one in enumerate(_list(before, path)) if includes(one, mark)), len(elements))
         elements.insert(first, new)
-    _write(before, path, elements)
-    _write(now, path, [one for one in _list(now, path) if not includes(one, mark)])
+    write(before, path, elements)
+    write(now, path, [one for one in _list(now, path) if not includes(one, mark)])
 
 
 def _list(node: Json, path: str) -> list[Json]:
-    return [one for one in place(path)[0](node) or () if isinstance(one, dict)]
+    return _nodes(place(path)[0](node))
+
+
+def _nodes(found: Any) -> list[Json]:
+    return [one for one in found or () if isinstance(one, dict)]
 
 
 def _without(now: Json, lists: Mapping[str, object]) -> Json:
     """What is said, but for the lists that were worked out already."""
-    rest = copied(now)
+    rest = dict(now)
     for path in lists:
-        _write(rest, path, [])
+        write(rest, path, [])
     return rest
-
-
-def _write(node: Json, path: str, elements: list[Json]) -> None:
-    reader, writer = place(path)
-    if elements:
-        writer(node, elements)
-    elif reader(node) is not None:
-        remove(node, path)
-
-
-def _owned(slot: Slot) -> Iterator[tuple[frozenset[str], Marks]]:
-    """What the rows of a slot own outside lists, row by row."""
-    for bound in slot.fields:
-        if isinstance(bound, BoundOne):
-            yield _paths(bound), bound.lens.marks
-    for across in slot.across:
-        yield across.elements, ()
-
-
-def _paths(bound: BoundOne) -> frozenset[str]:
-    prefix = f"{bound.declared.path}." if bound.declared.path else ""
-    return frozenset(prefix + name for name in bound.lens.elements)
 
 
 def _cleared(result: Json, now: Json, speaker: _Speaker) -> set[str]:
     """Take out what the sent fields own and do not say; the names of the elements that they do say."""
     said: set[str] = set()
-    for bound in speaker.slot.fields:
-        if isinstance(bound, BoundOne):
-            owned, marks = _paths(bound), bound.lens.marks
-            there = any(_says(now, path) for path in owned) or any(
-                includes(one, mark) for path, mark in marks for one in _list(now, path)
-            )
-            if speaker.deletes(bound) or (speaker.says(bound) and there):
-                clear(result, now, owned, marks)
-                said |= {head(path) for path in owned}
-    for across in speaker.slot.across:
-        if _speaks_across(across, speaker, now):
-            clear(result, now, across.elements, ())
-            said |= {head(path) for path in across.elements}
+    for outside in speaker.slot.outside:
+        if speaker.changes(outside, now):
+            outside.owned.clear(result, now)
+            said |= outside.owned.heads
     return said
-
-
-def _says(now: Json, path: str) -> bool:
-    return place(path)[0](now) is not None
-
-
-def _speaks_across(across: BoundAcross, speaker: _Speaker, now: Json) -> bool:
-    fields = {(across.segment, number) for number in across.numbers}
-    said = fields & speaker.valued and any(_says(now, path) for path in across.elements)
-    return bool(said or fields & speaker.deleted)
 
 
 def _only_assumed(name: str, value: object, result: Json, said: set[str], speakers: list[_Speaker]) -> bool:
     """Whether v2 only assumes an element that stands there."""
-    if name not in result:
-        return said_already(result, name, value)
     if said_already(result, name, value):
         return True
+    if name not in result:
+        return False
     for speaker in speakers:
         declared = speaker.slot.declared
         default = declared.default if isinstance(declared, ResourceMap) else {}
@@ -285,7 +266,7 @@ def _attached(speaker: _Speaker, link: str, there: list[Json], now: Json) -> lis
         if refers(one, attached.link) != link:
             found.append(one)
             continue
-        result = copied(one)
+        result = dict(one)
         _cleared(result, new or {}, speaker)
         found.append(deep(result, new or {}))
     return united(found, [new] if new else [], attached.link)
@@ -318,7 +299,7 @@ def _over_like(part: BoundPart, element: Json, claimed: list[Json]) -> Json:
 
 def _referred(resource: Json, before: Json) -> Json:
     """A person, organization or place: what the reference said over what is known."""
-    result = copied(before)
+    result = dict(before)
     for name, value in resource.items():
         there = result.get(name)
         if name in _CONSTANT or (there is not None and includes(there, value)):

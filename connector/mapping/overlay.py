@@ -1,72 +1,21 @@
-"""One FHIR value over another: what is said replaces, what is not said stays.
-
-``owned`` are the paths of elements that v2 can say there (see ``Bound.elements``), ``marks`` the elements of
-lists it can say, by path and constants (``extension`` by its URL).
-"""
+"""One FHIR value over another: what is said replaces, what is not said stays."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Sequence
 from typing import Any
 
-from .places import Json, copied, includes, place
+from .owning import Ownership
+from .places import Json, includes
 from .segments.rows import DATA_ABSENT
 
-Marks = Iterable[tuple[str, Mapping[str, Any]]]
 
-
-def over(before: Json, now: Json, owned: Iterable[str], marks: Marks = ()) -> Json:
+def over(before: Json, now: Json, owned: Ownership) -> Json:
     """An element over the one it changes: what v2 can say and no longer says goes, the rest stays."""
-    result = copied(before)
-    paths = set(owned)
-    clear(result, now, paths, marks)
-    merged: Json = deep(result, now, indexed(paths))
+    result = dict(before)
+    owned.clear(result, now)
+    merged: Json = deep(result, now, owned.by_place)
     return merged
-
-
-def clear(result: Json, now: Json, owned: Iterable[str], marks: Marks) -> None:
-    """Take out of a copy what v2 owns and ``now`` does not say."""
-    marks = list(marks)
-    companions = {path.partition(".")[0] for path, _ in marks}
-    for path in owned:
-        if path in companions or path.rpartition(".")[2] == "extension":
-            continue  # whose elements are known by marks
-        if place(path)[0](now) is None:
-            remove(result, path)
-    for path, mark in marks:
-        reader, writer = place(path)
-        there = reader(result)
-        if isinstance(there, list) and not any(includes(one, mark) for one in reader(now) or ()):
-            kept = [one for one in there if not includes(one, mark)]
-            writer(result, kept)
-            if not kept:
-                remove(result, path)
-
-
-def remove(node: Any, path: str) -> None:
-    """Take out the element at a path, and what is empty without it."""
-    name, _, rest = path.partition(".")
-    key: Any = int(name) if name.isdigit() else name
-    try:
-        inner = node[key]
-    except (KeyError, IndexError, TypeError):
-        return
-    if rest:
-        remove(inner, rest)
-    if not rest or inner in ({}, []):
-        del node[key]
-
-
-def indexed(paths: Iterable[str]) -> frozenset[str]:
-    """The lists in which v2 owns elements by their place: ``class`` of ``class.0.value``."""
-    return frozenset().union(*map(_indexed, paths))
-
-
-@lru_cache(maxsize=4096)
-def _indexed(path: str) -> frozenset[str]:
-    steps = path.split(".")
-    return frozenset(".".join(steps[:at]) for at, step in enumerate(steps) if step.isdigit())
 
 
 def deep(before: Any, now: Any, by_place: frozenset[str] = frozenset(), path: str = "") -> Any:
@@ -85,12 +34,16 @@ def _node(before: Json, now: Json, by_place: frozenset[str], path: str) -> Json:
         return now
     result = dict(before)
     for name, value in now.items():
-        if not said_already(result, name, value):
-            within = f"{path}.{name}" if path else name
-            result[name] = deep(result.get(name), value, by_place, within)
-        if f"_{name}" in result and is_absent(result[f"_{name}"]):
-            del result[f"_{name}"]
+        say(result, name, value, by_place, f"{path}.{name}" if path else name)
     return result
+
+
+def say(node: Json, name: str, value: Any, by_place: frozenset[str], path: str) -> None:
+    """Say one element of a node that is one's own, over what it says there; ``path``: where that is."""
+    if not said_already(node, name, value):
+        node[name] = deep(node.get(name), value, by_place, path)
+    if (beside := node.get(f"_{name}")) is not None and is_absent(beside):
+        del node[f"_{name}"]
 
 
 def said_already(node: Json, name: str, value: Any) -> bool:

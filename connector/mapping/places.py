@@ -18,6 +18,7 @@ Comps = list[str]
 _Value = TypeVar("_Value")
 
 _NUMBERS = {int, Decimal}
+_ATOMS = {str, bool, int, Decimal, type(None)}
 _MOST_LEAVES = 60
 
 Reader = Callable[[Json], Any]
@@ -204,21 +205,25 @@ def same(one: Any, other: Any) -> bool:
         return {kind, type(other)} <= _NUMBERS and str(one) == str(other)
     if kind is str:
         return bool(one == other)
-    if kind is dict:
-        return bool(one == other) and _same_names(one, other)  # what is not equal is not the same
-    if kind is list:
-        return bool(one == other) and all(map(same, one, other))
+    if kind is dict or kind is list:
+        return bool(one == other) and _spelled_alike(one, other)  # what is not equal is not the same
     if kind is Decimal:
         return str(one) == str(other)
     return bool(one == other)
 
 
-def _same_names(one: Json, other: Json) -> bool:
-    for name, value in one.items():
-        another = other[name]
-        if value is not another and type(value) is not str and not same(value, another):
-            return False
-    return True
+def _spelled_alike(one: Any, other: Any) -> bool:
+    """Of two equal values: whether they are the same."""
+    kind = type(one)
+    if kind is not type(other):
+        return {kind, type(other)} <= _NUMBERS and str(one) == str(other)
+    if kind is dict:
+        for name, value in one.items():
+            if type(value) is not str and not _spelled_alike(value, other[name]):
+                return False
+    elif kind is list:
+        return all(map(_spelled_alike, one, other))
+    return kind is not Decimal or str(one) == str(other)
 
 
 def includes(value: Any, pattern: Any) -> bool:
@@ -286,7 +291,7 @@ def _copied(value: Any) -> Any:
         return {name: _copied(inner) for name, inner in value.items()}
     if type(value) is list:
         return [_copied(inner) for inner in value]
-    return value if type(value) is str else deepcopy(value)
+    return value if type(value) in _ATOMS else deepcopy(value)
 
 
 def copies(value: Any) -> Callable[[], Any]:

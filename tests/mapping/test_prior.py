@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from connector.mapping import Translator
 from connector.mapping.overlay import deep, is_absent, over, united
+from connector.mapping.owning import Ownership
 from tests.mapping.profiles import Json, message, of_type, only
 
 MADE = Translator.default()
@@ -286,7 +287,7 @@ def test_a_value_goes_over_another(before: Json, now: Json, after: Json) -> None
 
 def test_what_v2_can_say_and_does_not_say_goes() -> None:
     before = {"value": "1", "type": {"text": "x"}, "period": {"start": "2026", "id": "p"}, "rank": 1}
-    after = over(before, {"value": "2"}, {"value", "type", "period.start"})
+    after = over(before, {"value": "2"}, Ownership({"value", "type", "period.start"}))
     assert after == {"value": "2", "period": {"id": "p"}, "rank": 1}
 
 
