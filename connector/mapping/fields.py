@@ -17,6 +17,7 @@ from .places import Json, Reader, Writer, bearer, copies, head, includes, own_pa
 from .scope import Resources, Scope
 
 DELETE = '""'
+STRONGEST = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,9 +208,9 @@ class BoundField:
         if (d.only and not d.only(element)) or (d.never and any(includes(element, one) for one in d.never)):
             return 0
         if d.only or d.tag:
-            return 4 if self.bears(element) else 0
+            return STRONGEST if self.bears(element) else 0
         if d.prefers and d.prefers(element):
-            return 4
+            return STRONGEST
         if d.default and includes(element, d.default):
             return 3
         return 2 if d.rest else 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from .fields import BoundField
+from .fields import STRONGEST, BoundField
 from .overlay import over
 from .places import Json, includes, same
 
@@ -35,7 +35,8 @@ def elements(
         return there
     if not there:
         return wanted
-    owners = {id(element): _owner(fields, element) for element in (*wanted, *there)}
+    preferred = sorted(fields, key=lambda one: one.preference)
+    owners = {id(element): _owner(preferred, element) for element in (*wanted, *there)}
     makers = {id(owner) for element in wanted if (owner := owners[id(element)]) is not None}
     sent = [
         one for one in fields if speaker.deletes(one) or (speaker.says(one) and _made(one, makers, wanted))
@@ -59,14 +60,15 @@ def _made(bound: BoundField, makers: set[int], wanted: list[Json]) -> bool:
     return id(bound) in makers or any(bound.claims(element) for element in wanted)
 
 
-def _owner(fields: Sequence[BoundField], element: Json) -> BoundField | None:
-    """The field that would take an element on the way back."""
-    strength, owner = 0, None
-    for each in fields:
+def _owner(preferred: Sequence[BoundField], element: Json) -> BoundField | None:
+    """The field that would take an element on the way back; of equal claims the preferred one's."""
+    strongest, owner = 0, None
+    for each in preferred:
         claim = each.claims(element)
-        preferred = owner is None or each.preference < owner.preference
-        if claim > strength or (claim == strength and claim and preferred):
-            strength, owner = claim, each
+        if claim == STRONGEST:
+            return each
+        if claim > strongest:
+            strongest, owner = claim, each
     return owner
 
 
@@ -84,7 +86,9 @@ def _like(element: Json, claimed: list[Json], silent: list[Json], owner: BoundFi
 
 
 def _over(element: Json, like: Json, owner: BoundField | None) -> Json:
-    return element if owner is None else over(like, element, owner.owned)
+    if owner is None:
+        return element
+    return like if same(element, like) else over(like, element, owner.owned)
 
 
 def _in_order(there: list[Json], said: list[Json], silent: list[Json], places: list[int]) -> list[Json]:

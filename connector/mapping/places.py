@@ -246,19 +246,28 @@ def bearer(mark: Any) -> Callable[[Any], bool]:
     """Tells whether a value says everything that marks it; the words beside a code may be others, or none."""
     if isinstance(mark, Mapping):
         aside = "display" if "code" in mark else ""
-        return _bearing([(name, bearer(inner)) for name, inner in mark.items() if name != aside])
+        return _bearing({name: inner for name, inner in mark.items() if name != aside})
     if isinstance(mark, list):
         marks = [bearer(one) for one in mark]
+        if len(marks) == 1:
+            only = marks[0]
+            return lambda value: isinstance(value, list) and any(map(only, value))
         return lambda value: isinstance(value, list) and all(any(map(one, value)) for one in marks)
     if type(mark) is str:
         return lambda value: bool(value == mark)
     return lambda value: same(value, mark)
 
 
-def _bearing(within: list[tuple[str, Callable[[Any], bool]]]) -> Callable[[Any], bool]:
+def _bearing(mark: Mapping[str, Any]) -> Callable[[Any], bool]:
+    texts = [(name, inner) for name, inner in mark.items() if type(inner) is str]
+    within = [(name, bearer(inner)) for name, inner in mark.items() if type(inner) is not str]
+
     def bears_all(value: Any) -> bool:
         if type(value) is not dict and not isinstance(value, Mapping):
             return False
+        for name, text in texts:
+            if value.get(name) != text:
+                return False
         for name, inner in within:  # noqa: SIM110 - half as long as ``all``
             if not inner(value.get(name)):
                 return False
