@@ -291,6 +291,16 @@ def test_what_v2_can_say_and_does_not_say_goes() -> None:
     assert after == {"value": "2", "period": {"id": "p"}, "rank": 1}
 
 
+@pytest.mark.parametrize("race", ["", "2106-3^White^CDCREC"])
+def test_a_contact_is_said_anew_also_beside_what_fields_say_together(race: str) -> None:
+    def sent(employer: str) -> tuple[str, str]:
+        return f"{BARE}||Moe^Jo|||||{race}", f"NK1|1||EMR^Employer^HL70063||||||||||{employer}"
+
+    after = _after(_stands(*sent("North")), *sent("South"))
+    (contact,) = _one(after, "Patient")["contact"]
+    assert after[contact["organization"]["reference"]]["name"] == "South"
+
+
 def test_references_are_united_by_what_they_refer_to() -> None:
     one, other = {"reference": "O/1", "display": "x"}, {"reference": "O/2"}
     assert united([one], [{"reference": "O/1"}, other]) == [one, other]
