@@ -21,22 +21,24 @@ def resource_id(seed: str) -> str:
 class Assembly:
     """Resources by reference, in the order they were first spoken of."""
 
-    __slots__ = ("_counts", "_made", "_prefix", "_references", "_twins", "resources")
+    __slots__ = ("_counts", "_made", "_prefix", "_twins", "resources")
 
     def __init__(self, namespace: str) -> None:
         self._prefix = namespace + "|"
         self._made: dict[str, Any] = {}
-        self._references: dict[tuple[str, str], str] = {}
         self._counts: dict[str, int] = {}
         self._twins: dict[str, dict[str, list[str]]] = {}
         self.resources: dict[str, Json] = {}
 
     def add(self, kind: str, seed: str, resource: Json) -> str:
         """Take in a resource of a unit; an equal one is the same, another of one seed is the next one."""
-        reference = self.reference(kind, seed)
+        digest = resource_id(f"{self._prefix}{kind}|{seed}")
+        reference = f"{kind}/{digest}"
         if reference in self.resources:
             return self._beside(reference, kind, seed, resource)
-        return self._keep(reference, resource)
+        resource["id"] = digest
+        self.resources[reference] = resource
+        return reference
 
     def _beside(self, first: str, kind: str, seed: str, resource: Json) -> str:
         """The reference of a resource beside those of the same seed, found by what it says."""
@@ -109,11 +111,7 @@ class Assembly:
 
     def reference(self, kind: str, seed: str) -> str:
         """The reference that follows from a seed alone."""
-        found = self._references.get((kind, seed))
-        if found is None:
-            found = f"{kind}/{resource_id(f'{self._prefix}{kind}|{seed}')}"
-            self._references[kind, seed] = found
-        return found
+        return f"{kind}/{resource_id(f'{self._prefix}{kind}|{seed}')}"
 
     def _keep(self, reference: str, resource: Json) -> str:
         resource["id"] = reference.partition("/")[2]

@@ -29,7 +29,7 @@ class Ownership:
         companions = {head(path) for path, *_ in self._marked}
         self._readers = [place(path)[0] for path in paths]
         self._alone = [
-            (path, place(path)[0])
+            (path, head(path), place(path)[0])
             for path in paths
             if path not in companions and path.rpartition(".")[2] != "extension"  # which are known by marks
         ]
@@ -45,8 +45,8 @@ class Ownership:
 
     def clear(self, node: Json, now: Json) -> None:
         """Take out of a node what v2 can say and ``now`` does not."""
-        for path, reader in self._alone:
-            if reader(now) is None:
+        for path, first, reader in self._alone:
+            if first in node and reader(now) is None:
                 remove(node, path)
         for path, reader, mark in self._marked:
             there = reader(node)
