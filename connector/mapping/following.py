@@ -52,11 +52,13 @@ def new(work: Work) -> Iterator[Follower]:
     for unit in work.maps.units:
         for _, bond in bonds(unit):
             groups.setdefault((bond.unit, bond.path, bond.of), bond)
-    turn = {reference: n for n, reference in enumerate(work.target.resources)}
+    turn: dict[str, int] = {}
     for name in dict.fromkeys(bond.unit for bond in groups.values()):
         mine = [bond for bond in groups.values() if bond.unit == name]
         for parent in list(work.layout.instances(name)):
             lists = [[(bond, one) for one in _homeless(work, parent, bond)] for bond in mine]
+            if any(lists) and not turn:
+                turn = {reference: n for n, reference in enumerate(work.target.resources)}
             for bond, element in merge(*lists, key=lambda one: turn.get(reference_in(*one), len(turn))):
                 if (found := _opened(work, bond, parent, element)) is not None:
                     yield found

@@ -162,12 +162,14 @@ def _placed(
     elsewhere: set[int],
     new: bool,
 ) -> list[Home | None]:
+    order = _ORDER if new else 0
+    free = not order and not any(each.declared.most for each in fields)  # each element has its own choice
     ways = [
-        {home[0]: 0} if home else {} if n in elsewhere else _costs(fields, priors, element, scope)
+        {home[0]: 0} if home else {} if n in elsewhere else _costs(fields, priors, element, scope, free)
         for n, (home, element) in enumerate(zip(homes, wanted))
     ]
     found: list[Home | None] = []
-    for element, home, n in zip(wanted, homes, _cheapest(fields, ways, _ORDER if new else 0)):
+    for element, home, n in zip(wanted, homes, _cheapest(fields, ways, order)):
         if home is None and n is not None:
             home = n, _alike(fields[n], priors[n], element)
             if home[1]:
@@ -177,15 +179,25 @@ def _placed(
 
 
 def _costs(
-    fields: Sequence[BoundField], priors: list[list[_Prior]], element: Json, scope: Scope
+    fields: Sequence[BoundField], priors: list[list[_Prior]], element: Json, scope: Scope, free: bool
 ) -> dict[int, int]:
-    """What it would cost to place an element in each of the fields that claim it."""
+    """What it would cost to place an element in each of the fields that claim it.
+
+    ``free``: nothing but these costs decides; then fields that cannot be the cheapest are not tried.
+    """
     claims = {n: strength for n, each in enumerate(fields) if (strength := each.claims(element))}
+    alike = {n: _alike(fields[n], priors[n], element) for n in claims}
+    least = {
+        n: fields[n].preference - _CLAIM * strength - (_ALIKE if alike[n] else 0)
+        for n, strength in claims.items()
+    }
     costs: dict[int, int] = {}
-    for n, strength in claims.items():
-        prior = _alike(fields[n], priors[n], element)
-        costs[n] = fields[n].preference - _CLAIM * strength - (_ALIKE if prior else 0)
-        if (len(claims) > 1 or fields[n].declared.most) and not _says(fields[n], element, prior, scope):
+    for n in sorted(least, key=least.__getitem__) if free else least:
+        if free and costs and min(costs.values()) < least[n]:
+            break
+        costs[n] = least[n]
+        asked = len(claims) > 1 or fields[n].declared.most
+        if asked and not _says(fields[n], element, alike[n], scope):
             costs[n] += _UNSAID
     return costs
 
