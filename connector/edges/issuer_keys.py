@@ -17,7 +17,7 @@ from typing import Final, NamedTuple, Protocol
 import structlog
 
 from connector.edges.jwks import SigningKey, VerifyingKeys
-from connector.errors import ConnectorError, IssuerUnavailable
+from connector.errors import IssuerUnavailable
 
 _log: Final = structlog.get_logger(__name__)
 
@@ -139,7 +139,7 @@ class IssuerKeys:
         try:
             self._keys = await self._load()
             self._told = self._clock()
-        except ConnectorError as error:
+        except Exception as error:  # whatever it is, keys that were not told again end by themselves
             _log.warning("the keys of an issuer cannot be had", path=self._where, exc=error)
         finally:
             self._asking = None

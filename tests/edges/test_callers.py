@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from connector.edges import scopes
+from connector.edges.authorization_keys import OwnIssuer
 from connector.edges.oauth_documents import Described
 from connector.edges.partners import Caller, Callers
 from connector.errors import ConfigurationError, Forbidden, IssuerUnavailable, TokenMisplaced, Unauthenticated
@@ -266,3 +267,12 @@ async def test_an_issuer_that_cannot_be_reached_has_no_token_endpoint_to_tell(pa
     issuer = f"https://localhost:{partner.port}"
     async with access(partner, profile('discovery = "openid"', issuer=issuer)) as callers:
         assert await callers.described(FINGERPRINT) == [Described(issuer)]
+
+
+async def test_our_own_token_endpoint_is_told_and_its_tokens_are_bound(partner: Partner) -> None:
+    keys: Any = None  # nobody signs here
+    own = Access([profile("", issuer="self")], lambda: partner.context, OwnIssuer(ISSUER, keys))
+    assert await own.callers.described(FINGERPRINT) == [
+        Described(ISSUER, f"{ISSUER}/oauth/token", bound=True)
+    ]
+    await own.close()

@@ -163,6 +163,15 @@ async def test_an_issuer_that_never_answered_lets_nobody_in_and_is_not_asked_in_
     assert caught.value.answer.status == 503
 
 
+async def test_a_fault_of_our_own_lets_nobody_in_either(issuer: Published) -> None:
+    async def broken() -> VerifyingKeys:
+        raise ZeroDivisionError
+
+    keys = IssuerKeys(broken, TIMES, clock=lambda: issuer.now)
+    with pytest.raises(IssuerUnavailable):
+        await keys.find("es384", "ES384")
+
+
 async def test_closing_gives_up_what_is_asked(issuer: Published) -> None:
     keys = issuer.source()
     issuer.free.clear()

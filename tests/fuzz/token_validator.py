@@ -20,7 +20,7 @@ WORDS: Final = (
     b'"kid":"es384"', b'"jwk":{}', b'"jku":"https://a"', b'"x5u":""', b'"crit":["exp"]', b'"b64":false',
     b'"zip":"DEF"', b'"aud":[', b'"exp":1800000290', b'"iat":1799999990', b'"nbf":0',
     b'"cnf":{"x5t#S256":""}', b'"scope":"system/*.cruds"', b"Bearer ", b"bearer eyJ", b"..", b"=",
-    b"1e400", b"system/Patient.rs?a=b", b"null",
+    b"1e400", b"system/Patient.rs?a=b", b"system/Observation.cu?category=a|b,c&status=d", b"null",
 )  # fmt: skip
 
 mutated = mutated_lines
@@ -94,3 +94,9 @@ def _scoped(claims: bytes) -> None:
         return
     for scope in granted:
         assert any(one.startswith(f"system/{scope.type}.") for one in text.split(" "))
+        bare = {"resourceType": scope.type}
+        assert not scope.constraints or not any(
+            scopes.allows([scope], scope.type, verb, resource)
+            for verb in scopes.VERBS
+            for resource in (None, {}, bare)
+        )
