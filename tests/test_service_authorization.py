@@ -124,6 +124,16 @@ def test_a_token_is_given_out_and_taken_before_and_after_a_rotation(site: Site, 
     assert turned["actor"]["name"] == "mia"
 
 
+def test_clients_of_the_api_are_told_where_tokens_are_to_be_had(site: Site, service: None) -> None:
+    with asking(site) as client:
+        smart = client.get("/fhir/.well-known/smart-configuration").json()
+        issuer = client.get("/.well-known/oauth-authorization-server").json()
+        resource = client.get("/.well-known/oauth-protected-resource/fhir").json()
+    assert smart["token_endpoint"] == issuer["token_endpoint"] == f"{site.connector_url}/oauth/token"
+    assert resource["authorization_servers"] == [issuer["issuer"]] == [site.connector_url]
+    assert resource["tls_client_certificate_bound_access_tokens"] is True
+
+
 def test_a_console_that_signs_gets_a_token_for_the_operators_api(site: Site, service: None) -> None:
     key, audience = tokens.read_key(site.folder, "client"), f"{site.connector_url}/oauth/token"
     shown = tokens.client_assertion(key, client="console", audience=audience, life=200)

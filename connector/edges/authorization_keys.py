@@ -27,7 +27,8 @@ from connector.profile.endpoint import SELF
 ALGORITHM: Final = "ES384"
 _CURVE: Final = "P-384"
 MARGIN: Final = 120  # seconds a key verifies beyond the last token it can have signed, for clocks that differ
-_FIX: Final = "make one with: connector authorization rotate"
+_FIX: Final = "make the first with: connector authorization rotate"
+_MEND: Final = "put the right file back; or remove it, and make new keys: connector authorization rotate"
 
 
 class TokenKey(NamedTuple):
@@ -156,7 +157,7 @@ def _key(entry: dict[str, Any]) -> TokenKey:
 
 
 def _spoilt(what: str, path: Path) -> ConfigurationError:
-    return ConfigurationError(f"the keys of tokens cannot be used: {what}", fix=_FIX, location=str(path))
+    return ConfigurationError(f"the keys of tokens cannot be used: {what}", fix=_MEND, location=str(path))
 
 
 class Rotation:
@@ -203,7 +204,23 @@ class Rotation:
         except OSError as error:
             what = f"the keys of tokens cannot be written ({type(error).__name__})"
             raise KeyUnavailable(what, location=str(self._path)) from None
-        with os.fdopen(file, "wb") as out:
-            out.write(json.dumps({"keys": [one.private for one in keys]}))
-            out.flush()
-            os.fsync(out.fileno())
+        try:
+            with os.fdopen(file, "wb") as out:
+                self._own(out.fileno())
+                out.write(json.dumps({"keys": [one.private for one in keys]}))
+                out.flush()
+                os.fsync(out.fileno())
+        except BaseException:
+            self.give_up()
+            raise
+
+    def _own(self, file: int) -> None:
+        """Who owned the file still does: the service could not read one that root made for itself."""
+        if not self._path.exists():
+            return
+        was = self._path.stat()
+        try:
+            os.fchown(file, was.st_uid, was.st_gid)
+        except PermissionError:
+            fix = "rotate as that user, or as root"
+            raise KeyUnavailable("the keys of tokens belong to another user", fix=fix) from None

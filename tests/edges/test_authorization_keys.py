@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,30 @@ def test_two_rotations_at_once_are_one_too_many(path: Path) -> None:
         Rotation(path, NOW, 300)
     made.take_effect()
     assert read(path)[0].kid == made.kid
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_the_file_stays_with_its_owner_whoever_rotates(path: Path) -> None:
+    rotate(path)
+    os.chown(path, 1234, 4321)
+    rotate(path)
+    assert (path.stat().st_uid, path.stat().st_gid) == (1234, 4321)
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_rotation_that_could_not_leave_the_file_to_its_owner_does_not_happen(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kid = rotate(path)
+
+    def refuse(*_: int) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "fchown", refuse)
+    with pytest.raises(KeyUnavailable, match="another user"):
+        Rotation(path, NOW, 300)
+    assert [one.kid for one in read(path)] == [kid]
+    assert [one.name for one in path.parent.iterdir()] == [path.name]
 
 
 def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
