@@ -36,6 +36,8 @@ from connector.errors import (
 from connector.fhir import json
 
 RENEW_SECONDS: Final = 30.0  # before the end of a token's life
+LAST_SECONDS: Final = 5.0  # before its end, in which it might end on the way
+AGAIN_SECONDS: Final = 5.0  # from a renewal that failed to the next, while the old token still counts
 ANSWER_LIMIT: Final = 64 * 1024  # bytes
 _ASSUMED_LIFE: Final = 300.0  # seconds, where the server does not say; the longest that SMART allows
 _TOKEN: Final = re.compile(r"[A-Za-z0-9\-._~+/]{1,16384}=*")  # b64token, RFC 6750, 2.1
@@ -78,12 +80,13 @@ class TokenSource:
         self._client = self._oauth_client(scope)
         self._renewing: asyncio.Task[str] | None = None
         self._token = ""
-        self._until = 0.0
+        self._until = self._ends = 0.0  # when it is renewed, and when it is of no use any more
 
     async def token(self) -> str:
         """An access token that lives for a while yet; all who wait for one share what becomes of one request.
 
-        Raises PartnerRefusedUs (the server does not know us, our key or the scope; TLS), PartnerBusy,
+        Where a new one cannot be had before the old one ends, the old one is given until then. Raises
+        PartnerRefusedUs (the server does not know us, our key or the scope; TLS), PartnerBusy,
         PartnerUnreachable, AnswerNotUnderstood (no bearer token in the answer).
         """
         if not self._token or time.monotonic() >= self._until:
@@ -138,6 +141,9 @@ class TokenSource:
             return await asyncio.shield(self._renewing)  # who gives up does not stop it for the others
         except DeliveryError as error:
             failure = copy.copy(error)  # who catches it may write into it
+        if self._token and time.monotonic() < self._ends:
+            self._until = min(time.monotonic() + AGAIN_SECONDS, self._ends)
+            return self._token
         raise failure
 
     def _over(self, done: asyncio.Task[str]) -> None:
@@ -146,13 +152,14 @@ class TokenSource:
             done.exception()  # seen, also where nobody waits for it any more
 
     async def _renew(self) -> str:
-        self._token, asked = "", time.monotonic()
+        asked = time.monotonic()
         answer = await self._fetched()
         token, kind = answer.get("access_token"), answer.get("token_type")
         if not isinstance(token, str) or not _TOKEN.fullmatch(token) or str(kind).lower() != "bearer":
             raise AnswerNotUnderstood("the token server's answer holds no bearer token")
         life = _life(answer.get("expires_in"))
         self._token, self._until = token, asked + max(life - RENEW_SECONDS, life / 2)
+        self._ends = asked + max(life - LAST_SECONDS, life / 2)
         return token
 
     async def _fetched(self) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import pytest
 import structlog.testing
 from joserfc import jwt
 
+from connector.edges import token_source
 from connector.edges.fhir_client import FhirClient
 from connector.edges.token_source import TokenSource
 from connector.errors import (
@@ -136,6 +137,48 @@ async def test_a_token_is_renewed_before_its_end(partner: Partner) -> None:
         await asyncio.sleep(0.6)
         assert await tokens.token() == "token-2"
         assert await tokens.token() == "token-2"
+
+
+class Clock:
+    """Stands in for ``time`` in the module."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+async def test_an_old_token_is_good_to_its_end_where_a_new_one_cannot_be_had(
+    partner: Partner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr(token_source, "time", clock)
+    partner.tokens = [granted(300, 1), answer(503, b"", JSON)]
+    async with source(partner) as tokens:
+        assert await tokens.token() == "token-1"
+        clock.now += 269
+        assert await tokens.token() == "token-1"
+        assert len(partner.asked_for_tokens) == 1
+        clock.now += 2
+        assert await tokens.token() == await tokens.token() == "token-1"
+        assert len(partner.asked_for_tokens) == 2  # it failed, and is not tried with each request
+        clock.now += 6
+        assert await tokens.token() == "token-1"
+        assert len(partner.asked_for_tokens) == 3
+        clock.now = 1000 + 295.5
+        with pytest.raises(PartnerBusy):
+            await tokens.token()
+        partner.tokens = [granted(300, 2)]
+        assert await tokens.token() == "token-2"
+
+
+async def test_a_token_that_the_partner_refused_is_not_given_again_whatever_fails(partner: Partner) -> None:
+    partner.tokens = [granted(300, 1), answer(503, b"", JSON)]
+    async with source(partner) as tokens:
+        tokens.invalidate(await tokens.token())
+        with pytest.raises(PartnerBusy):
+            await tokens.token()
 
 
 async def test_each_assertion_has_its_own_id(partner: Partner) -> None:
