@@ -64,6 +64,7 @@ class Tag(StrEnum):
     OPERATOR_MESSAGE_EDITED = "operator:message:edited"  # a corrected copy stands in its place
     OPERATOR_MESSAGE_SKIPPED = "operator:message:skipped"  # it stopped its lanes; now a dead letter
     OPERATOR_CONTENT_VIEWED = "operator:content:viewed"
+    OPERATOR_CONTENT_SEARCHED = "operator:content:searched"  # by an identifier; object has its pseudonym
     OPERATOR_LINK_PAUSED = "operator:link:paused"
     OPERATOR_LINK_RESUMED = "operator:link:resumed"
     OPERATOR_REQUEST_REFUSED = "operator:request:refused"  # over the API, by somebody who may ask

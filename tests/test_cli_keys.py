@@ -58,3 +58,22 @@ async def test_what_does_not_open_is_named_and_the_exit_code_says_so(site: Site)
     code, said = await keys(site, "verify")
     assert code == 1
     assert "key of demo" in said
+
+
+async def test_messages_of_a_patient_are_found_for_a_reason_beside_the_service(site: Site) -> None:
+    async with talking(site) as talk:
+        await talk.ask(adt(identity="ONE"))
+        await talk.ask(adt(identity="TWO"))
+    find = ("queue", "find", "--config", site.config)
+    one = await asyncio.to_thread(run, *find, "--control-id", "TWO", *MIA)
+    assert (one.exit_code, "message 2  demo to_fhir" in one.stdout) == (0, True)
+    assert "message 1" not in one.stdout
+    both = await asyncio.to_thread(run, *find, "--mrn", "-", *MIA, given="h1^^^STV\n")
+    assert [f"message {n} " in both.stdout for n in (1, 2)] == [True, True]
+    none = await asyncio.to_thread(run, *find, "--mrn", "H1^^^WEST", *MIA)
+    assert none.stdout == "nothing found\n"
+    refused = await asyncio.to_thread(run, *find, "--mrn", "H1")
+    assert (refused.exit_code, "reason" in refused.stderr) == (2, True)
+    found = rows(site.folder, "SELECT entry FROM audit_entry WHERE entry LIKE '%content:searched%'")
+    assert len(found) == 3
+    assert not any("H1" in entry for (entry,) in found)

@@ -23,6 +23,7 @@ from connector.commands.operating import (
     table,
     utc,
 )
+from connector.errors import ConfigurationError
 from connector.pipeline.findings import age, clock
 
 if TYPE_CHECKING:
@@ -145,8 +146,21 @@ def _facts(one: Listed | Made) -> list[tuple[str, Any]]:
 @click.option("--since", type=TIME, help="Received at or after this time (UTC).")
 @click.option("--until", type=TIME, help="Received before this time (UTC).")
 @click.option("--limit", default=_MOST, show_default=True, help="How many of each link and direction.")
-def find(config: Path, limit: int, **asked: Any) -> None:
-    """Find messages by where they stand; the same options choose for connector replay."""
+@click.option("--mrn", help="Of this patient instead: ID or ID^^^AUTHORITY; - reads it from standard input.")
+@click.option("--account", help="Of this account instead.")
+@click.option("--accession", help="Of this accession number, or filler order number, instead.")
+@click.option("--control-id", help="Of this control id instead.")
+@click.option("--because", help="Why, for the audit trail, where it is looked for by one of the last four.")
+@OPERATOR
+def find(config: Path, limit: int, because: str | None, operator: str | None, **asked: Any) -> None:
+    """Find messages by where they stand, or by whom they are about.
+
+    The options about where they stand choose for connector replay, too.
+    """
+    wanted = {name: asked.pop(name) for name in ("mrn", "account", "accession", "control_id")}
+    if any(wanted.values()):
+        click.echo("\n".join(_about(config, wanted, because or "", operator, limit)) or "nothing found")
+        return
 
     async def looked(desk: Desk) -> list[str]:
         lines = []
@@ -156,6 +170,27 @@ def find(config: Path, limit: int, **asked: Any) -> None:
         return lines
 
     click.echo("\n".join(at_desk(config, looked, read_only=True)) or "nothing found")
+
+
+def _about(
+    config: Path, wanted: dict[str, str | None], because: str, operator: str | None, limit: int
+) -> list[str]:
+    from connector.pipeline import about
+    from connector.store import Kind
+
+    named = [(Kind[name.upper()], text) for name, text in wanted.items() if text]
+    if len(named) != 1:
+        raise ConfigurationError("more than one thing is looked for", fix="name one")
+    kind, text = named[0]
+    text = sys.stdin.readline().strip() if text == "-" else text
+
+    async def looked(desk: Desk) -> list[str]:
+        profiles = desk.configuration.profiles
+        meant = about.asked(kind, text, [profile.mapping.authorities for profile in profiles])
+        taken, made = await desk.by(operator, because).search(meant, limit=limit)
+        return [*map(_line, taken), *map(_line, made)]
+
+    return at_desk(config, looked)
 
 
 def filters(

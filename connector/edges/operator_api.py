@@ -85,6 +85,7 @@ ROUTES: Final = (
     Route("GET", "/deliveries", READ, asks.Deliveries, operator_looks.deliveries),
     Route("GET", "/deliveries/{number}", READ, asks.Nothing, operator_looks.delivery),
     Route("POST", "/deliveries/{number}/content", CONTENT, asks.Reason, operator_looks.delivery_content),
+    Route("POST", "/search", CONTENT, asks.Search, operator_looks.search),
     Route("GET", "/conflicts", READ, asks.Conflicts, operator_looks.conflicts),
     Route("GET", "/conflicts/{number}", READ, asks.Nothing, operator_looks.conflict),
     Route("POST", "/conflicts/{number}/content", CONTENT, asks.Reason, operator_looks.conflict_content),

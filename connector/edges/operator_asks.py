@@ -88,6 +88,20 @@ class Reason(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     because: Because
 
 
+Identifier = Annotated[str, Meta(min_length=1, max_length=250)]
+
+
+class Search(Reason, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whom or what messages are about: one of the four, as `ID` or `ID^^^AUTHORITY`."""
+
+    mrn: Identifier | None = None
+    account: Identifier | None = None
+    accession: Identifier | None = None
+    control_id: Identifier | None = None
+    limit: Page = 50
+    after: Behind = 0
+
+
 class Replay(Ways, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is put back: by number, all dead letters, or by where it stands and what it is."""
 

@@ -11,8 +11,9 @@ import msgspec
 
 from connector.edges import operator_asks as asks
 from connector.edges.operator_desk import Asked, Desk, Json
-from connector.pipeline import asking, findings
-from connector.store import Clash, Delivery, Filter, Listed, Made, State
+from connector.errors import OperatorError
+from connector.pipeline import about, asking, findings
+from connector.store import Clash, Delivery, Filter, Kind, Listed, Made, State
 
 
 async def lanes(desk: Desk, asked: Asked) -> Json:
@@ -108,6 +109,20 @@ async def conflict_content(desk: Desk, asked: Asked) -> Json:
     one = await desk.conflict(asked.number)
     sides = await asked.by(asked.what.because).sides(one)
     return {"number": one.id, "resource": one.resource, "sides": msgspec.Raw(sides)}
+
+
+async def search(desk: Desk, asked: Asked) -> Json:
+    """Messages about somebody or something, received and made, after the audit trail knows who asked."""
+    what: asks.Search = asked.what
+    said = {kind: getattr(what, kind.name.lower()) for kind in Kind}
+    named = [(kind, text) for kind, text in said.items() if text]
+    if len(named) != 1:
+        fix = "name one of mrn, account, accession and control_id"
+        raise OperatorError("not one thing is looked for", fix=fix, location="http.body")
+    wanted = about.asked(*named[0], [profile.mapping.authorities for profile in desk.profiles])
+    taken, made = await asked.by(what.because).search(wanted, what.after, what.limit)
+    behind = {"next": taken[-1].id} if len(taken) == what.limit else {}
+    return {"messages": [*map(_message, taken)], "deliveries": [*map(_delivery, made)], **behind}
 
 
 def _filter(way: asking.Way, what: asks.Listing, **state: Any) -> Filter:

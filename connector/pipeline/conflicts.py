@@ -54,7 +54,7 @@ class Conflicts:
                 element: DECIDED[states[uid]] for element, uid in uids.items() if states.get(uid) in DECIDED
             }
             made = reconcile(base, v2, fhir, authority, newer=newer, decided=decided)
-        await self._keep(key, made, uids)
+        await self._keep(source, key, made, uids)
         if made.held:
             held = next(one.element for one in made.conflicts if one.winner == "hold")
             raise BothChanged(
@@ -64,15 +64,15 @@ class Conflicts:
             )
         return made.resource
 
-    async def _keep(self, key: str, made: Reconciled, uids: dict[str, str]) -> None:
+    async def _keep(self, source: str, key: str, made: Reconciled, uids: dict[str, str]) -> None:
         at = self._clock()
-        kept = [self._clash(key, one, uids[one.element], at) for one in made.conflicts]
+        kept = [self._clash(source, key, one, uids[one.element], at) for one in made.conflicts]
         entries = [
             self._trail.did("conflict:kept", element=one.element, winner=one.winner) for one in made.conflicts
         ]
         await self._store.clash(kept, entries)
 
-    def _clash(self, key: str, one: Conflict, uid: str, at: dt.datetime) -> Clash:
+    def _clash(self, source: str, key: str, one: Conflict, uid: str, at: dt.datetime) -> Clash:
         return Clash(
             link=self._link.name,
             resource=key,
@@ -82,6 +82,7 @@ class Conflicts:
             state=HELD if one.winner == "hold" else LOST,
             at=at,
             uid=uid,
+            source=source,
         )
 
 

@@ -85,6 +85,7 @@ class Link:
     base: str = NO_BASE  # of fullUrl
     identity: Identity = BY_OUR_IDS  # how resources are known at the FHIR side
     sends_charset: str = "UNICODE UTF-8"  # of v2 messages that have no prior and so no MSH-18
+    authorities: Mapping[str, str] = field(default_factory=dict)  # HD.1 to Identifier.system
     facts: Mapping[str, str] = field(default_factory=dict)  # for the audit trail: the profile's sha256
 
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
-from connector.errors import ConfigurationError, MessageError, MovedOn
+from connector.errors import ConfigurationError, Erased, MessageError, MovedOn
 from connector.fhir import json as fjson
 from connector.fhir import validate
 from connector.hl7v2.charset import decode
@@ -22,7 +22,8 @@ from connector.pipeline.conflicts import HELD
 from connector.pipeline.entries import Trail
 from connector.pipeline.ports import Clock, Entry
 from connector.pipeline.reconcile import Side
-from connector.store import Clash, Direction, Filter, Listed, Made, Paused, Store
+from connector.store import About, Clash, Direction, Filter, Listed, Made, Paused, Store
+from connector.store.finding import normal
 
 Kind = Literal["message", "delivery"]  # a received message, or one that was made of it
 BECAUSE: Final = 200  # characters of a reason
@@ -89,7 +90,7 @@ class Operator:
         """Put it back, unless it has moved on."""
         try:
             await self.replay(one)
-        except MovedOn:
+        except (MovedOn, Erased):
             return False
         return True
 
@@ -152,6 +153,18 @@ class Operator:
         if isinstance(one, Made):
             return await self._store.made_payload(one.id)
         return await self._store.payload(one.id)
+
+    async def search(
+        self, asked: Iterable[About], after: int = 0, limit: int = _AT_ONCE
+    ) -> tuple[list[Listed], list[Made]]:
+        """Messages about somebody or something, after the audit trail knows who asked, by a pseudonym."""
+        wanted = sorted(asked)
+        kind, value = wanted[0].kind, normal(wanted[0].value)
+        what = {"kind": str(kind), "pseudonym": self._store.pseudonym(kind, value), **self._why()}
+        entry = Trail(self._clock, "(all)", "both").did(
+            "operator:content:searched", actor=self._actor(), **what
+        )
+        return await self._store.about(wanted, [entry], after, limit)
 
     def _entry(self, tag: str, one: Listed | Made, **what: Any) -> Entry:
         kind: Kind = "delivery" if isinstance(one, Made) else "message"

@@ -21,7 +21,7 @@ from connector.errors import (
 )
 from connector.fhir import bundle as bundles
 from connector.fhir import validate
-from connector.pipeline import changes
+from connector.pipeline import about, changes
 from connector.pipeline.backlog import Backlog
 from connector.pipeline.entries import Trail, reason, seen
 from connector.pipeline.links import NOBODY, Link, Links
@@ -104,6 +104,7 @@ class FhirReceiver:
             meta={"correlation": correlation, "kind": submission.kind, "verb": verb, "key": key},
             received_at=self._clock(),
             uid=correlation,
+            about=about.in_fhir(submission.resource),
         )
         entry, again = (
             Trail(self._clock, link.name, _IN).did(

@@ -26,7 +26,7 @@ from connector.errors import (
 )
 from connector.hl7v2 import batch, charset, modes
 from connector.hl7v2.tree import Message
-from connector.pipeline import acceptance, sequences
+from connector.pipeline import about, acceptance, sequences
 from connector.pipeline.answers import Answers
 from connector.pipeline.backlog import Backlog
 from connector.pipeline.entries import Trail, reason
@@ -191,6 +191,7 @@ class Taking:
             received_at=self._clock(),
             uid=case.correlation,
             owed=owed,
+            about=about.in_v2(message, link.authorities),
         )
         size = len(case.payload)
         entry, again, reused = (

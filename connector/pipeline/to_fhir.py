@@ -52,7 +52,7 @@ class ToFhir:
         except DeliveryError as error:
             learned = await carrying.journal()
             if learned:
-                await self._store.remember(learned)
+                await self._store.remember(learned, item.inbox_id)
             if error.answer.retry == "never":
                 self._settled.pop(item.uid, None)
             raise

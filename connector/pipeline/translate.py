@@ -24,13 +24,13 @@ from connector.fhir.references import referred
 from connector.hl7v2 import charset
 from connector.hl7v2.tree import Message
 from connector.mapping.translator import Envelope
-from connector.pipeline import changes, echoes, names, picture, staleness
+from connector.pipeline import about, changes, echoes, names, picture, staleness
 from connector.pipeline.entries import Trail, dtm, reason
 from connector.pipeline.incoming import Incoming
 from connector.pipeline.links import Link
 from connector.pipeline.ports import Clock, Translation
 from connector.pipeline.standing import Standing, standing
-from connector.store import Direction, InboxItem, JournalEntry, Outgoing, Store
+from connector.store import About, Direction, InboxItem, JournalEntry, Outgoing, Store
 
 _log: Final = structlog.get_logger(__name__)
 
@@ -50,6 +50,7 @@ class Worked:
     journal: list[JournalEntry]
     verb: str = "translated"
     facts: Mapping[str, Any] = field(default_factory=dict)  # for the audit trail
+    about: frozenset[About] = frozenset()  # by what the message is found, where that is not known yet
 
 
 class Translating:
@@ -93,7 +94,9 @@ class Translating:
             lost=worked.lost,
             **worked.facts,
         )
-        await self._store.translated(item.id, worked.outgoing, worked.lost, worked.journal, [entry])
+        await self._store.translated(
+            item.id, worked.outgoing, worked.lost, worked.journal, [entry], worked.about
+        )
 
     async def _work(self, item: InboxItem, correlation: str) -> Worked:
         try:
@@ -128,7 +131,9 @@ class Translating:
         lanes = lanes_of(self.link, resources, stands.there)
         outgoing = [Outgoing(fjson.dumps(bundle), meta, lanes)] if count else []
         journal = picture.remembered(self.link.name, resources, text, message.message_code, told, aside)
-        return Worked(outgoing, lost, journal, facts={"stale": True} if stale else {})
+        facts = {"stale": True} if stale else {}
+        known = about.in_v2(message, self.link.authorities) if item.revised else frozenset()
+        return Worked(outgoing, lost, journal, facts=facts, about=known)
 
     async def _is_echo(self, message: Message, resources: Iterable[str]) -> bool:
         """Whether the partner tells us what we told it."""
@@ -182,7 +187,8 @@ class Translating:
             message, lost, journal, lanes = await self._message(one, item, identity)
             meta = {"correlation": correlation, "kind": one.event, "control_id": identity}
             payload = charset.encode(message, charset_of(message, self.link))
-            worked.outgoing.append(Outgoing(payload, meta, lanes))
+            said = about.in_v2(Message.parse(message), self.link.authorities)
+            worked.outgoing.append(Outgoing(payload, meta, lanes, said))
             worked.lost.extend(lost)
             worked.journal.extend(journal)
         worked.journal.extend(self._rest(worked.journal, asked))

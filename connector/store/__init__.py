@@ -2,6 +2,7 @@
 
 from connector.store.keys import FileKeyProvider, KeyProvider
 from connector.store.records import (
+    About,
     Accepted,
     Acknowledgment,
     AuditPort,
@@ -13,6 +14,7 @@ from connector.store.records import (
     InboxItem,
     InboxKey,
     JournalEntry,
+    Kind,
     LaneState,
     Listed,
     Made,
@@ -26,6 +28,7 @@ from connector.store.records import (
 from connector.store.store import Store
 
 __all__ = [
+    "About",
     "Accepted",
     "Acknowledgment",
     "AuditPort",
@@ -39,6 +42,7 @@ __all__ = [
     "InboxKey",
     "JournalEntry",
     "KeyProvider",
+    "Kind",
     "LaneState",
     "Listed",
     "Made",

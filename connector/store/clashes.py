@@ -59,6 +59,7 @@ class ClashRows:
             at=micros(one.at),
             data_key=record.wrapped,
             value=record.seal("value", kept),
+            source=one.source,
         )
         return int(done.lastrowid)
 

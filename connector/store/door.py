@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from connector.errors import StoreUnavailable
 from connector.store.cipher import Cipher
 from connector.store.commits import GroupCommit, Unit
+from connector.store.finding import IndexRows
 from connector.store.inbox import InboxRows
 from connector.store.journal import JournalRows
 from connector.store.keydesk import KeyDesk
@@ -31,6 +32,7 @@ class Door:
         self._inbox = InboxRows(cipher, ring)
         self._outbox = OutboxRows(cipher, ring, self._inbox)
         self._journal = JournalRows(cipher, ring)
+        self._index = IndexRows(ring)
 
     async def _read(self, work: Callable[[Connection], Result]) -> Result:
         return await self._desk.read(work)

@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import Connection, RowMapping, bindparam, exists, select, text, update
 
-from connector.errors import DuplicateControlId, MovedOn
+from connector.errors import DuplicateControlId, Erased, MovedOn
 from connector.store.cipher import BlindIndex, Cipher, Record
 from connector.store.commits import Unit
 from connector.store.keyring import Keyring
@@ -174,6 +174,7 @@ class InboxRows:
             payload=record.open("payload", row["payload"]),
             meta=unpacked(record.open("meta", row["meta"])),
             received_at=instant(row["received_at"]),
+            revised=row["version_of"] is not None,
         )
 
     def payload(self, connection: Connection, row: int) -> bytes:
@@ -194,8 +195,7 @@ class InboxRows:
 
     def shown(self, row: RowMapping) -> Listed:
         """What people may see of a row."""
-        record = self.record(row)
-        lost = record.open("lost", row["lost"]) if row["lost"] is not None else b"[]"
+        meta, lost = self._told(row)
         return Listed(
             id=row["id"],
             uid=row["uid"],
@@ -203,10 +203,19 @@ class InboxRows:
             direction=Direction(row["direction"]),
             state=State(row["state"]),
             received_at=instant(row["received_at"]),
-            meta=unpacked(record.open("meta", row["meta"])),
-            lost=msgspec.json.decode(lost, type=list[str]),
+            meta=meta,
+            lost=lost,
             reason=row["reason"],
         )
+
+    def _told(self, row: RowMapping) -> tuple[dict[str, Any], list[str]]:
+        """What is kept about a message; nothing where it was erased."""
+        try:
+            record = self.record(row)
+            lost = record.open("lost", row["lost"]) if row["lost"] is not None else b"[]"
+            return unpacked(record.open("meta", row["meta"])), msgspec.json.decode(lost, type=list[str])
+        except Erased:
+            return {}, []
 
     def waiting(self, unit: Unit, row: int) -> RowMapping:
         """A row that waits for its translation. Raises ``MovedOn``."""

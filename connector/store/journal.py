@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Final
 
 from sqlalchemy import Connection, bindparam, case, delete, exists, select
 from sqlalchemy.dialects.sqlite import insert
 
-from connector.errors import Tampered
+from connector.errors import Erased, Tampered
 from connector.store.cipher import BlindIndex, Cipher
 from connector.store.commits import Unit
 from connector.store.inbox import new_uid
 from connector.store.keyring import Keyring
-from connector.store.records import JournalEntry
+from connector.store.records import JournalEntry, Origin
 from connector.store.statement import Statement, fresh, instant, micros
 from connector.store.tables import JournalMessage, JournalResource, JournalText, table
 
@@ -41,7 +42,7 @@ _NEW: Final = insert(_RESOURCE)
 _KNOW: Final = Statement(
     _NEW.on_conflict_do_update(
         index_elements=["resource"],
-        set_={name: _NEW.excluded[name] for name in ("data_key", "content")},
+        set_={name: _NEW.excluded[name] for name in ("data_key", "content", "inbox_id")},
     )
 )
 _FORGET: Final = Statement(delete(_RESOURCE).where(_RESOURCE.c.resource == bindparam("resource")))
@@ -91,14 +92,11 @@ class JournalRows:
         self._resource = BlindIndex(keys, "journal_resource.resource")
         self._spoken = BlindIndex(keys, "journal_message.resource")
 
-    def write(self, unit: Unit, entries: Sequence[JournalEntry], day: int) -> None:
-        """Remember what the entries say, the later ones over the earlier.
-
-        ``day``: in microseconds since 1970, of the message that they are learned from.
-        """
+    def write(self, unit: Unit, entries: Sequence[JournalEntry], origin: Origin) -> None:
+        """Remember what the entries say, the later ones over the earlier."""
         last: dict[tuple[bytes, str], tuple[str, bytes, int]] = {}
         for entry in entries:
-            self._content(unit, entry, self._resource.of(entry.link, entry.resource), day)
+            self._content(unit, entry, self._resource.of(entry.link, entry.resource), origin)
             if entry.message is not None:
                 index = self._spoken.of(entry.link, entry.resource, entry.family)
                 at = micros(entry.told_at) if entry.told_at else 0
@@ -107,7 +105,7 @@ class JournalRows:
         for where, said in last.items():
             spoken.setdefault(said, []).append(where)
         for (link, message, at), by in spoken.items():
-            self._message(unit, link, message, by, at, day)
+            self._message(unit, link, message, by, at, origin)
 
     def resources(self, connection: Connection, link: str, keys: Iterable[str]) -> dict[str, bytes]:
         """The contents that are known, by key."""
@@ -117,8 +115,9 @@ class JournalRows:
             some = asked[start : start + _TOGETHER]
             some += [b""] * (_TOGETHER - len(some))
             for index, data_key, sealed in _KNOWN.run(connection, link=link, **dict(zip(_PLACES, some))):
-                record = self._cipher.of("journal_resource", index.hex(), link, data_key)
-                found[indexes[index]] = record.open("content", sealed)
+                with suppress(Erased):  # it is not known any more
+                    record = self._cipher.of("journal_resource", index.hex(), link, data_key)
+                    found[indexes[index]] = record.open("content", sealed)
         return found
 
     def prior_message(self, connection: Connection, link: str, resource: str, family: str) -> bytes | None:
@@ -128,19 +127,23 @@ class JournalRows:
         if row is None:
             return None
         uid, data_key, sealed = row
-        plain = self._cipher.of("journal_text", uid, link, data_key).open("message", sealed)
+        try:
+            plain = self._cipher.of("journal_text", uid, link, data_key).open("message", sealed)
+        except Erased:
+            return None
         start = _COUNT_BYTES + _INDEX_BYTES * int.from_bytes(plain[:_COUNT_BYTES], "big")
         if index not in _split(plain[_COUNT_BYTES:start]):
             raise Tampered("a message is given out for another resource", location="journal_message.text_uid")
         return plain[start:]
 
-    def _content(self, unit: Unit, entry: JournalEntry, index: bytes, day: int) -> None:
+    def _content(self, unit: Unit, entry: JournalEntry, index: bytes, origin: Origin) -> None:
         if entry.content is None:
             _FORGET.run(unit.connection, resource=index)
             return
-        record = self._cipher.new("journal_resource", index.hex(), entry.link, day)
+        record = self._cipher.new("journal_resource", index.hex(), entry.link, origin.at)
         sealed = record.seal("content", entry.content)
-        _KNOW.run(unit.connection, resource=index, link=entry.link, data_key=record.wrapped, content=sealed)
+        kept = {"data_key": record.wrapped, "content": sealed, "inbox_id": origin.row}
+        _KNOW.run(unit.connection, resource=index, link=entry.link, **kept)
 
     def told_at(
         self, connection: Connection, link: str, keys: Iterable[str], family: str
@@ -155,10 +158,16 @@ class JournalRows:
         return instant(latest) if latest else None
 
     def _message(
-        self, unit: Unit, link: str, message: bytes, by: Sequence[tuple[bytes, str]], at: int, day: int
+        self,
+        unit: Unit,
+        link: str,
+        message: bytes,
+        by: Sequence[tuple[bytes, str]],
+        at: int,
+        origin: Origin,
     ) -> None:
         uid = new_uid()
-        record = self._cipher.new("journal_text", uid, link, day)
+        record = self._cipher.new("journal_text", uid, link, origin.at)
         indexes = [index for index, _ in by]
         plain = len(indexes).to_bytes(_COUNT_BYTES, "big") + b"".join(indexes) + message
         _KEEP.run(
@@ -167,6 +176,7 @@ class JournalRows:
             link=link,
             data_key=record.wrapped,
             message=record.seal("message", plain),
+            inbox_id=origin.row,
         )
         before = {text for index, family in by for text in self._speak(unit, index, family, uid, at)}
         for text in before:

@@ -7,11 +7,14 @@ import datetime as dt
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
+from sqlalchemy import Connection
+
 from connector.store import pauses, pruning, tallies
 from connector.store.clashes import ClashRows
 from connector.store.commits import Unit
 from connector.store.door import Door, Drafts
 from connector.store.records import (
+    About,
     Clash,
     Counts,
     Direction,
@@ -101,6 +104,28 @@ class Operating(Door):
         """As ``page``, of the outbox."""
         search = Search(self._inbox, self._outbox)
         return await self._read(lambda connection: search.made(connection, by, limit))
+
+    async def about(
+        self, asked: Iterable[About], entries: Drafts, after: int = 0, limit: int = 100
+    ) -> tuple[list[Listed], list[Made]]:
+        """Messages that are about one of these, received ones and those made of them, the oldest first.
+
+        ``entries``: who asks, on record before anything is found.
+        """
+        search, wanted = Search(self._inbox, self._outbox), list(asked)
+
+        def found(connection: Connection) -> tuple[list[Listed], list[Made]]:
+            rows = {row for one in wanted for row in self._index.found(connection, one, after, limit)}
+            numbers = sorted(rows)[:limit]
+            taken = [one for row in numbers if (one := search.taken(connection, row))]
+            return taken, [one for row in numbers for one in search.made_of(connection, row)]
+
+        await self._write(lambda unit: unit.record(entries))
+        return await self._read(found)
+
+    def pseudonym(self, purpose: str, *parts: str) -> str:
+        """What stands for an identifier in the audit log."""
+        return self._keys.pseudonym(purpose, *parts)
 
     async def taken(self, inbox_id: int) -> Listed | None:
         """One received message, for a person to look at."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from itertools import takewhile
 from typing import Final
 
 from sqlalchemy import Connection, RowMapping, bindparam, case, func, select, text, update
 
+from connector.errors import Erased
 from connector.store.cipher import Cipher, Record
 from connector.store.commits import Unit
 from connector.store.inbox import InboxRows, missing, new_uid, packed, unpacked
@@ -154,7 +156,11 @@ class OutboxRows:
     def dead(self, connection: Connection, link: str, direction: Direction, limit: int) -> list[OutboxItem]:
         """The dead letters of a link and direction, the oldest first."""
         rows = _DEAD.run(connection, link=link, direction=str(direction), limit=limit).mappings().all()
-        return [self._item(row) for row in rows]
+        found = []
+        for row in rows:
+            with suppress(Erased):  # nobody can send it again
+                found.append(self._item(row))
+        return found
 
     def payload(self, connection: Connection, row: int) -> bytes:
         """The message as it goes out. Raises ``ConnectorError`` if there is no such row."""
@@ -186,12 +192,13 @@ class OutboxRows:
         _WAIT.run(unit.connection, row=row, at=micros(at), why=reason)
         self.lanes.stand(unit.connection, row)
 
-    def deliver(self, unit: Unit, row: int, at: dt.datetime, said: Acknowledgment) -> None:
-        """The partner has taken it."""
+    def deliver(self, unit: Unit, row: int, at: dt.datetime, said: Acknowledgment) -> int:
+        """The partner has taken it; the row of the message that it was made of."""
         found = self._moved(unit, row, Delivery.DELIVERED, IS_OPEN)
         _DELIVER.run(unit.connection, row=row, at=micros(at), said=str(said))
         self.lanes.leave(unit.connection, row, found["lanes"])
         self._settle(unit, found, at)
+        return int(found["inbox_id"])
 
     def bury(self, unit: Unit, row: int, reason: str, said: Acknowledgment) -> None:
         """The partner will never take it: it leaves its lanes."""

@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, delete, exists, select, text
 from connector.store.commits import Unit
 from connector.store.records import Delivery, Direction
 from connector.store.statement import Statement, micros
-from connector.store.tables import DONE, Inbox, Outbox, table
+from connector.store.tables import DONE, Inbox, Outbox, SearchIndex, table
 
 _I: Final = table(Inbox).c
 _O: Final = table(Outbox).c
@@ -31,6 +31,10 @@ _OLD: Final = Statement(
 _DROP_MADE: Final = Statement(delete(table(Outbox)).where(_O.inbox_id == bindparam("row")))
 _DROP: Final = Statement(delete(table(Inbox)).where(_I.id == bindparam("row")))
 
+_UNINDEX: Final = Statement(
+    delete(table(SearchIndex)).where(table(SearchIndex).c.inbox_id == bindparam("row"))
+)
+
 
 def prune(unit: Unit, link: str, direction: Direction, before: dt.datetime, limit: int) -> int:
     """Forget messages that were done ``before``, the oldest first, at most ``limit``; how many there were.
@@ -43,4 +47,5 @@ def prune(unit: Unit, link: str, direction: Direction, before: dt.datetime, limi
     for (row,) in found:
         _DROP_MADE.run(unit.connection, row=row)
         _DROP.run(unit.connection, row=row)
+        _UNINDEX.run(unit.connection, row=row)
     return len(found)

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import Connection
 
@@ -75,6 +75,23 @@ class InboxKey:
     digest: str  # of the content: SHA-256, hexadecimal
 
 
+class Kind(StrEnum):
+    """What people look for messages by."""
+
+    MRN = "mrn"  # medical record number
+    ACCOUNT = "account"
+    ACCESSION = "accession"
+    CONTROL_ID = "control id"
+
+
+class About(NamedTuple):
+    """Whom or what a message is about. ``authority``: a URI; "": none is named."""
+
+    kind: Kind
+    value: str
+    authority: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Received:
     """A message that came in."""
@@ -87,6 +104,7 @@ class Received:
     received_at: dt.datetime
     uid: str = ""  # the correlation id of its audit entries, unique; "": the store makes one
     owed: bool = False  # an application acknowledgment is owed once it is settled
+    about: frozenset[About] = frozenset()  # by what it is found
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +127,7 @@ class InboxItem:
     payload: bytes
     meta: dict[str, Any]
     received_at: dt.datetime
+    revised: bool = False  # a corrected copy
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +141,7 @@ class Outgoing:
     payload: bytes
     meta: Mapping[str, Any] = field(default_factory=dict)
     lanes: tuple[str, ...] = ()
+    about: frozenset[About] = frozenset()  # by what its received message is found as well
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +155,13 @@ class OutboxItem:
     meta: dict[str, Any]
     attempts: int
     unsure: bool
+
+
+class Origin(NamedTuple):
+    """Of what journal entries are learned. ``row``: the received message, where it is known."""
+
+    at: int  # when that came, in microseconds since 1970
+    row: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,6 +302,7 @@ class Clash:
     at: dt.datetime
     id: int = 0
     uid: str = ""  # kept once under it; "": the store makes one
+    source: str = ""  # the uid of the message, received or made, that was being worked on
 
 
 @dataclass(frozen=True, slots=True)

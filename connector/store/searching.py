@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
-from typing import Final, Generic, NamedTuple, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, TextClause, bindparam, select, text
 
+from connector.errors import Erased
 from connector.store.inbox import InboxRows, unpacked
 from connector.store.lanes import shown, split
 from connector.store.outbox import OutboxRows
@@ -61,6 +62,12 @@ _BY_DELIVERY: Final = {
 _ONE: Final = Statement(
     select(*_MADE).join(table(Inbox), _I.id == _O.inbox_id).where(_O.id == bindparam("row"))
 )
+_MADE_OF: Final = Statement(
+    select(*_MADE)
+    .join(table(Inbox), _I.id == _O.inbox_id)
+    .where(_O.inbox_id == bindparam("row"))
+    .order_by(_O.id)
+)
 _TAKEN: Final = Statement(select(*_ROWS).where(_I.id == bindparam("row")))
 
 
@@ -101,6 +108,10 @@ class Search:
         found = _ONE.run(connection, row=row).mappings().first()
         return self._made(found) if found else None
 
+    def made_of(self, connection: Connection, row: int) -> list[Made]:
+        """The messages that were made of a received one."""
+        return [self._made(one) for one in _MADE_OF.run(connection, row=row).mappings().all()]
+
     def taken(self, connection: Connection, row: int) -> Listed | None:
         """One received message."""
         found = _TAKEN.run(connection, row=row).mappings().first()
@@ -123,8 +134,14 @@ class Search:
             delivered_at=instant(row["delivered_at"]) if row["delivered_at"] else None,
             version_of=row["version_of"],
             lanes=tuple(shown(lane, link, direction) for lane in split(row["lanes"])),
-            meta=unpacked(self._outbox.record(row).open("meta", row["meta"])),
+            meta=self._meta(row),
         )
+
+    def _meta(self, row: RowMapping) -> dict[str, Any]:
+        try:
+            return unpacked(self._outbox.record(row).open("meta", row["meta"]))
+        except Erased:
+            return {}
 
 
 def _asked(by: Filter) -> dict[str, object]:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 
 from connector.store.commits import Unit
 from connector.store.door import Door, Drafts
-from connector.store.records import Acknowledgment, Direction, JournalEntry, OutboxItem
+from connector.store.records import Acknowledgment, Direction, JournalEntry, Origin, OutboxItem
 from connector.store.statement import micros
 
 
@@ -77,8 +77,8 @@ class Sending(Door):
         """The partner has taken it; ``acknowledgment``: what its application has said so far."""
 
         def work(unit: Unit) -> None:
-            self._outbox.deliver(unit, outbox_id, at, acknowledgment)
-            self._journal.write(unit, journal, micros(at))
+            of = self._outbox.deliver(unit, outbox_id, at, acknowledgment)
+            self._journal.write(unit, journal, Origin(micros(at), of))
 
         await self._step(entries, work)
 

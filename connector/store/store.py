@@ -24,7 +24,7 @@ from connector.store.keyring import Keyring
 from connector.store.keys import KeyProvider
 from connector.store.operating import Operating
 from connector.store.reader import Reader
-from connector.store.records import AuditPort, JournalEntry
+from connector.store.records import AuditPort, JournalEntry, Origin
 from connector.store.rotating import Rotating
 from connector.store.sending import Sending
 from connector.store.statement import micros_now
@@ -87,10 +87,10 @@ class Store(Taking, Sending, Operating, Authorizing, Rotating):
         asked = list(keys)
         return await self._read(lambda connection: self._journal.told_at(connection, link, asked, family))
 
-    async def remember(self, journal: Sequence[JournalEntry]) -> None:
-        """Keep what was learned on the way, whatever becomes of the delivery."""
+    async def remember(self, journal: Sequence[JournalEntry], of: int | None = None) -> None:
+        """Keep what was learned on the way, whatever becomes of it. ``of``: the received message."""
         at = micros_now()
-        await self._write(lambda unit: self._journal.write(unit, journal, at))
+        await self._write(lambda unit: self._journal.write(unit, journal, Origin(at, of)))
 
     async def prior_message(self, link: str, resource: str, family: str) -> bytes | None:
         """The last v2 text of the family that spoke of the resource."""

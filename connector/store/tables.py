@@ -174,6 +174,9 @@ class Conflict(Row, table=True):
     at: int = _number("at")
     data_key: bytes = _sealed("data_key")
     value: bytes = _sealed("value")
+    source: str = Field(
+        default="", sa_column=Column("source", Text, nullable=False, server_default="")
+    )  # the uid of the message that was being worked on
 
 
 class Quarantine(Row, table=True):
@@ -195,20 +198,24 @@ class JournalResource(Row, table=True):
     """The latest content of each resource. ``resource`` is a blind index."""
 
     __tablename__ = "journal_resource"
+    __table_args__ = (Index("journal_resource_of", "inbox_id"),)
     resource: bytes = Field(sa_column=Column("resource", LargeBinary, primary_key=True))
     link: str = _text("link")
     data_key: bytes = _sealed("data_key")
     content: bytes = _sealed("content")
+    inbox_id: int | None = _number("inbox_id", nullable=True)  # of the message that it is learned from
 
 
 class JournalText(Row, table=True):
     """A v2 message that spoke last of at least one resource; kept once, however many it spoke of."""
 
     __tablename__ = "journal_text"
+    __table_args__ = (Index("journal_text_of", "inbox_id"),)
     uid: str = Field(sa_column=Column("uid", Text, primary_key=True))
     link: str = _text("link")
     data_key: bytes = _sealed("data_key")
     message: bytes = _sealed("message")
+    inbox_id: int | None = _number("inbox_id", nullable=True)  # of the message that it was, or was made of
 
 
 class JournalMessage(Row, table=True):
@@ -222,6 +229,17 @@ class JournalMessage(Row, table=True):
     told_at: int = Field(
         default=0, sa_column=Column("told_at", Integer, nullable=False, server_default="0")
     )  # when the partner says it happened; 0: it does not say
+
+
+class SearchIndex(Row, table=True):
+    """Received messages by what they are about. ``value``, ``qualified`` (with authority): blind indexes."""
+
+    __tablename__ = "blind_index"
+    __table_args__ = (Index("blind_index_of", "inbox_id"), {"sqlite_with_rowid": False})
+    kind: int = Field(sa_column=Column("kind", Integer, primary_key=True))
+    value: bytes = Field(sa_column=Column("value", LargeBinary, primary_key=True))
+    qualified: bytes = Field(sa_column=Column("qualified", LargeBinary, primary_key=True))
+    inbox_id: int = Field(sa_column=Column("inbox_id", Integer, primary_key=True))
 
 
 class Tally(Row, table=True):

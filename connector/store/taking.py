@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from connector.store.commits import Unit
 from connector.store.door import Door, Drafts
 from connector.store.records import (
+    About,
     Accepted,
     Acknowledgment,
     Direction,
     InboxItem,
     InboxKey,
     JournalEntry,
+    Origin,
     Outgoing,
     Owed,
     Received,
@@ -49,6 +51,8 @@ class Taking(Door):
 
         def work(unit: Unit) -> Accepted:
             accepted = self._inbox.accept(unit, received, answer, once=refuse_reused)
+            if not accepted.duplicate:
+                self._index.put(unit.connection, accepted.id, received.about)
             again = accepted.duplicate and if_duplicate is not None
             unit.record((if_duplicate or ()) if again else entries)
             unit.record(if_reused if accepted.control_id_reused else ())
@@ -101,14 +105,21 @@ class Taking(Door):
         lost: Sequence[str],
         journal: Sequence[JournalEntry],
         entries: Drafts,
+        about: Iterable[About] = (),
     ) -> None:
-        """Queue what was made of a message, at the end of its lanes; without ``outgoing`` it is done."""
+        """Queue what was made of a message, at the end of its lanes; without ``outgoing`` it is done.
+
+        ``about``: by what it is found, besides what was said when it was taken.
+        """
 
         def work(unit: Unit) -> None:
             row = self._inbox.waiting(unit, inbox_id)
             self._outbox.add(unit, row, outgoing)
             self._inbox.done(unit, row, self._outbox.state_of(unit, inbox_id), lost)
-            self._journal.write(unit, journal, row["received_at"])
+            self._journal.write(unit, journal, Origin(row["received_at"], inbox_id))
+            for one in outgoing:
+                self._index.put(unit.connection, inbox_id, one.about)
+            self._index.put(unit.connection, inbox_id, about)
 
         await self._step(entries, work)
 

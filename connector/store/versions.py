@@ -9,6 +9,7 @@ from sqlalchemy import RowMapping, bindparam, select, update
 
 from connector.store.cipher import BlindIndex, Cipher, Record
 from connector.store.commits import Unit
+from connector.store.finding import IndexRows
 from connector.store.inbox import InboxRows, missing, new_uid, packed, unpacked
 from connector.store.keyring import Keyring
 from connector.store.outbox import OutboxRows, known_by
@@ -44,6 +45,7 @@ class VersionRows:
     def __init__(self, cipher: Cipher, keys: Keyring, inbox: InboxRows, outbox: OutboxRows) -> None:
         self._cipher, self._inbox, self._outbox = cipher, inbox, outbox
         self._content = BlindIndex(keys, "inbox.content")
+        self._index = IndexRows(keys)
 
     def message(self, unit: Unit, row: int, payload: bytes, at: dt.datetime) -> int:
         """A corrected copy of a received message that is dead, to be translated; the number of its row.
@@ -69,6 +71,7 @@ class VersionRows:
         )
         answer, content = record.open("answer", found["answer"]), self._content.of("version", uid)
         copy = self._inbox.insert(unit, received, answer, uid, found["control"], content, version_of=row)
+        self._index.copy(unit.connection, copy, row)
         unit.count(found["link"], found["direction"], dead=-1, waiting_translation=1)
         return copy
 

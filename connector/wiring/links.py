@@ -59,6 +59,7 @@ def link_of(profile: Profile, *, bound: bool = True) -> Link:
         base=profile.fhir.base or NO_BASE,
         identity=Identity.of(profile),
         sends_charset=receiver.charset if receiver else "UNICODE UTF-8",
+        authorities=profile.mapping.authorities,
         facts={"sha256": profile.sha256},
     )
 
