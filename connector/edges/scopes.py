@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from connector.errors import Forbidden, UnsupportedInteraction
@@ -40,6 +41,7 @@ class Scope(NamedTuple):
     constraints: frozenset[Constraint] = frozenset()
 
 
+@lru_cache(maxsize=256)  # a client asks for the same scopes again and again
 def parse(text: str) -> frozenset[Scope]:
     """The system scopes of a ``scope`` claim (names separated by one space; "" is none).
 
