@@ -6,6 +6,7 @@ decides whom we ask next: the keys must lie where the issuer itself is, or where
 
 from __future__ import annotations
 
+import re
 import ssl
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
@@ -21,6 +22,7 @@ Form = Literal["oauth", "openid"]
 WAITS: Final = Waits(5.0, 5.0, 5.0, 5.0, 5.0)
 LONGEST: Final = 256 * 1024  # bytes of an answer
 _HEADERS: Final = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "connector"}
+_PLAIN: Final = re.compile(r"[!-~]{1,2048}")
 _FIX: Final = "see what the authorization server answers there"
 
 
@@ -129,6 +131,8 @@ def unavailable(what: str, where: str, fix: str = _FIX) -> IssuerUnavailable:
 
 def _origin(url: str) -> tuple[str, int] | None:
     """Host and port of an https address without credentials; None for all others."""
+    if not _PLAIN.fullmatch(url):  # urlsplit leaves line breaks out without a word
+        return None
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port

@@ -96,6 +96,13 @@ async def test_keys_are_fetched_from_the_address_of_the_profile(partner: Partner
         {"jwks_uri": "https://169.254.169.254/latest"},
         {"jwks_uri": "file:///etc/passwd"},
         {"jwks_uri": "https://[::1/keys"},
+        {"jwks_uri": "https://{at}/keys\r\nX-Injected: yes"},
+        {"jwks_uri": "https://{at}/keys HTTP/1.1"},
+        {"jwks_uri": "https://{at}\t/keys"},
+        {"jwks_uri": "https://{at}/\u00e9"},
+        {"jwks_uri": "https://{at}@evil.test/keys"},
+        {"jwks_uri": "https://{at}.evil.test/keys"},
+        {"jwks_uri": "https://{at}\\@evil.test/keys"},
         {"jwks_uri": None},
         {"jwks_uri": 5},
     ],
@@ -103,7 +110,9 @@ async def test_keys_are_fetched_from_the_address_of_the_profile(partner: Partner
 async def test_metadata_of_another_issuer_or_that_point_elsewhere_are_not_believed(
     partner: Partner, changed: dict[str, Any]
 ) -> None:
-    partner.replies = [serving(partner, **changed)]
+    at = f"localhost:{partner.port}"
+    put = {name: one.replace("{at}", at) if isinstance(one, str) else one for name, one in changed.items()}
+    partner.replies = [serving(partner, **put)]
     async with discovered(partner) as found:
         with pytest.raises(IssuerUnavailable):
             await found.keys()
