@@ -55,6 +55,10 @@ class Tag(StrEnum):
     # who may
     TLS_HANDSHAKE_REFUSED = "tls:handshake:refused"
     TLS_PEER_REFUSED = "tls:peer:refused"  # a good certificate that may not speak here
+    TLS_CONNECTION_CUT = "tls:connection:cut"  # revoked, removed or ended while it was open; see the reason
+    TLS_RELOADED = "tls:reloaded"  # certificates, keys, authorities, lists or who may speak, for these ends
+    TLS_FILE_REFUSED = "tls:file:refused"  # it cannot be used; what was before stays in force
+    TLS_VALIDITY_ENDS = "tls:validity:ends"  # a certificate or list, ours or a partner's; once a day
     ACCESS_TOKEN_REFUSED = "access:token:refused"  # noqa: S105 - a tag, not a password
     ACCESS_SCOPE_REFUSED = "access:scope:refused"
     OAUTH_TOKEN_ISSUED = "oauth:token:issued"  # noqa: S105 - by our own token endpoint

@@ -18,7 +18,7 @@ import structlog
 from fastapi import FastAPI
 
 from connector import log, settings
-from connector.edges import fhir_side, senders, tls
+from connector.edges import fhir_side, senders
 from connector.edges.hospital import HospitalSide, committed_of, replies_of
 from connector.edges.judge import Judge
 from connector.edges.operator_api import PREFIX, OperatorLimits, create_operator_app
@@ -48,7 +48,9 @@ from connector.wiring.access import Access
 from connector.wiring.authorization import OwnAuthorization
 from connector.wiring.confined import confine
 from connector.wiring.links import link_of, pauses_of, rules_of
-from connector.wiring.listeners import fhir_app, https_server, mllp_server, tls_files
+from connector.wiring.listeners import fhir_app, https_server, mllp_server
+from connector.wiring.renewing import Renewing
+from connector.wiring.secured import Secured
 
 _log: Final = structlog.get_logger(__name__)
 
@@ -59,7 +61,8 @@ class Service:
     def __init__(self, configuration: Configuration, store: Store) -> None:
         chosen, profiles = configuration
         self._settings, self._profiles, self._store = chosen, profiles, store
-        self._links = Links(link_of(profile) for profile in profiles)
+        self._secured = Secured(configuration)
+        self._links = Links((link_of(profile) for profile in profiles), self._secured.link_of)
         self._closing: list[Callable[[], Awaitable[None]]] = []
         self._senders: dict[str, senders.SenderSide] = {}
         self._awaiting = defaultdict[str, list[Callable[[str, str], bool]]](list)  # acknowledgments, by link
@@ -69,12 +72,14 @@ class Service:
         )
         judge = Judge() if any(link.strict for link in self._links.all) else None
         arrived = self._supervisor.arrived
+        self._renewing = Renewing(self._secured, store, now, chosen.tls.warn_days, self._supervisor.resume)
         self._v2 = V2Receiver(self._links, store, now, fresh, judge, arrived, self._heard, time.monotonic)
         self._fhir = FhirReceiver(self._links, store, now, fresh, arrived)
         if judge is not None:
             self._closing.append(judge.close)
-        self._mllp = mllp_server(chosen, profiles, self._v2, store)
-        self._https = https_server(chosen, self._app(), store, partial(self._fhir.refused, None))
+        self._mllp = mllp_server(chosen, profiles, self._v2, store, self._secured)
+        on_fault = partial(self._fhir.refused, None)
+        self._https = https_server(chosen, self._app(), store, self._secured, on_fault)
         for side in self._senders.values():
             side.listens(self._mllp)
 
@@ -98,8 +103,9 @@ class Service:
         sender, link = profile.v2.sender, self._links.named(profile.name)
         if sender is None or link.answers == "original":
             return []
-        files = tls_files(self._settings.tls)
-        side = senders.side_of(sender.answers, link, self._links, lambda: tls.client_context(files))
+        end = f"{link.name} v2"
+        side = senders.side_of(sender.answers, link, self._links, lambda: self._secured.context(end))
+        self._secured.calls(end, side)
         self._senders[link.name] = side
         self._awaiting[link.name].append(side.heard)
         self._closing.append(side.close)
@@ -115,11 +121,16 @@ class Service:
         return [Retention(profile.name, way, self._store, now, days) for way in ways]
 
     def _fhir_side(self, profile: Profile) -> ToFhir:
-        files = tls_files(self._settings.tls)
-        tokens = fhir_side.tokens_of(profile.fhir, tls.client_context(files)) if profile.fhir.token else None
+        secured, tokens = self._secured, None
+        if profile.fhir.token is not None:
+            end = f"{profile.name} token"
+            tokens = fhir_side.tokens_of(profile.fhir, secured.context(end))
         if tokens is not None:
             self._closing.append(tokens.close)
-        client = fhir_side.client_of(profile.fhir, tls.client_context(files), tokens)
+            secured.calls(end, tokens)
+        end = f"{profile.name} fhir"
+        client = fhir_side.client_of(profile.fhir, secured.context(end), tokens)
+        secured.calls(end, client)
         self._closing.append(client.close)
         link = self._links.named(profile.name)
         return ToFhir(client, self._store, link, now, Sending.of(profile.fhir))
@@ -128,21 +139,23 @@ class Service:
         partner = profile.v2.receiver
         if partner is None:
             raise ConfigurationError("FHIR comes in, but there is nowhere to deliver it", fix="add [v2.to]")
-        context = tls.client_context(tls_files(self._settings.tls))
+        end = f"{profile.name} v2"
+        context = self._secured.context(end)
         afterwards = Afterwards(profile.name, self._store, now)
         side = HospitalSide.of(profile.name, partner, context, now, fresh, afterwards.heard)
         self._closing.append(side.close)
+        self._secured.calls(end, side)
         self._awaiting[profile.name] += [side.heard, afterwards.overheard]
         return ToV2(side, replies_of(partner), committed_of(partner), afterwards)
 
     def _app(self) -> FastAPI:
         chosen = self._settings.https
-        files = tls_files(self._settings.tls)
         own = self._authorization()
         issuer = own.issuer if own else None
-        access = Access(self._profiles, lambda: tls.client_context(files), issuer)
+        access = Access(self._profiles, self._secured, issuer)
         self._closing.append(access.close)
-        app = fhir_app(chosen, self._profiles, access.callers, Intake(self._fhir, self._supervisor))
+        intake = Intake(self._fhir, self._supervisor, self._renewing)
+        app = fhir_app(chosen, self._profiles, access.callers, intake)
         app.router.routes.extend(own.routes if own else [])
         if (operators := self._settings.operators) is not None:
             parts, limits = self._supervisor, OperatorLimits(chosen.body_bytes, chosen.body_seconds)
@@ -153,8 +166,7 @@ class Service:
     def _authorization(self) -> OwnAuthorization | None:
         if (chosen := self._settings.authorization) is None:
             return None
-        files = tls_files(self._settings.tls)
-        own = OwnAuthorization(chosen, self._store, lambda: tls.client_context(files))
+        own = OwnAuthorization(chosen, self._store, self._secured)
         self._closing.append(own.close)
         return own
 
@@ -167,16 +179,19 @@ class Service:
         self._supervisor.start()
         await self._mllp.start()
         await self._https.start()
+        self._renewing.start()
         _log.info("ready", port=self._mllp.address[1])
 
     def resume(self) -> None:
-        """Let lanes go on that waited for a person to mend certificates or credentials."""
+        """Let lanes go on that waited for a person to mend certificates or credentials, and read those."""
         _log.info("resumed")
+        self._renewing.wake()
         self._supervisor.resume()
 
     async def stop(self) -> bool:
         """Take nothing new, finish what is in hand; whether all of it ended in time."""
         seconds = self._settings.drain_seconds
+        await self._renewing.stop()
         self._v2.accepting = self._fhir.accepting = False
         await asyncio.gather(self._mllp.close(seconds), self._https.close(seconds))
         for side in self._senders.values():

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
@@ -32,8 +32,25 @@ class Tls(Section):
     """The authorities that may vouch for partners, and no others."""
     crl: FilePath | None = None
     """Their revocation lists in one file; left out where the authority publishes none."""
+    revocation: Literal["where listed", "required"] = "where listed"
+    """`required`: nothing starts without current lists of every authority."""
     minimum: Literal["1.2", "1.3"] = "1.2"
     """The lowest version of TLS."""
+    dh_parameters: FilePath | None = None
+    """A Diffie-Hellman group of 2,048 bits or more (PEM), with which the DHE suites of IHE ITI-19 are spoken
+    too, for partners that know no others; left out: ECDHE alone."""
+    warn_days: Count = 30
+    """How many days before a certificate or a revocation list ends, ours or a partner's, we begin to warn."""
+
+    @model_validator(mode="after")
+    def _lists_are_there(self) -> Self:
+        if self.revocation == "required" and self.crl is None:
+            raise fault(
+                "revocation lists are required and none is given",
+                fix="name them under crl",
+                key=("revocation",),
+            )
+        return self
 
 
 class Listener(Section):
@@ -182,6 +199,22 @@ class Configuration(NamedTuple):
     profiles: tuple[Profile, ...]
 
 
+def read(path: Path) -> Settings:
+    """The settings in a file, without the profiles. Raises one ``ConfigurationError``."""
+    found = Document.open(path, ConfigurationError).read(Settings)
+    if isinstance(found, list):
+        raise refusal(found)
+    return found
+
+
+def claimed_twice(configuration: Configuration) -> list[ConfigurationError]:
+    """What two profiles have and only one may."""
+    return [
+        ConfigurationError(what, fix="give each its own", location=str(configuration.settings.path))
+        for _, what in _claimed(dict(enumerate(configuration.profiles)))
+    ]
+
+
 def load(path: str | Path) -> Configuration:
     """The settings in a file and the profiles that they name.
 
@@ -219,16 +252,20 @@ def _profiles(settings: Settings) -> tuple[dict[int, Profile], list[Configuratio
 def _clashes(
     document: Document[ConfigurationError], found: dict[int, Profile]
 ) -> Iterator[ConfigurationError]:
-    owners: dict[tuple[str, str], Profile] = {}
     for number, profile in found.items():
-        loc = ("profiles", number)
         if not profile.directions:
             what = f"the profile {profile.name} carries nothing"
-            yield document.fault(loc, what, "give it a table [v2.from] or [fhir.from]")
+            yield document.fault(("profiles", number), what, "give it a table [v2.from] or [fhir.from]")
+    for number, what in _claimed(found):
+        yield document.fault(("profiles", number), what, "give each its own")
+
+
+def _claimed(found: dict[int, Profile]) -> Iterator[tuple[int, str]]:
+    owners: dict[tuple[str, str], Profile] = {}
+    for number, profile in found.items():
         for claim in _claims(profile):
             if (owner := owners.setdefault(claim, profile)) is not profile:
-                what = f"{owner.name} and {profile.name} have the same {claim[0]}"
-                yield document.fault(loc, what, "give each its own")
+                yield number, f"{owner.name} and {profile.name} have the same {claim[0]}"
 
 
 def _without_issuer(
@@ -252,6 +289,11 @@ def _claims(profile: Profile) -> Iterator[tuple[str, str]]:
         yield from (
             ("certificate in [v2.from]", one) for one in dict.fromkeys(profile.v2.sender.certificates)
         )
-        yield from (("subject in [v2.from]", one) for one in dict.fromkeys(profile.v2.sender.subjects))
+        own = (
+            str(profile.v2.tls.trust or ""),
+            *profile.v2.sender.issued_by,
+        )  # then it may be another's elsewhere
+        for subject in dict.fromkeys((*profile.v2.sender.subjects, *profile.v2.sender.names)):
+            yield "subject in [v2.from]", "\n".join((subject, *own))
     if profile.fhir.caller is not None:
         yield from (("client in [fhir.from]", one) for one in profile.fhir.caller.clients)

@@ -18,6 +18,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 DAY = timedelta(days=1)
@@ -48,14 +49,15 @@ class SiteFiles:
 class Authority:
     """A certificate authority with its own key; ``pem`` is what others put in their trust store."""
 
-    def __init__(self, name: str = "Test CA", *, days: int = 30) -> None:
+    def __init__(self, name: str = "Test CA", *, days: int = 30, talks: bool = False) -> None:
+        """``talks``: its certificate may be shown in a handshake too, as that of ``openssl req -x509``."""
         self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._crl_number = 0
         builder = self._builder(self.name, self._key.public_key(), _now(), days)
         self.certificate = (
             builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-            .add_extension(_key_usage(*_SIGNS), critical=True)
+            .add_extension(_key_usage(*_SIGNS, *(["digital_signature"] if talks else [])), critical=True)
             .sign(self._key, hashes.SHA256())
         )
 
@@ -99,14 +101,31 @@ class Authority:
         certificate = builder.sign(self._key, hashes.SHA256())
         return certificate.public_bytes(serialization.Encoding.PEM), _key_pem(key)
 
+    def sign(self, name: x509.Name, key: CertificatePublicKeyTypes, sans: Sequence[str] = ()) -> bytes:
+        """A leaf certificate for a key of any kind, PEM."""
+        builder = self._builder(name, key, _now(), 30)
+        names = x509.SubjectAlternativeName([x509.DNSName(san) for san in sans])
+        certificate = builder.add_extension(names, critical=False).sign(self._key, hashes.SHA256())
+        return certificate.public_bytes(serialization.Encoding.PEM)
+
+    def intermediate(self, below: Authority) -> x509.Certificate:
+        """A certificate of another authority's name and key, signed by this one."""
+        builder = self._builder(below.name, below.certificate.public_key(), _now(), 30)
+        constraints = x509.BasicConstraints(ca=True, path_length=None)
+        return builder.add_extension(constraints, critical=True).sign(self._key, hashes.SHA256())
+
     def crl(
         self,
         revoked: Iterable[int] = (),
         *,
         last_update: datetime | None = None,
         next_update: datetime | None = None,
+        extra: Sequence[x509.ExtensionType] = (),
     ) -> bytes:
-        """A revocation list (PEM) of these serial numbers, good for a week unless told otherwise."""
+        """A revocation list (PEM) of these serial numbers, good for a week unless told otherwise.
+
+        ``extra``: further extensions, critical ones.
+        """
         self._crl_number += 1
         since = last_update or _now() - timedelta(hours=1)
         builder = (
@@ -117,6 +136,8 @@ class Authority:
             .add_extension(x509.CRLNumber(self._crl_number), critical=False)
             .add_extension(self._authority_key_identifier(), critical=False)
         )
+        for extension in extra:
+            builder = builder.add_extension(extension, critical=True)
         for serial in revoked:
             entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(since).build()
             builder = builder.add_revoked_certificate(entry)
@@ -145,7 +166,7 @@ class Authority:
         return files
 
     def _builder(
-        self, subject: x509.Name, key: ec.EllipticCurvePublicKey, start: datetime, days: int
+        self, subject: x509.Name, key: CertificatePublicKeyTypes, start: datetime, days: int
     ) -> x509.CertificateBuilder:
         return (
             x509.CertificateBuilder()

@@ -38,7 +38,7 @@ __all__ = ["site", "start"]  # fixtures
 ROOT = Path(__file__).parents[1]
 _SERVE = "from connector.cli import main; main()"
 Start = Callable[..., subprocess.Popen[bytes]]
-PARTS = {"demo answer": True, "demo to_fhir": True, "demo to_v2": True}
+PARTS = {"demo answer": True, "demo to_fhir": True, "demo to_v2": True, "tls": True}
 
 
 @pytest.fixture(scope="module")

@@ -52,7 +52,7 @@ def facts(settings: Settings) -> Facts:
 
 def _tls(chosen: Tls) -> bool | str:
     from connector.edges.tls import good_until, server_context
-    from connector.wiring.listeners import tls_files
+    from connector.wiring.beliefs import tls_files
 
     try:
         server_context(tls_files(chosen))
@@ -76,7 +76,7 @@ def _service(settings: Settings) -> Facts:
 def _asked(settings: Settings) -> tuple[int, bytes]:
     """``GET /health/ready`` with our own certificate, of exactly the certificate that the service has."""
     from connector.edges.tls import client_context
-    from connector.wiring.listeners import tls_files
+    from connector.wiring.beliefs import tls_files
 
     chosen, listener = settings.https_tls, settings.https
     context = client_context(tls_files(chosen))

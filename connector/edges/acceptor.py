@@ -15,10 +15,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from connector.edges.tls import Peer
+from connector.edges.trust import PeerRefused
 from connector.errors import UntrustedPeer
 
 ProtocolFactory = Callable[[Callable[[], None]], asyncio.BaseProtocol]
-OnRefused = Callable[[str, str], Awaitable[None] | None]
+OnRefused = Callable[[str, str, Peer | None], Awaitable[None] | None]
 
 _SHUTDOWN_SECONDS = 2.0
 _PAUSE_SECONDS = 0.1
@@ -33,6 +34,7 @@ class _Slot:
     transport: asyncio.Transport | None = None
     reason: str = ""
     over: bool = False
+    suspect: Callable[[Peer], bool] | None = None
 
 
 def listen(host: str, port: int, *, backlog: int = 512) -> socket.socket:
@@ -53,8 +55,9 @@ class Acceptor:
     """Accepts TLS connections on a listening socket and hands them to protocols.
 
     ``protocol_factory``: called once a connection with a function that the protocol must call from its
-    ``connection_lost``. ``on_refused``: told (reason, ``ip:port``) of everybody who was not let in; the
-    reason is OpenSSL's or ours and never a value from the wire. ``handshake_timeout``: seconds.
+    ``connection_lost``. ``on_refused``: told (reason, ``ip:port``, peer) of everybody who was not let in; the
+    reason is OpenSSL's or ours and never a value from the wire; the peer is known only where its chain is
+    sound and who it is was the reason. ``handshake_timeout``: seconds.
     ``limit``: open connections, looked at before a handshake begins; ``handshake_limit``: handshakes under
     way, over which the oldest gives way.
     The socket belongs to the acceptor from here on.
@@ -113,8 +116,13 @@ class Acceptor:
         self._context = context
 
     def drop(self, unwanted: Callable[[Peer], bool]) -> int:
-        """Cut open connections whose peer is unwanted, such as one revoked since; returns how many."""
+        """Cut open connections whose peer is unwanted, such as one revoked since; returns how many.
+
+        A peer whose handshake is under way is asked about at its end, and not counted.
+        """
         dropped = 0
+        for slot in self._handshakes:
+            slot.suspect = unwanted
         for slot in list(self._open):
             transport = slot.transport
             if transport is not None and unwanted(peer_of(transport)):
@@ -156,7 +164,7 @@ class Acceptor:
         try:
             await self._shake(slot, connection)
         except Exception as error:  # whatever it is, this peer stays out and somebody hears of it
-            await self._refuse(_reason(error), slot.address)
+            await self._refuse(_reason(error), slot.address, _refused_peer(error, slot.address))
         except asyncio.CancelledError:
             if not slot.reason:
                 raise
@@ -178,16 +186,18 @@ class Acceptor:
         slot.transport = transport
         if not slot.over:
             self._open.add(slot)
+        if slot.suspect is not None and slot.suspect(peer_of(transport)):
+            transport.abort()
 
     def _over(self, slot: _Slot) -> None:
         slot.over = True
         self._open.discard(slot)
 
-    async def _refuse(self, reason: str, address: str) -> None:
+    async def _refuse(self, reason: str, address: str, peer: Peer | None = None) -> None:
         if self._on_refused is None:
             return
         try:
-            answer = self._on_refused(reason, address)
+            answer = self._on_refused(reason, address, peer)
             if answer is not None:
                 await answer
         except Exception as error:  # the peer stays out and the loop goes on; the text may not be logged
@@ -199,6 +209,15 @@ def peer_of(transport: asyncio.BaseTransport) -> Peer:
     """Who is at the other end of a TLS transport. Raises UntrustedPeer without a certificate."""
     connection: ssl.SSLObject = transport.get_extra_info("ssl_object")
     return Peer.of(connection, address_of(transport.get_extra_info("peername")))
+
+
+def _refused_peer(error: Exception, address: str) -> Peer | None:
+    if not isinstance(error, PeerRefused) or error.leaf is None:
+        return None
+    try:
+        return Peer.shown(error.leaf, address)
+    except ValueError:
+        return None
 
 
 def _reason(error: Exception) -> str:

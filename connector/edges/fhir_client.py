@@ -128,6 +128,10 @@ class FhirClient:
         """Use this context from the next request on."""
         self._transport.reload(context)
 
+    def cut(self) -> None:
+        """End all connections at once; what is under way has failed."""
+        self._transport.cut()
+
     async def close(self) -> None:
         """Close the connections."""
         await self._transport.aclose()

@@ -94,6 +94,14 @@ class HospitalSide:
         payload = rf"MSH|^~\&{chr(13)}MSA|{code}|{control_id}{chr(13)}".encode()
         return self._client.overheard(payload, control_id)
 
+    def reload(self, context: ssl.SSLContext) -> None:
+        """Use this context from the next connections on."""
+        self._client.reload(context)
+
+    def cut(self) -> None:
+        """End all connections at once."""
+        self._client.cut()
+
     async def close(self) -> None:
         """Close the connections, when what came last is settled."""
         if self._finish is not None:

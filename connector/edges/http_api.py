@@ -102,7 +102,12 @@ class Api:
         parts = dict(await self.intake.ready())
         fine = all(state is True for state in parts.values())
         return JSONResponse(
-            {"status": "ready" if fine else "not ready", "parts": parts}, 200 if fine else 503
+            {
+                "status": "ready" if fine else "not ready",
+                "parts": parts,
+                "warnings": dict(self.intake.warnings()),
+            },
+            200 if fine else 503,
         )
 
     async def _one(self, request: Request, verb: str, target: tuple[str, str]) -> Response:

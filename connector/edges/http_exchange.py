@@ -76,15 +76,26 @@ class BoundedTransport(httpx2.AsyncBaseTransport):
         server_name: str = "",
     ) -> None:
         self._connections, self._waits, self._limit = connections, waits, answer_limit
-        self._inner = self._transport(context)
+        self._context, self._inner = context, self._transport(context)
         self._retired: list[httpx2.AsyncHTTPTransport] = []
+        self._cutting: set[asyncio.Task[None]] = set()
         self._busy = 0
         self._extensions = {"sni_hostname": server_name} if server_name else {}
 
     def reload(self, context: ssl.SSLContext) -> None:
         """Use this context for every request from now on, over new connections."""
+        self._context = context
         self._retired.append(self._inner)
         self._inner = self._transport(context)
+
+    def cut(self) -> None:
+        """End every connection at once; requests under way fail as if the partner had hung up."""
+        self.reload(self._context)
+        retired, self._retired = self._retired, []
+        for one in retired:
+            task = asyncio.get_running_loop().create_task(one.aclose())
+            self._cutting.add(task)
+            task.add_done_callback(self._cutting.discard)
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """The answer, whatever its status.

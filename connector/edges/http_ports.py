@@ -70,6 +70,10 @@ class Intake(Protocol):
         """What must work, by name: True, or False or a text that says why not."""
         ...
 
+    def warnings(self) -> Mapping[str, str]:
+        """What works yet and will not, or works by what was before, by name."""
+        ...
+
 
 class Guard(Protocol):
     """Says who asks (``oauth.TokenGuard``).

@@ -131,8 +131,8 @@ class HttpServer:
 def serve_http(app: App, sock: socket, context: ssl.SSLContext, **options: Any) -> HttpServer:
     """Serve an ASGI application on a listening socket; ``start()`` and ``close()`` it.
 
-    Options: ``on_refused(reason, address)``; ``limit``: connections; ``keep_alive``: seconds between two
-    requests; ``request_timeout``: seconds for a body to arrive, and for a peer that does not read its
+    Options: ``on_refused(reason, address, peer)``; ``limit``: connections; ``keep_alive``: seconds between
+    two requests; ``request_timeout``: seconds for a body to arrive, and for a peer that does not read its
     answer; ``handshake_timeout``: seconds; ``head``: what the head of a request may take;
     ``on_fault(peer, error)``: told of what is refused before any application sees it.
     """

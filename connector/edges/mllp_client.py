@@ -114,6 +114,10 @@ class MllpClient:
         """Use this context from the next connection on."""
         self._context = context
 
+    def cut(self) -> None:
+        """End the connection at once: its partner may not be talked to any more."""
+        self._abort()
+
     async def send(self, payload: bytes, control_id: str, mode: Mode = Mode.ORIGINAL) -> Acknowledgment:
         """Send one message and return its final acknowledgment, positive or not.
 

@@ -38,6 +38,11 @@ class MllpPool:
         for client in self._clients:
             client.reload(context)
 
+    def cut(self) -> None:
+        """End all connections at once."""
+        for client in self._clients:
+            client.cut()
+
     async def close(self) -> None:
         """Close all connections."""
         await asyncio.gather(*(client.close() for client in self._clients))

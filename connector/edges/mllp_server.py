@@ -45,7 +45,7 @@ class MllpServer:
     ``admit(peer)``: asked once a connection, before anything is read; returns what to call when it is over,
     or None to close it.
     Blank bytes between frames are no fault. ``on_event(event, peer, detail)`` and
-    ``on_refused(reason, address)`` tell what happens; no detail holds a value of a message.
+    ``on_refused(reason, address, peer)`` tell what happens; no detail holds a value of a message.
     """
 
     def __init__(

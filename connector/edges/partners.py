@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from connector.edges import oauth, scopes
 from connector.edges.http_ports import Accepted, Peer, Submission
@@ -22,11 +22,13 @@ from connector.profile.endpoint import FhirCaller
 class Caller:
     """One link's FHIR side: whose tokens count, what its clients may at most, and from which certificates.
 
-    ``signed`` judges JWTs, ``opaque`` tokens that only the issuer can read; ``endpoint``: where the issuer
-    says that tokens are to be had, "" for nowhere.
+    ``may_send``: whether the holder of a certificate, by its fingerprint, may send for this side. ``signed``
+    judges JWTs, ``opaque`` tokens that only the issuer can read; ``endpoint``: where the issuer says that
+    tokens are to be had, "" for nowhere.
     """
 
     settings: FhirCaller
+    may_send: Callable[[str], bool]
     signed: TokenGuard | None = None
     opaque: IntrospectionGuard | None = None
     endpoint: Callable[[], Awaitable[str]] | None = None
@@ -45,10 +47,10 @@ class Caller:
         if guard is None:
             raise invalid("is not a signed JWT", "ask the issuer for JWT access tokens (RFC 9068)")
         principal = await guard.check(authorization, fingerprint)
-        if self.settings.certificates and fingerprint not in self.settings.certificates:
+        if not self.may_send(fingerprint):
             raise Forbidden(
                 "this certificate may not speak for the client",
-                fix="name its fingerprint under [fhir.from] in the profile",
+                fix="name it under [fhir.from] in the profile",
                 location="http.connection",
             )
         granted = scopes.within(principal.scopes, self._most[principal.client_id])
@@ -56,7 +58,7 @@ class Caller:
 
     def knows(self, fingerprint: str) -> bool:
         """Whether this certificate may come at all."""
-        return not self.settings.certificates or fingerprint in self.settings.certificates
+        return self.may_send(fingerprint)
 
     async def described(self) -> Described:
         """What peers are told of the issuer."""
@@ -111,11 +113,23 @@ class Callers:
         return can[0]
 
 
+class Watched(Protocol):
+    """What watches the files of TLS."""
+
+    def ready(self) -> Mapping[str, bool | str]:
+        """Parts, by name: True, or why not."""
+        ...
+
+    def warnings(self) -> Mapping[str, str]:
+        """What works yet, and will not."""
+        ...
+
+
 class Intake:
     """What the HTTP edge hands its requests to."""
 
-    def __init__(self, receiver: FhirReceiver, supervisor: Supervisor) -> None:
-        self._receiver, self._supervisor = receiver, supervisor
+    def __init__(self, receiver: FhirReceiver, supervisor: Supervisor, tls: Watched) -> None:
+        self._receiver, self._supervisor, self._tls = receiver, supervisor, tls
 
     async def submit(self, submission: Submission) -> Accepted:
         """Durable and audited when this returns; raises a ``ConnectorError`` when nothing was taken."""
@@ -127,5 +141,9 @@ class Intake:
         await self._receiver.refused(principal, peer, error)
 
     async def ready(self) -> Mapping[str, bool | str]:
-        """The lanes, by name."""
-        return self._supervisor.ready()
+        """The lanes, by name, and TLS."""
+        return {**self._supervisor.ready(), **self._tls.ready()}
+
+    def warnings(self) -> Mapping[str, str]:
+        """What works yet, and will not."""
+        return self._tls.warnings()

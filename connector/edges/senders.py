@@ -91,6 +91,12 @@ class OverConnections:
             if not waiting.done():
                 waiting.set_exception(PartnerUnreachable("the connector is stopping"))
 
+    def reload(self, context: ssl.SSLContext) -> None:
+        """It makes no connections."""
+
+    def cut(self) -> None:
+        """The listener cuts its connections."""
+
     async def close(self) -> None:
         """There is nothing of its own to close."""
 
@@ -125,6 +131,14 @@ class ToListener:
 
     def stopped(self) -> None:
         """It is not the listener that is spoken to."""
+
+    def reload(self, context: ssl.SSLContext) -> None:
+        """Use this context from the next connection on."""
+        self._client.reload(context)
+
+    def cut(self) -> None:
+        """End the connection at once."""
+        self._client.cut()
 
     async def close(self) -> None:
         """Close the connection."""

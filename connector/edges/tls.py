@@ -1,27 +1,32 @@
 """TLS contexts, made to fail closed, and who the peer of a connection is.
 
 Sources: IHE ITI TF-2 3.19 (Authenticate Node, "BCP195 TLS" options), BCP 195 (RFC 9325), RFC 5280.
-TLS 1.2 is the floor, ECDHE with AES-GCM the only suites there (TLS 1.3 brings its own), both ends show a
-certificate, and nobody resumes a session: a resumed session skips the look at the revocation list.
+TLS 1.2 is the floor, ECDHE with AES-GCM the only suites there (TLS 1.3 brings its own; ITI-19's DHE suites
+where a group is given), both ends show a certificate, and nobody resumes a session: a resumed session skips
+the look at the revocation list. What OpenSSL has verified is then judged by ``trust``, within the handshake.
 """
 
 from __future__ import annotations
 
-import re
 import ssl
-import stat
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from hashlib import sha256
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Final
+from weakref import WeakSet
 
 from cryptography import x509
 
+from connector.edges import anchors
+from connector.edges import certificates as pem
+from connector.edges.anchors import Anchors, TrustFiles
+from connector.edges.trust import Party, PeerRefused, Speakers, Trust, Version
 from connector.errors import ConfigurationError, UntrustedPeer
 
-_CRL = re.compile(rb"-----BEGIN X509 CRL-----.+?-----END X509 CRL-----", re.DOTALL)
-_VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
+_VERSIONS: Final = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
+_SUITES: Final = "@SECLEVEL=2:ECDHE+AESGCM"
+_DER: Final = 2  # _ssl.ENCODING_DER
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +35,24 @@ class TlsFiles:
 
     ``certificate``: the own chain, leaf first; ``key``: its private key, which only its owner may read;
     ``trust``: the authorities that may vouch for the other end, and no others; ``crl``: their revocation
-    lists in one file, or None where the authority publishes none; ``minimum``: the lowest TLS version.
+    lists in one file, or None where the authority publishes none; ``minimum``: the lowest TLS version;
+    ``pinned``: certificates that are taken as they are; ``required``: without lists nothing starts;
+    ``group``: Diffie-Hellman parameters, with which the DHE suites are spoken too.
     """
 
     certificate: Path
     key: Path
-    trust: Path
+    trust: Path | None
     crl: Path | None = None
-    minimum: Literal["1.2", "1.3"] = "1.2"
+    minimum: Version = "1.2"
+    pinned: Path | None = None
+    required: bool = False
+    group: Path | None = None
+
+    @property
+    def trusted(self) -> TrustFiles:
+        """Those that say who may vouch."""
+        return TrustFiles(self.trust, self.crl, self.pinned, self.required)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +60,8 @@ class Peer:
     """Who is at the other end, as its verified certificate says.
 
     ``fingerprint``: ``sha256:<hex>`` of the certificate; ``subject``: RFC 4514; ``sans``: ``DNS:name``,
-    ``IP:address``, ``URI:...``, ``email:...``; ``address``: ``ip:port``.
+    ``IP:address``, ``URI:...``, ``email:...``; ``address``: ``ip:port``; ``chain``: as it was verified, leaf
+    first; ``version``: of TLS, as OpenSSL names it.
     """
 
     fingerprint: str
@@ -54,175 +70,188 @@ class Peer:
     serial: int
     not_after: datetime
     address: str
+    chain: tuple[x509.Certificate, ...] = field(default=(), repr=False, compare=False)
+    version: str = field(default="", compare=False)
 
     @classmethod
-    def of(cls, connection: ssl.SSLObject, address: str) -> Peer:
+    def of(cls, connection: ssl.SSLObject | ssl.SSLSocket, address: str) -> Peer:
         """The peer of a connection after its handshake. Raises UntrustedPeer without a certificate."""
         encoded = connection.getpeercert(binary_form=True)
         if not encoded:
             raise UntrustedPeer("the peer shows no certificate")
         try:
-            return cls._from(x509.load_der_x509_certificate(encoded), encoded, address)
+            chain = getattr(connection, "chain", ()) or chain_of(connection)
+            leaf = chain[0] if chain else x509.load_der_x509_certificate(encoded)
+            return cls.shown(leaf, address, chain, connection.version() or "")
         except ValueError:
             raise UntrustedPeer("the certificate of the peer cannot be read") from None
 
     @classmethod
-    def _from(cls, certificate: x509.Certificate, encoded: bytes, address: str) -> Peer:
+    def shown(
+        cls,
+        leaf: x509.Certificate,
+        address: str,
+        chain: Sequence[x509.Certificate] = (),
+        version: str = "",
+    ) -> Peer:
+        """The holder of a certificate. Raises ValueError where it cannot be read."""
         return cls(
-            fingerprint=f"sha256:{sha256(encoded).hexdigest()}",
-            subject=certificate.subject.rfc4514_string(),
-            sans=_alternative_names(certificate),
-            serial=certificate.serial_number,
-            not_after=certificate.not_valid_after_utc,
+            fingerprint=pem.fingerprint_of(leaf),
+            subject=leaf.subject.rfc4514_string(),
+            sans=pem.alternative_names(leaf),
+            serial=leaf.serial_number,
+            not_after=leaf.not_valid_after_utc,
             address=address,
+            chain=tuple(chain),
+            version=version,
         )
 
 
-class _Unresumed(ssl.SSLObject):
-    """Ends a handshake that resumes a session.
+def chain_of(connection: Any) -> tuple[x509.Certificate, ...]:
+    """The chain of a connection as OpenSSL has verified it, leaf first; empty where there is none.
+
+    Python shows it from 3.13 on; before, only the object beneath does. Raises ValueError.
+    """
+    public = getattr(connection, "get_verified_chain", None)
+    if public is not None:
+        return tuple(x509.load_der_x509_certificate(one) for one in public() or ())
+    found = connection._sslobj.get_verified_chain() or ()
+    return tuple(x509.load_der_x509_certificate(one.public_bytes(_DER)) for one in found)
+
+
+class Context(ssl.SSLContext):
+    """A context whose handshakes end with the question whether ``trust`` admits the peer.
+
+    ``live``: the connections made with it that are still there.
+    """
+
+    trust: Trust
+    live: WeakSet[Any]
+
+    @classmethod
+    def of(cls, protocol: int, trust: Trust) -> Context:
+        """A context for one side that knows nobody but ``trust``, without a certificate of its own."""
+        made = cls(protocol)
+        made.sslobject_class, made.sslsocket_class = _GuardedObject, _GuardedSocket
+        made.minimum_version = ssl.TLSVersion.TLSv1_2
+        made.set_ciphers(_SUITES)
+        made.options |= ssl.OP_NO_TICKET | ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
+        made.verify_mode = ssl.CERT_REQUIRED
+        made.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN | ssl.VERIFY_X509_TRUSTED_FIRST
+        made.live = WeakSet()
+        made.believe(trust)
+        return made
+
+    def believe(self, trust: Trust) -> None:
+        """Judge by this from now on. What OpenSSL trusted before it goes on trusting; ``trust`` does not."""
+        self.trust = trust
+        encoded = b"".join(dict.fromkeys(one for held in trust.anchors for one in held.encoded()))
+        if encoded:
+            self.load_verify_locations(cadata=encoded)
+
+
+class _Guarded:
+    """Ends a handshake that resumes a session, and one whose peer ``trust`` does not admit.
 
     ``OP_NO_TICKET`` leaves the session ids of TLS 1.2 alive and Python cannot switch that cache off.
     Ending the handshake here also drops the session from the cache: the peer's next attempt is a full one.
     """
 
-    def do_handshake(self) -> None:
-        super().do_handshake()
-        if self.server_side and self.session_reused:
-            raise ssl.SSLError(ssl.SSL_ERROR_SSL, "a session may not be resumed")
+    chain: tuple[x509.Certificate, ...] = ()
+
+    def do_handshake(self, *given: Any) -> None:
+        super().do_handshake(*given)  # type: ignore[misc]
+        judge(self)
 
 
-def server_context(files: TlsFiles) -> ssl.SSLContext:
-    """A context for listening that asks every peer for a certificate. Raises ConfigurationError."""
-    context = _context(ssl.PROTOCOL_TLS_SERVER, files)
-    context.options |= ssl.OP_CIPHER_SERVER_PREFERENCE | ssl.OP_SINGLE_ECDH_USE
+def judge(connection: Any) -> None:
+    """Look at a connection after its handshake. Raises SSLError (PeerRefused)."""
+    if connection.server_side and connection.session_reused:
+        raise ssl.SSLError(ssl.SSL_ERROR_SSL, "a session may not be resumed")
+    context: Context = connection.context
+    try:
+        connection.chain = chain_of(connection)
+        context.trust.admit(connection.chain, connection.version())
+    except PeerRefused:
+        raise
+    except ValueError:
+        raise PeerRefused("the certificate of the peer cannot be read") from None
+    context.live.add(connection)
+
+
+class _GuardedObject(_Guarded, ssl.SSLObject):
+    """What asyncio and anyio speak through."""
+
+
+class _GuardedSocket(_Guarded, ssl.SSLSocket):
+    """What blocking clients speak through."""
+
+
+def server_context(files: TlsFiles, trust: Trust | None = None) -> Context:
+    """A context for listening that asks every peer for a certificate. Raises ConfigurationError.
+
+    ``trust``: who may come; left out: everybody for whom the files vouch.
+    """
+    context = _context(ssl.PROTOCOL_TLS_SERVER, files, trust or Trust(anchors.load(files.trusted)))
+    context.options |= ssl.OP_CIPHER_SERVER_PREFERENCE | ssl.OP_SINGLE_ECDH_USE | ssl.OP_SINGLE_DH_USE
     context.num_tickets = 0
-    context.sslobject_class = _Unresumed
+    if files.group is not None:
+        _load_group(context, files.group)
     return context
 
 
-def client_context(files: TlsFiles) -> ssl.SSLContext:
-    """A context for connecting: own certificate shown, host name checked. Raises ConfigurationError."""
-    return _context(ssl.PROTOCOL_TLS_CLIENT, files)
+def client_context(files: TlsFiles, trust: Trust | None = None) -> Context:
+    """A context for connecting: own certificate shown, host name checked. Raises ConfigurationError.
+
+    ``trust``: whom we talk to; left out: everybody for whom the files vouch. A pinned certificate is known by
+    itself, so then no host name is looked at.
+    """
+    trust = trust or whom_we_call(anchors.load(files.trusted), files.minimum)
+    return _context(ssl.PROTOCOL_TLS_CLIENT, files, trust)
+
+
+def whom_we_call(
+    held: Anchors, minimum: Version = "1.2", certificates: frozenset[str] = frozenset(), name: str = ""
+) -> Trust:
+    """Trust in the one whom we call. ``certificates``: fingerprints, one of which it must show."""
+    speakers = Speakers(certificates=certificates, anybody=True)
+    return Trust(None, [Party(name, held, speakers, minimum)])
 
 
 def revoked_serials(files: TlsFiles) -> frozenset[int]:
-    """The serial numbers that the revocation lists name: what ``Acceptor.drop`` sweeps after a reload."""
-    if files.crl is None:
-        return frozenset()
-    authorities = _certificates(files.trust, "the trust anchor")
-    return frozenset(entry.serial_number for crl in _crls(files.crl, authorities) for entry in crl)
+    """The serial numbers that the revocation lists name."""
+    lists = anchors.load(files.trusted).lists.values()
+    return frozenset(serial for one in lists for serial in one.serials)
 
 
 def good_until(files: TlsFiles) -> datetime:
     """When handshakes begin to fail: the own certificate or a revocation list is over. For health checks."""
-    ends = [_certificates(files.certificate, "the certificate")[0].not_valid_after_utc]
-    if files.crl is not None:
-        lists = _crls(files.crl, _certificates(files.trust, "the trust anchor"))
-        ends += [crl.next_update_utc for crl in lists if crl.next_update_utc is not None]
-    return min(ends)
+    own = pem.certificates(files.certificate, "the certificate")[0].not_valid_after_utc
+    return min(own, anchors.load(files.trusted).until() or own)
 
 
-def _context(protocol: int, files: TlsFiles) -> ssl.SSLContext:
-    context = ssl.SSLContext(protocol)
-    context.minimum_version = _VERSIONS[files.minimum]
-    context.set_ciphers("@SECLEVEL=2:ECDHE+AESGCM")
-    context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
-    context.check_hostname = protocol == ssl.PROTOCOL_TLS_CLIENT
-    context.verify_mode = ssl.CERT_REQUIRED
-    _load_own(context, files)
-    _load_trust(context, files)
-    return context
-
-
-def _load_own(context: ssl.SSLContext, files: TlsFiles) -> None:
-    leaf = _certificates(files.certificate, "the certificate")[0]
-    if not leaf.not_valid_before_utc <= datetime.now(UTC) < leaf.not_valid_after_utc:
-        raise ConfigurationError("the certificate is not valid today", location=str(files.certificate))
-    _check_private(files.key)
+def _load_group(context: ssl.SSLContext, path: Path) -> None:
+    """OpenSSL refuses groups under 2,048 bits at this security level, as RFC 9325 (4.1) asks."""
     try:
-        context.load_cert_chain(files.certificate, files.key, password=lambda: b"")
-    except (OSError, ValueError):
+        context.load_dh_params(str(path))
+    except OSError:
         raise ConfigurationError(
-            "the private key cannot be read or does not belong to the certificate",
-            fix="give the unencrypted PEM key of that certificate",
-            location=str(files.key),
+            "this is no Diffie-Hellman group of 2,048 bits",
+            fix="make one: openssl dhparam -out FILE 2048",
+            location=str(path),
         ) from None
 
 
-def _load_trust(context: ssl.SSLContext, files: TlsFiles) -> None:
-    authorities = _certificates(files.trust, "the trust anchor")
+def _context(protocol: int, files: TlsFiles, trust: Trust) -> Context:
+    context = Context.of(protocol, trust)
+    context.minimum_version = _VERSIONS[files.minimum]
+    if files.group is not None:
+        context.set_ciphers(f"{_SUITES}:DHE+AESGCM")
+    pinned = all(party.anchors.pinned or party.speakers.certificates for party in trust.parties)
+    context.check_hostname = protocol == ssl.PROTOCOL_TLS_CLIENT and not (trust.parties and pinned)
+    pem.check_own(files.certificate, files.key)
     try:
-        context.load_verify_locations(cafile=files.trust)
-        if not context.cert_store_stats()["x509_ca"]:
-            raise ConfigurationError("the trust anchor holds no authority", location=str(files.trust))
-        if files.crl is not None:
-            _crls(files.crl, authorities)
-            context.load_verify_locations(cafile=files.crl)
-            context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
-    except OSError:
-        raise ConfigurationError("the trust anchor cannot be loaded", location=str(files.trust)) from None
-
-
-def _check_private(path: Path) -> None:
-    try:
-        mode = path.stat().st_mode
-    except OSError:
-        raise ConfigurationError("the private key is not there", location=str(path)) from None
-    if stat.S_IMODE(mode) & 0o077:
-        raise ConfigurationError("others may read the private key", fix="chmod 600", location=str(path))
-
-
-def _read(path: Path, what: str) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError:
-        raise ConfigurationError(f"{what} cannot be read", location=str(path)) from None
-
-
-def _certificates(path: Path, what: str) -> list[x509.Certificate]:
-    try:
-        return x509.load_pem_x509_certificates(_read(path, what))
-    except ValueError:
-        raise ConfigurationError(f"{what} holds no PEM certificate", location=str(path)) from None
-
-
-def _crls(path: Path, authorities: list[x509.Certificate]) -> list[x509.CertificateRevocationList]:
-    blocks = _CRL.findall(_read(path, "the revocation list"))
-    if not blocks:
-        raise ConfigurationError("the file holds no revocation list", location=str(path))
-    try:
-        lists = [x509.load_pem_x509_crl(block) for block in blocks]
-    except ValueError:
-        raise ConfigurationError("the revocation list is not PEM", location=str(path)) from None
-    for crl in lists:
-        _check_crl(crl, authorities, path)
-    return lists
-
-
-def _check_crl(crl: x509.CertificateRevocationList, authorities: list[x509.Certificate], path: Path) -> None:
-    if not any(_signed(crl, authority) for authority in authorities):
-        raise ConfigurationError("no trusted authority signed the revocation list", location=str(path))
-    now = datetime.now(UTC)
-    if crl.next_update_utc is None or not crl.last_update_utc <= now < crl.next_update_utc:
-        raise ConfigurationError(
-            "the revocation list is out of date", fix="fetch the current list", location=str(path)
-        )
-
-
-def _signed(crl: x509.CertificateRevocationList, authority: x509.Certificate) -> bool:
-    key = authority.public_key()
-    return crl.issuer == authority.subject and crl.is_signature_valid(key)  # type: ignore[arg-type]
-
-
-def _alternative_names(certificate: x509.Certificate) -> tuple[str, ...]:
-    try:
-        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        return ()
-    kinds = (
-        ("DNS", x509.DNSName),
-        ("IP", x509.IPAddress),
-        ("URI", x509.UniformResourceIdentifier),
-        ("email", x509.RFC822Name),
-    )
-    return tuple(f"{label}:{value}" for label, kind in kinds for value in names.get_values_for_type(kind))
+        context.load_cert_chain(files.certificate, files.key, password=lambda: b"")
+    except (OSError, ValueError):
+        raise pem.no_key(files.key) from None
+    return context

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -92,14 +92,22 @@ class Link:
 NOBODY: Final = "(nobody)"
 
 
-class Links:
-    """All links of the connector. Two links that claim one certificate are a ``ConfigurationError``."""
+Known = Callable[[Peer], str]
 
-    def __init__(self, links: Iterable[Link]) -> None:
-        self.all = tuple(links)
+
+class Links:
+    """All links of the connector. Two links that claim one certificate are a ``ConfigurationError``.
+
+    ``known``: the link for which a peer may speak, by its name, "" for none; left out: by the fingerprints
+    and subjects that the links name.
+    """
+
+    def __init__(self, links: Iterable[Link], known: Known | None = None) -> None:
+        self.all, self._known = tuple(links), known
         self._by_name = _unique(((link.name, link) for link in self.all), "name")
         self._by_client = _unique(((one, link) for link in self.all for one in link.clients), "client id")
-        self._by_peer = _unique(((peer, link) for link in self.all for peer in link.peers), "certificate")
+        peers = ((peer, link) for link in self.all for peer in link.peers) if known is None else ()
+        self._by_peer = _unique(peers, "certificate")
 
     def named(self, name: str) -> Link:
         """The link of this name; ``KeyError`` if there is none."""
@@ -107,6 +115,8 @@ class Links:
 
     def of_peer(self, peer: Peer) -> Link | None:
         """The link whose partner shows this certificate."""
+        if self._known is not None:
+            return self._by_name.get(self._known(peer))
         return self._by_peer.get(peer.fingerprint) or self._by_peer.get(peer.subject)
 
     def of_client(self, client_id: str) -> Link | None:

@@ -9,6 +9,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from connector.errors import UnsupportedInteraction
 from connector.fhir import token_search
+from connector.profile.partner_tls import MaySpeak, PartnerTls
 from connector.profile.section import (
     FilePath,
     Fingerprint,
@@ -49,6 +50,8 @@ class FhirToken(Section):
     """What we ask for."""
     audience: Text = ""
     """The audience of our assertion; `""`: the token endpoint."""
+    tls: PartnerTls | None = None
+    """Mutual TLS with the token endpoint; left out: as with the FHIR side."""
 
     @field_validator("url")
     @classmethod
@@ -78,7 +81,7 @@ class FhirIntrospection(Section):
         return check_url(url)
 
 
-class FhirCaller(Section):
+class FhirCaller(MaySpeak):
     """Who may send us FHIR: the tokens that count, and the certificates."""
 
     issuer: Word
@@ -112,8 +115,8 @@ class FhirCaller(Section):
     token says: `"lab-app" = ["system/Observation.cu"]`. One of SMART v2 may be narrowed by a token parameter
     of its type: `"system/Observation.cu?category=laboratory"`."""
     certificates: tuple[Fingerprint, ...] = ()
-    """The client certificates that may connect, as `sha256:` and 64 hex digits; empty: every certificate
-    that the service trusts."""
+    """The client certificates that may connect, as `sha256:` and 64 hex digits; where no certificate, subject
+    or name is given: every one that `[fhir.tls]`, else the service, trusts."""
     certificate_bound: bool = False
     """Take only tokens that are bound to the caller's certificate (RFC 8705). A bound token is held to
     its certificate in any case."""

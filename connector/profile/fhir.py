@@ -7,6 +7,7 @@ from typing import Annotated, Final, Literal, Self, get_args
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from connector.profile.endpoint import FhirCaller, FhirToken, OptionalUrl
+from connector.profile.partner_tls import PartnerTls
 from connector.profile.section import (
     Bytes,
     Form,
@@ -98,6 +99,8 @@ class Fhir(Section):
     """Where we get access tokens for `base`; without this table, requests go without one."""
     caller: Annotated[FhirCaller | None, Field(alias="from")] = None
     """Who may send us FHIR; without this table nobody may."""
+    tls: PartnerTls = Field(default_factory=PartnerTls)
+    """Mutual TLS with this side."""
 
     @field_validator("base")
     @classmethod

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
+from connector.profile.partner_tls import PartnerTls
 from connector.profile.receiver import Charset, V2Receiver
 from connector.profile.section import ProcessingId, Section, V2Message, V2Version, fault
 from connector.profile.sender import V2Sender
@@ -57,3 +58,15 @@ class V2(Section):
     """Who may speak for this partner; without this table no v2 messages are taken."""
     receiver: Annotated[V2Receiver | None, Field(alias="to")] = None
     """Where v2 messages are delivered; without this table none are."""
+    tls: PartnerTls = Field(default_factory=PartnerTls)
+    """Mutual TLS with this side."""
+
+    @model_validator(mode="after")
+    def _somebody(self) -> Self:
+        if self.sender is not None and not self.sender.named and self.tls.pinned is None:
+            raise fault(
+                "nobody may speak for this partner",
+                fix="name a fingerprint under certificates",
+                key=("from",),
+            )
+        return self

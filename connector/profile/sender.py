@@ -6,17 +6,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from connector.profile.section import (
-    Fingerprint,
-    Form,
-    Port,
-    Seconds,
-    Section,
-    V2Name,
-    Word,
-    check_host,
-    fault,
-)
+from connector.profile.partner_tls import MaySpeak
+from connector.profile.section import Form, Port, Seconds, Section, V2Name, check_host, fault
 
 
 class V2Answers(Section):
@@ -55,14 +46,10 @@ class V2Answers(Section):
         return self
 
 
-class V2Sender(Section):
-    """Who may speak for this partner over MLLP. A certificate or a subject is required."""
+class V2Sender(MaySpeak):
+    """Who may speak for this partner over MLLP. A certificate, subject, name or pinned certificate is
+    required."""
 
-    certificates: tuple[Fingerprint, ...] = ()
-    """The certificates that may connect, as `sha256:` and 64 hex digits
-    (`openssl x509 -noout -fingerprint -sha256`, lowercase and without colons)."""
-    subjects: tuple[Word, ...] = ()
-    """The subjects (RFC 4514) of certificates that may connect, where the partner renews them often."""
     applications: tuple[V2Name, ...] = ()
     """The accepted sending applications (MSH-3.1); empty: any."""
     facilities: tuple[V2Name, ...] = ()
@@ -71,8 +58,7 @@ class V2Sender(Section):
     answers: V2Answers = Field(default_factory=V2Answers)
     """Where application acknowledgments go."""
 
-    @model_validator(mode="after")
-    def _somebody(self) -> Self:
-        if not (self.certificates or self.subjects):
-            raise fault("nobody may speak for this partner", fix="name a fingerprint under certificates")
-        return self
+    @property
+    def named(self) -> bool:
+        """Whether it names anybody."""
+        return bool(self.certificates or self.subjects or self.names)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from typing import Protocol
 
 from connector.edges.authorization_http import TOKEN
 from connector.edges.authorization_keys import OwnIssuer
@@ -14,15 +14,35 @@ from connector.edges.issuer_keys import IssuerKeys, Times
 from connector.edges.issuer_site import DiscoveredKeys, IssuerSite, PublishedKeys
 from connector.edges.oauth import Issuer, TokenGuard
 from connector.edges.partners import Caller, Callers
+from connector.edges.tls import Context
 from connector.errors import ConfigurationError, IssuerUnavailable
 from connector.profile import Profile
 from connector.profile.endpoint import SELF, FhirCaller
+from connector.wiring.beliefs import ISSUERS
+from connector.wiring.secured import Calling
+
+
+class Secures(Protocol):
+    """``Secured``, as far as it is needed here."""
+
+    def context(self, name: str) -> Context:
+        """The context of an end."""
+        ...
+
+    def calls(self, name: str, caller: Calling) -> None:
+        """This one makes the connections of an end."""
+        ...
+
+    def may_send(self, link: str) -> Callable[[str], bool]:
+        """Whether a peer, by its fingerprint, may send for a link's FHIR side."""
+        ...
 
 
 class Access:
     """The callers of all links, and the connections to their issuers.
 
-    ``context``: a new TLS context for what we ask of issuers; ``own``: our own issuer, if there is one.
+    ``secured``: TLS for what we ask of issuers, and whose certificates may send; ``own``: our own issuer, if
+    there is one.
     Raises ``ConfigurationError`` where a file of keys cannot be used; published keys are asked for when the
     first token comes.
     """
@@ -30,16 +50,20 @@ class Access:
     def __init__(
         self,
         profiles: Sequence[Profile],
-        context: Callable[[], ssl.SSLContext],
+        secured: Secures,
         own: OwnIssuer | None = None,
     ) -> None:
-        self._context, self._own = context, own
+        self._secured, self._own = secured, own
         self._site: IssuerSite | None = None
         self._keys: dict[tuple[object, ...], IssuerKeys] = {}  # of all links with the same issuer
         self._found: dict[tuple[str, str], DiscoveredKeys] = {}
         self._closing: list[Callable[[], Awaitable[None]]] = []
         self.callers = Callers(
-            [self._caller(profile.fhir.caller) for profile in profiles if profile.fhir.caller is not None]
+            [
+                self._caller(profile.fhir.caller, secured.may_send(profile.name))
+                for profile in profiles
+                if profile.fhir.caller is not None
+            ]
         )
 
     async def close(self) -> None:
@@ -51,11 +75,11 @@ class Access:
         if self._site is not None:
             await self._site.close()
 
-    def _caller(self, chosen: FhirCaller) -> Caller:
+    def _caller(self, chosen: FhirCaller, may_send: Callable[[str], bool]) -> Caller:
         if self._own is not None and self._own.is_named(chosen.issuer):
             said = {"issuer": self._own.issuer, "token_endpoint": f"{self._own.issuer}{TOKEN}"}
             ours = chosen.model_copy(update={**said, "certificate_bound": True})
-            return Caller(ours, self._own.guard(chosen.audience, chosen.clients))
+            return Caller(ours, may_send, self._own.guard(chosen.audience, chosen.clients))
         issuer = Issuer(
             issuer=chosen.issuer,
             audience=chosen.audience,
@@ -68,7 +92,7 @@ class Access:
         signed, endpoint = (TokenGuard(issuer, self._keys_of(chosen)) if named else None), None
         if chosen.discovery:
             endpoint = self._endpoint_of(chosen)
-        return Caller(chosen, signed, self._opaque(chosen, issuer), endpoint)
+        return Caller(chosen, may_send, signed, self._opaque(chosen, issuer), endpoint)
 
     def _opaque(self, chosen: FhirCaller, issuer: Issuer) -> IntrospectionGuard | None:
         if (said := chosen.introspection) is None:
@@ -90,7 +114,8 @@ class Access:
 
     def _issuers(self) -> IssuerSite:
         if self._site is None:
-            self._site = IssuerSite(self._context())
+            self._site = IssuerSite(self._secured.context(ISSUERS))
+            self._secured.calls(ISSUERS, self._site)
         return self._site
 
     def _keys_of(self, chosen: FhirCaller) -> IssuerKeys:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 import time
 from collections.abc import Callable
 
@@ -19,12 +18,14 @@ from connector.pipeline.ports import Clock
 from connector.profile.authorization import Authorization, AuthorizationClient
 from connector.store import Store
 from connector.wiring import now
+from connector.wiring.access import Secures
+from connector.wiring.beliefs import ISSUERS
 
 
 class OwnAuthorization:
     """``issuer``: for who checks its tokens here; ``routes``: its addresses.
 
-    ``context``: a new TLS context for asking clients for their keys. Raises ``KeyUnavailable``,
+    ``secured``: TLS for asking clients for their keys. Raises ``KeyUnavailable``,
     ``ConfigurationError`` where our keys, or a client's in a file, cannot be used.
     """
 
@@ -32,11 +33,11 @@ class OwnAuthorization:
         self,
         chosen: Authorization,
         store: Store,
-        context: Callable[[], ssl.SSLContext],
+        secured: Secures,
         clock: Clock = now,
         seconds: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._context = context
+        self._secured = secured
         self._site: IssuerSite | None = None
         self._keys: list[IssuerKeys] = []
         keys = SigningKeys(chosen.keys, lambda: clock().timestamp())
@@ -63,5 +64,6 @@ class OwnAuthorization:
         if not chosen.jwks_url:
             return None
         if self._site is None:
-            self._site = IssuerSite(self._context())
+            self._site = IssuerSite(self._secured.context(ISSUERS))
+            self._secured.calls(ISSUERS, self._site)
         return IssuerKeys(PublishedKeys(self._site, chosen.jwks_url, ALGORITHMS).keys, where=chosen.jwks_url)

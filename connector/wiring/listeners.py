@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import structlog
 from fastapi import FastAPI
 
-from connector.edges import tls
 from connector.edges.acceptor import listen
 from connector.edges.http_api import Limits, create_app
 from connector.edges.http_head import HeadLimits, OnFault
@@ -20,25 +19,22 @@ from connector.edges.http_pace import Pace
 from connector.edges.http_server import App, HttpServer
 from connector.edges.mllp_server import MllpLimits, MllpServer
 from connector.edges.partners import Callers, Intake
+from connector.edges.tls import Peer
 from connector.errors import ConfigurationError
-from connector.pipeline.entries import instant
+from connector.pipeline.entries import instant, seen
 from connector.pipeline.ports import Entry
 from connector.pipeline.quotas import Bucket
 from connector.pipeline.receive import V2Receiver
 from connector.profile import Profile
-from connector.settings import HttpsListener, MllpListener, Settings, Tls
+from connector.settings import HttpsListener, MllpListener, Settings
 from connector.store import Store
 from connector.wiring import now
+from connector.wiring.secured import Secured
 
 _log: Final = structlog.get_logger(__name__)
 
 _GRACE: Final = 10.0  # seconds in which the application itself says that a body takes too long
 REFUSALS: Final = 20  # refused handshakes audited one by one in a second; of the others the number is
-
-
-def tls_files(chosen: Tls) -> tls.TlsFiles:
-    """The files of one listener, or of the connections we make."""
-    return tls.TlsFiles(chosen.certificate, chosen.key, chosen.trust, chosen.crl, chosen.minimum)
 
 
 def listening(chosen: MllpListener | HttpsListener, table: str) -> socket.socket:
@@ -60,8 +56,8 @@ class Refused:
         self._store, self._where = store, where
         self._second, self._count = 0, 0
 
-    async def __call__(self, reason: str, address: str) -> None:
-        """A peer was not let in."""
+    async def __call__(self, reason: str, address: str, peer: Peer | None) -> None:
+        """A peer was not let in; who it was is known where only the profiles are against it."""
         second = int(time.monotonic())
         if second != self._second:
             self._second, unsaid, self._count = second, max(0, self._count - REFUSALS), 0
@@ -70,16 +66,16 @@ class Refused:
         self._count += 1
         if self._count <= REFUSALS:
             _log.warning("handshake refused", address=address, code=reason)
-            await self._record({}, {"address": address}, reason)
+            await self._record({}, seen(peer) if peer else {"address": address}, reason)
 
-    async def _record(self, what: dict[str, object], actor: dict[str, object], reason: str) -> None:
+    async def _record(self, what: dict[str, object], actor: Mapping[str, object], reason: str) -> None:
         target = {"listener": self._where, **what}
         entry = Entry(instant(now()), "tls:handshake:refused", actor, target, "refused", reason, "")
         await self._store.record([entry])
 
 
 def mllp_server(
-    chosen: Settings, profiles: Sequence[Profile], receiver: V2Receiver, store: Store
+    chosen: Settings, profiles: Sequence[Profile], receiver: V2Receiver, store: Store, secured: Secured
 ) -> MllpServer:
     """Where HL7 v2 comes in. Raises ``ConfigurationError``."""
     mllp = chosen.mllp
@@ -93,9 +89,9 @@ def mllp_server(
         write_timeout=mllp.write_seconds,
         handshake_timeout=mllp.handshake_seconds,
     )
-    return MllpServer(
+    server = MllpServer(
         listening(mllp, "mllp"),
-        tls.server_context(tls_files(chosen.mllp_tls)),
+        secured.context("mllp"),
         receiver.receive,
         fault=receiver.fault,
         too_long=receiver.too_long,
@@ -103,6 +99,8 @@ def mllp_server(
         limits=limits,
         on_refused=Refused(store, "mllp"),
     )
+    secured.listens("mllp", server.acceptor)
+    return server
 
 
 def fhir_app(chosen: HttpsListener, profiles: Sequence[Profile], callers: Callers, intake: Intake) -> FastAPI:
@@ -124,16 +122,18 @@ def _pace(profiles: Sequence[Profile]) -> Pace:
     return Pace(clients, time.monotonic)
 
 
-def https_server(chosen: Settings, app: App, store: Store, on_fault: OnFault | None = None) -> HttpServer:
+def https_server(
+    chosen: Settings, app: App, store: Store, secured: Secured, on_fault: OnFault | None = None
+) -> HttpServer:
     """Where an application is served; ``on_fault`` hears of requests that it is not given.
 
     Raises ``ConfigurationError``.
     """
     https = chosen.https
-    return HttpServer(
+    server = HttpServer(
         app,
         listening(https, "https"),
-        tls.server_context(tls_files(chosen.https_tls)),
+        secured.context("https"),
         on_refused=Refused(store, "https"),
         limit=https.max_connections,
         keep_alive=https.idle_seconds,
@@ -142,3 +142,5 @@ def https_server(chosen: Settings, app: App, store: Store, on_fault: OnFault | N
         head=HeadLimits(https.head_bytes, https.header_fields, https.url_bytes, https.head_seconds),
         on_fault=on_fault,
     )
+    secured.listens("https", server.acceptor)
+    return server

@@ -31,6 +31,7 @@ from tests.store.site import open_store, rows
 from .http_site import PATIENT, Notebook
 from .oauth_site import ec, rsa, signed
 from .operator_site import fingerprint
+from .partner_site import Open
 
 ISSUER = "https://connector.test:8443"
 TOKEN_URL = f"{ISSUER}/oauth/token"
@@ -105,12 +106,13 @@ class TokenSite:
 
     def built(self, store: Any) -> OwnAuthorization:
         context = self.context or self.tls.client_context
-        return OwnAuthorization(self.settings, store, context, self.now, lambda: self.monotonic)
+        return OwnAuthorization(self.settings, store, Open(context), self.now, lambda: self.monotonic)
 
     async def _served(self, own: OwnAuthorization) -> HttpServer:
         asked = FhirCaller(issuer=ISSUER, audience=AUDIENCE, jwks=self.keys, clients={"lab": (SCOPE,)})
         guard = own.issuer.guard(AUDIENCE, ["lab"], lambda: self.now().timestamp())
-        self.app = create_app(self.notebook, Callers([Caller(asked, guard)]), base=AUDIENCE)
+        caller = Caller(asked, lambda _: True, guard)
+        self.app = create_app(self.notebook, Callers([caller]), base=AUDIENCE)
         self.app.router.routes.extend(own.routes)
         server = serve_http(self.app, listen("127.0.0.1", 0), self.tls.server_context())
         await server.start()

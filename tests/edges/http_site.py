@@ -40,6 +40,7 @@ class Notebook:
     fails: Exception | None = None
     deaf: Exception | None = None
     parts: dict[str, bool | str] = field(default_factory=lambda: {"store": True})
+    soon: dict[str, str] = field(default_factory=dict)
     duplicate: bool = False
 
     async def submit(self, submission: Submission) -> Accepted:
@@ -55,6 +56,9 @@ class Notebook:
 
     async def ready(self) -> Mapping[str, bool | str]:
         return self.parts
+
+    def warnings(self) -> Mapping[str, str]:
+        return self.soon
 
 
 class WithPeer:

@@ -13,13 +13,32 @@ from typing import Any, cast
 from urllib.parse import parse_qs
 
 from connector.edges.http_exchange import Waits
-from connector.edges.tls import TlsFiles, client_context, server_context
+from connector.edges.tls import Context, TlsFiles, client_context, server_context
 from connector.edges.token_source import TokenSource
 
 from ..pki import Authority, SiteFiles, write_private
 from .oauth_site import ec
 
 FHIR_JSON = "application/fhir+json"
+
+
+@dataclass
+class Open:
+    """TLS of a service; ``make``: the context of what it asks for; ``named``: the certificates that may send
+    for a link, else all."""
+
+    make: Callable[[], ssl.SSLContext]
+    named: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def context(self, name: str) -> Context:
+        return cast("Context", self.make())
+
+    def calls(self, name: str, caller: object) -> None:
+        """Nothing changes here."""
+
+    def may_send(self, link: str) -> Callable[[str], bool]:
+        named = self.named.get(link)
+        return lambda fingerprint: not named or fingerprint in named
 
 
 @dataclass

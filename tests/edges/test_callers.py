@@ -21,7 +21,7 @@ from connector.profile.model import Profile
 from connector.wiring.access import Access
 
 from .oauth_site import AUDIENCE, FINGERPRINT, ISSUER, IssuerSite, bearer, claims, ec, keyset, signed
-from .partner_site import Partner, answer
+from .partner_site import Open, Partner, answer
 
 OTHER = "https://other.test"
 THEIRS = ec("P-384", "other issuer")
@@ -34,7 +34,8 @@ def caller(folder: Path, keys: list[dict[str, Any]] | None = None, **changed: An
     chosen = FhirCaller(**{**said, "clients": {"fhir-side": ("system/Patient.cu",)}, **changed})
     guard = site.guard(clients=frozenset(chosen.clients))
     object.__setattr__(guard.issuer, "issuer", chosen.issuer)
-    return Caller(chosen, guard)
+    named = chosen.certificates
+    return Caller(chosen, lambda shown: not named or shown in named, guard)
 
 
 def two(folder: Path) -> Callers:
@@ -112,7 +113,8 @@ def profile(keys: str, name: str = "a", client: str = "fhir-side", issuer: str =
 
 @asynccontextmanager
 async def access(partner: Partner, *profiles: Profile) -> AsyncIterator[Callers]:
-    found = Access(profiles, lambda: partner.context)
+    named = {one.name: one.fhir.caller.certificates for one in profiles if one.fhir.caller}
+    found = Access(profiles, Open(lambda: partner.context, named))
     yield found.callers
     await found.close()
 
@@ -159,7 +161,7 @@ async def test_while_an_issuer_was_never_reached_no_token_counts(partner: Partne
 
 def test_a_file_of_keys_that_is_not_there_is_a_fault_of_the_configuration(partner: Partner) -> None:
     with pytest.raises(ConfigurationError):
-        Access([profile('jwks = "/nowhere/keys.json"')], lambda: partner.context)
+        Access([profile('jwks = "/nowhere/keys.json"')], Open(lambda: partner.context))
 
 
 @pytest.mark.parametrize(
@@ -271,7 +273,7 @@ async def test_an_issuer_that_cannot_be_reached_has_no_token_endpoint_to_tell(pa
 
 async def test_our_own_token_endpoint_is_told_and_its_tokens_are_bound(partner: Partner) -> None:
     keys: Any = None  # nobody signs here
-    own = Access([profile("", issuer="self")], lambda: partner.context, OwnIssuer(ISSUER, keys))
+    own = Access([profile("", issuer="self")], Open(lambda: partner.context), OwnIssuer(ISSUER, keys))
     assert await own.callers.described(FINGERPRINT) == [
         Described(ISSUER, f"{ISSUER}/oauth/token", bound=True)
     ]

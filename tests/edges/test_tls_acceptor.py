@@ -18,7 +18,7 @@ from cryptography.x509.oid import ExtensionOID
 
 from connector.edges.acceptor import Acceptor, address_of, listen
 from connector.edges.mllp_server import MllpLimits
-from connector.edges.tls import client_context, server_context
+from connector.edges.tls import Peer, client_context, server_context
 from tests.mllp.loopback import (
     Site,
     frame_of,
@@ -29,6 +29,7 @@ from tests.mllp.loopback import (
     talk,
     tls_files,
     until,
+    visitor,
 )
 from tests.pki import DAY, Authority, write_private
 
@@ -86,8 +87,7 @@ async def test_a_peer_of_an_unknown_authority_is_refused(
 ) -> None:
     (tmp_path / "x").mkdir()
     stranger = tls_files(Authority("Another CA").write(tmp_path / "x", "client"))
-    context = client_context(replace(stranger, crl=None))
-    context.load_verify_locations(site.client.trust)
+    context = visitor(stranger, site.client.trust)
     async with listening(site) as ward:
         reason = await refused(site, ward, only(context, version))
         assert reason.startswith("certificate: ")
@@ -96,9 +96,7 @@ async def test_a_peer_of_an_unknown_authority_is_refused(
 async def test_an_authority_of_the_same_name_with_another_key_is_refused(site: Site, tmp_path: Path) -> None:
     (tmp_path / "x").mkdir()
     twin = tls_files(Authority().write(tmp_path / "x", "client"))
-    context = client_context(replace(twin, crl=None))
-    context.load_verify_locations(site.client.trust)
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context = visitor(twin, site.client.trust)
     async with listening(site) as ward:
         assert (await refused(site, ward, context)).startswith("certificate: ")
 
@@ -158,8 +156,7 @@ async def test_an_authority_without_a_list_beside_one_with_a_list_lets_nobody_in
     second = Authority("Second CA")
     stranger = second.write(tmp_path / "x", "client")
     site.server.trust.write_bytes(site.ca.pem + second.pem)
-    context = client_context(tls_files(stranger, crl=False))
-    context.load_verify_locations(site.client.trust)
+    context = visitor(stranger, site.client.trust)
     async with listening(site) as ward:
         assert await refused(site, ward, context) == "certificate: unable to get certificate CRL"
 
@@ -235,7 +232,7 @@ def acceptor_of(site: Site, **limits: int) -> tuple[Acceptor, list[str]]:
     protocol: Callable[[Callable[[], None]], asyncio.Protocol] = lambda over: asyncio.Protocol()  # noqa: E731
     sock = listen("127.0.0.1", 0)
 
-    def refuse(reason: str, address: str) -> None:
+    def refuse(reason: str, address: str, peer: Peer | None) -> None:
         refusals.append(reason)
 
     return Acceptor(sock, site.server_context(), protocol, refuse, **limits), refusals
@@ -244,7 +241,7 @@ def acceptor_of(site: Site, **limits: int) -> tuple[Acceptor, list[str]]:
 async def test_refusals_may_be_reported_by_a_coroutine(site: Site) -> None:
     seen: list[str] = []
 
-    async def audit(reason: str, address: str) -> None:
+    async def audit(reason: str, address: str, peer: Peer | None) -> None:
         await asyncio.sleep(0)
         seen.append(reason)
 
@@ -258,7 +255,7 @@ async def test_a_report_that_fails_is_told_to_the_loop_and_good_peers_still_get_
     told: list[str] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context["message"]))
 
-    def fail(reason: str, address: str) -> None:
+    def fail(reason: str, address: str, peer: Peer | None) -> None:
         raise KeyError(address)
 
     async with listening(site, on_refused=fail) as ward:

@@ -37,10 +37,9 @@ def crl_of(files: TlsFiles) -> Path:
 
 
 @BOTH
-def test_a_context_asks_for_a_certificate_and_looks_at_the_list(context: Make, files: TlsFiles) -> None:
+def test_a_context_asks_for_a_certificate(context: Make, files: TlsFiles) -> None:
     made = context(files)
     assert made.verify_mode is ssl.CERT_REQUIRED
-    assert made.verify_flags & ssl.VERIFY_CRL_CHECK_LEAF
     assert made.minimum_version is ssl.TLSVersion.TLSv1_2
 
 
@@ -75,10 +74,6 @@ def test_the_client_checks_the_host_name_and_trusts_only_its_own_authority(files
     context = client_context(files)
     assert context.check_hostname
     assert len(context.get_ca_certs()) == 1
-
-
-def test_without_a_list_none_is_looked_at(files: TlsFiles) -> None:
-    assert not server_context(replace(files, crl=None)).verify_flags & ssl.VERIFY_CRL_CHECK_LEAF
 
 
 @BOTH

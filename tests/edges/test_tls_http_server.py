@@ -108,7 +108,7 @@ async def test_a_revoked_peer_is_refused_and_told_of(site: Site) -> None:
     serial = serial_of((site.folder / "lost.pem").read_bytes())
     (site.folder / "crl.pem").write_bytes(site.ca.crl([serial]))
     async with (
-        serving(site, on_refused=lambda reason, _: refused.append(reason)) as server,
+        serving(site, on_refused=lambda reason, *_: refused.append(reason)) as server,
         browsing(site, server, context) as client,
     ):
         with pytest.raises(httpx2.TransportError):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from connector.edges.tls import client_context, revoked_serials, server_context
+from connector.edges.tls import revoked_serials, server_context
 from tests.mllp.loopback import (
     Site,
     answers,
@@ -22,8 +22,8 @@ from tests.mllp.loopback import (
     revoke,
     sending,
     talk,
-    tls_files,
     until,
+    visitor,
 )
 from tests.pki import Authority
 
@@ -120,8 +120,7 @@ async def test_open_connections_of_a_revoked_peer_are_swept(site: Site) -> None:
 async def test_an_authority_can_be_taken_out_again(site: Site, tmp_path: Path) -> None:
     (tmp_path / "x").mkdir()
     old = Authority("Old CA")
-    guest = client_context(tls_files(old.write(tmp_path / "x", "client"), crl=False))
-    guest.load_verify_locations(site.client.trust)
+    guest = visitor(old.write(tmp_path / "x", "client"), site.client.trust)
     both = replace(site.server, trust=tmp_path / "both.pem", crl=None)
     both.trust.write_bytes(site.ca.pem + old.pem)
     async with listening(site, context=server_context(both)) as ward:

@@ -90,7 +90,7 @@ class Ward:
     def event(self, event: MllpEvent, peer: Peer, detail: str) -> None:
         self.events.append((event, detail))
 
-    def refuse(self, reason: str, address: str) -> None:
+    def refuse(self, reason: str, address: str, peer: Peer | None) -> None:
         self.refused.append((reason, address))
 
     @property
@@ -165,6 +165,15 @@ async def answers(reader: asyncio.StreamReader, count: int) -> list[tuple[str, s
     """(code, control id) of the next answers."""
     blocks = [await asyncio.wait_for(reader.readuntil(b"\x1c\r"), 5) for _ in range(count)]
     return [read_msa(block[1:-2]) for block in blocks]
+
+
+def visitor(files: TlsFiles | SiteFiles, *trusted: Path) -> ssl.SSLContext:
+    """A client of the standard library, not ours: shows a certificate and trusts these authorities."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    for path in trusted:
+        context.load_verify_locations(path)
+    context.load_cert_chain(files.certificate, files.key)
+    return context
 
 
 def only(context: ssl.SSLContext, version: ssl.TLSVersion) -> ssl.SSLContext:

@@ -153,7 +153,7 @@ def test_the_namespace_may_differ_from_the_name() -> None:
 
 
 def test_the_keys_of_every_table_can_be_asked_for() -> None:
-    keys = ["certificates", "subjects", "applications", "facilities", "answers"]
+    keys = ["certificates", "subjects", "names", "issued_by", "applications", "facilities", "answers"]
     assert known_keys(Profile, ("v2", "from")) == keys
     assert "url" in known_keys(Profile, ("mapping", "extension", 3))
     assert known_keys(Profile, ("mapping", "codes", "HL70001")) == []
