@@ -51,7 +51,8 @@ class TokenMisplaced(Unauthenticated):
 
 
 class Forbidden(AccessError):
-    """A valid token without the scope, or a certificate that may not speak for this partner.
+    """A valid token without the scope, a certificate that may not speak for this partner, or a person whose
+    roles do not grant it.
 
     ``scope``: the one that would have been enough; "" where none would.
     """

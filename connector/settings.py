@@ -17,6 +17,7 @@ from connector.profile.endpoint import SELF
 from connector.profile.keys import Keys
 from connector.profile.model import Profile
 from connector.profile.operators import Operators
+from connector.profile.people import People
 from connector.profile.reading import Document, refusal, sorted_faults
 from connector.profile.section import Bytes, Count, FilePath, Host, Port, Seconds, Section, check_url, fault
 
@@ -150,6 +151,10 @@ class Settings(Section):
     """FHIR comes in here."""
     operators: Operators | None = None
     """Who may operate the service over HTTPS."""
+    people: People | None = None
+    """Who may use the commands: users of this machine, each with roles, `mia = ["operator"]`. The roles:
+    `operator`, `analyst`, `auditor`, `security-officer`, `administrator`. Without this table everybody may
+    who can read the files."""
     authorization: Authorization | None = None
     """A token endpoint of our own."""
     log: Log = Field(default_factory=Log)

@@ -22,9 +22,11 @@ import pytest
 
 from audit import AuditLog, Draft, Tag
 from connector.cli import COMMANDS, main
+from connector.commands.admitting import PERMISSIONS, UNASKED
 from connector.edges.operator_api import PREFIX, ROUTES
 from connector.errors import ANSWERS, ConnectorError
 from connector.mapping.messages.registry import known_messages
+from connector.profile.roles import EMERGENCY, GRANTS, MEANINGS, ROLES, Permission
 from connector.store import FileKeyProvider, Store
 from tests.profile.planted import DEMO
 
@@ -131,6 +133,24 @@ def _names(form: type[msgspec.Struct]) -> str:
     return ", ".join(f"**`{one.name}`**" if one.required else f"`{one.name}`" for one in fields)
 
 
+def roles_table() -> str:
+    """Every permission with the roles that grant it, and the commands that need it."""
+    head = ["Permission", *ROLES, "break-glass", "Commands"]
+    rows = [
+        [f"`{one}`: {meaning}", *("yes" if one in GRANTS[role] else "" for role in ROLES), _emergency(one)]
+        for one, meaning in MEANINGS.items()
+    ]
+    named = [", ".join(f"`{name}`" for name in PERMISSIONS if PERMISSIONS[name] == one) for one in MEANINGS]
+    lines = [" | ".join([*row, names]) for row, names in zip(rows, named)]
+    return "\n".join(
+        [f"| {' | '.join(head)} |", "| --- " * len(head) + "|", *(f"| {one} |" for one in lines)]
+    )
+
+
+def _emergency(permission: Permission) -> str:
+    return "yes" if permission in EMERGENCY else ""
+
+
 def messages_table() -> str:
     """The events that have a map, by message code."""
     events: dict[str, list[str]] = {}
@@ -145,6 +165,7 @@ TABLES: Final = {
     "messages": (README, messages_table),
     "commands": (README, commands_table),
     "errors": (README, errors_table),
+    "roles": (README, roles_table),
     "routes": (README, routes_table),
     "decisions": (COMPLIANCE, decisions_list),
 }
@@ -184,6 +205,16 @@ def test_the_list_of_commands_says_what_the_commands_say() -> None:
         command = importlib.import_module(f"connector.commands.{name}").command
         assert isinstance(command, click.Command)
         assert command.help, name
+
+
+def test_every_command_that_reads_the_settings_says_what_it_needs_or_that_it_needs_nothing() -> None:
+    """The settings lead to the store, and no command finds it otherwise."""
+    reading = {
+        " ".join(names)
+        for names, command in _commands()
+        if any(one.name == "config" for one in command.params)
+    }
+    assert reading == {name.partition(" --")[0] for name in PERMISSIONS} | UNASKED
 
 
 def test_every_error_has_a_meaning_and_a_row_of_its_own_or_its_parents() -> None:

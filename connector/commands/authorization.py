@@ -27,9 +27,12 @@ def command() -> None:
 def keys(config: Path) -> None:
     """List the keys: which signs, and until when the tokens of older ones count."""
     from connector import settings
+    from connector.commands.admitting import admit
     from connector.edges.authorization_keys import read
 
-    found = read(_chosen(settings.load(config).settings).keys)
+    chosen = settings.load(config).settings
+    admit(chosen, None)
+    found = read(_chosen(chosen).keys)
     rows = [[one.kid, _shown(one.made_at), _shown(one.ends_at) if one.ends_at else "signs"] for one in found]
     click.echo(table(["KEY", "MADE", "UNTIL"], rows))
 
@@ -50,17 +53,17 @@ def rotate(config: Path, because: str, operator: str | None) -> None:
         chosen = _chosen(desk.configuration.settings)
         made = Rotation(chosen.keys, int(time.time()), chosen.token_seconds)
         try:
-            by = desk.by(operator, because)
+            by = desk.by(because)
             what = {"keys": "authorization", "kid": made.kid, "before": made.before, "ended": made.ended}
             what |= {"because": by.because}
-            actor = {"role": "operator", "name": by.name}
+            actor = desk.person.actor
             await desk.store.record([Entry(instant(now()), "keys:rotated", actor, what, "success", "", "")])
             made.take_effect()
         finally:
             made.give_up()
         return made.kid
 
-    click.echo(f"{at_desk(config, rotated)} signs")
+    click.echo(f"{at_desk(config, rotated, operator=operator)} signs")
 
 
 def _chosen(settings: Settings) -> Authorization:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 from pathlib import Path
 
 import click
@@ -23,8 +22,9 @@ def command(config: Path, operator: str | None, out: Path) -> None:
     file would do.
     """
     from connector import settings
+    from connector.commands.admitting import admit
     from connector.wiring import backups
 
     chosen = settings.load(config).settings
-    head = asyncio.run(backups.make(chosen, out, operator or getpass.getuser()))
+    head = asyncio.run(backups.make(chosen, out, admit(chosen, operator).name))
     click.echo(f"{head.size} bytes, {head.entries} audit entries, under key {head.key}")

@@ -48,11 +48,13 @@ def show(config: Path, as_json: bool) -> None:
 
 def _documents(config: Path) -> Iterator[tuple[Path, list[Shown]]]:
     from connector import settings
+    from connector.commands.admitting import admit
     from connector.errors import ConfigurationError
     from connector.profile.reading import Document
     from connector.profile.shown import shown
 
     chosen = settings.load(config)
+    admit(chosen.settings, None)
     models: list[tuple[Path, BaseModel]] = [
         (chosen.settings.path, chosen.settings),
         *((one.path, one) for one in chosen.profiles),

@@ -52,9 +52,9 @@ def show(config: Path, number: int, because: str, operator: str | None) -> None:
     """Print what both sides say of the field, as JSON, for this audited reason."""
 
     async def looked(desk: Desk) -> bytes:
-        return await desk.by(operator, because).sides(await _one(desk, number))
+        return await desk.by(because).sides(await _one(desk, number))
 
-    sys.stdout.buffer.write(at_desk(config, looked) + b"\n")
+    sys.stdout.buffer.write(at_desk(config, looked, operator=operator) + b"\n")
 
 
 @command.command()
@@ -70,9 +70,9 @@ def take(config: Path, number: int, winner: str, because: str, operator: str | N
         one = await _one(desk, number)
         if one.state != "held":
             raise ConfigurationError(f"conflict {number} is not held", fix='see "connector conflicts list"')
-        await desk.by(operator, because).decide(one, "v2" if winner == "v2" else "fhir")
+        await desk.by(because).decide(one, "v2" if winner == "v2" else "fhir")
 
-    at_desk(config, decided)
+    at_desk(config, decided, operator=operator)
     click.echo('decided; "connector queue why" shows the message to replay')
 
 

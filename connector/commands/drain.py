@@ -29,7 +29,7 @@ def command(config: Path, link: str, seconds: float, because: str, operator: str
 
     async def drained(desk: Desk) -> int:
         ways = desk.ways(link, None)
-        await desk.by(operator, because).pause(link, None, intake=True)
+        await desk.by(because).pause(link, None, intake=True)
         end = monotonic() + seconds
         while True:
             counts = await desk.store.counts()
@@ -39,7 +39,7 @@ def command(config: Path, link: str, seconds: float, because: str, operator: str
                 return waits
             await asyncio.sleep(_LOOK)
 
-    waits = at_desk(config, drained)
+    waits = at_desk(config, drained, operator=operator)
     click.echo(f"{waits} still wait" if waits else "nothing waits; the intake is closed")
     if waits:
         raise SystemExit(1)

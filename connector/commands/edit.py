@@ -32,7 +32,7 @@ def command(
     async def corrected(desk: Desk) -> str:
         one = await desk.one(kind, number)
         charset = desk.profile(one.link).v2.charset or None
-        new = await desk.by(operator, because).correct(one, payload, charset)
+        new = await desk.by(because).correct(one, payload, charset)
         return f"{'message' if kind == 'message' else 'the original is kept as delivery'} {new}"
 
-    click.echo(at_desk(config, corrected))
+    click.echo(at_desk(config, corrected, operator=operator))

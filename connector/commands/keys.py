@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +13,9 @@ from connector.errors import KeyUnavailable
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from connector.commands.admitting import Person
     from connector.pipeline.ports import Entry
-    from connector.store.rotating import Keys
+    from connector.store.rotating import Fault, Keys
 
 
 @click.group(short_help="See, change and check the keys of the store.")
@@ -60,11 +60,11 @@ def rotate(config: Path, because: str, operator: str | None) -> None:
     """
 
     async def rotated(desk: Desk) -> tuple[str, int]:
-        draft = _draft(operator, because)
+        draft = _draft(desk.person, because)
         key_id = await desk.store.rotate_keys(draft)
         return key_id, await desk.store.rewrap(draft)
 
-    key_id, count = at_desk(config, rotated)
+    key_id, count = at_desk(config, rotated, operator=operator)
     click.echo(f"{key_id} is the current key-encryption key and wraps {count} keys")
 
 
@@ -80,11 +80,11 @@ def rewrap(config: Path, forget: bool, because: str, operator: str | None) -> No
     """
 
     async def rewrapped(desk: Desk) -> tuple[int, list[str]]:
-        draft = _draft(operator, because)
+        draft = _draft(desk.person, because)
         count = await desk.store.rewrap(draft)
         return count, await desk.store.forget_keys(draft) if forget else []
 
-    count, gone = at_desk(config, rewrapped)
+    count, gone = at_desk(config, rewrapped, operator=operator)
     click.echo("\n".join([f"{count} keys wrapped anew", *(f"{key_id} forgotten" for key_id in gone)]))
 
 
@@ -94,8 +94,11 @@ def rewrap(config: Path, forget: bool, because: str, operator: str | None) -> No
 @OPERATOR
 def verify(config: Path, records: bool, operator: str | None) -> None:
     """Open every key with the one that wraps it. The exit code is 1 if one does not open."""
-    draft = _draft(operator, "")
-    count, faults = at_desk(config, lambda desk: desk.store.verify_keys(draft, records=records))
+
+    async def verified(desk: Desk) -> tuple[int, list[Fault]]:
+        return await desk.store.verify_keys(_draft(desk.person, ""), records=records)
+
+    count, faults = at_desk(config, verified, operator=operator)
     for fault in faults:
         click.echo(f"{fault.what}: {fault.error}")
     if faults:
@@ -103,11 +106,12 @@ def verify(config: Path, records: bool, operator: str | None) -> None:
     click.echo(f"all {count} keys open")
 
 
-def _draft(operator: str | None, because: str) -> Callable[[str, dict[str, Any]], Entry]:
+def _draft(person: Person, because: str) -> Callable[[str, dict[str, Any]], Entry]:
     from connector import wiring
     from connector.pipeline.entries import instant
     from connector.pipeline.ports import Entry
 
-    actor = {"role": "operator", "name": operator or getpass.getuser()}
     why = {"because": because} if because else {}
-    return lambda tag, what: Entry(instant(wiring.now()), tag, actor, {**what, **why}, "success", "", "")
+    return lambda tag, what: Entry(
+        instant(wiring.now()), tag, person.actor, {**what, **why}, "success", "", ""
+    )

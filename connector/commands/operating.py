@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-import getpass
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeVar
@@ -14,6 +13,7 @@ import click
 from connector.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from connector.commands.admitting import Person
     from connector.pipeline.operate import Operator
     from connector.profile import Profile
     from connector.settings import Configuration
@@ -45,10 +45,11 @@ TIME: Final = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
 
 
 class Desk(NamedTuple):
-    """The store of a service and its configuration, open for one command."""
+    """The store of a service and its configuration, open for one command of one person."""
 
     store: Store
     configuration: Configuration
+    person: Person
 
     def ways(self, link: str | None, target: str | None) -> list[tuple[str, Direction]]:
         """The links and directions that are meant; all of them where none is named."""
@@ -79,24 +80,37 @@ class Desk(NamedTuple):
             raise ConfigurationError(f"there is no {kind} {number}", fix='see "connector queue find"')
         return found
 
-    def by(self, operator: str | None, because: str) -> Operator:
-        """The person who acts."""
+    def by(self, because: str) -> Operator:
+        """The person, who acts."""
         from connector import wiring
         from connector.pipeline.operate import Operator
 
-        return Operator(self.store, wiring.now, operator or getpass.getuser(), because)
+        return Operator(self.store, wiring.now, self.person.name, because)
 
 
-def at_desk(config: Path, work: Callable[[Desk], Awaitable[Found]], *, read_only: bool = False) -> Found:
-    """Do ``work`` beside the running service, which takes up what changed within seconds."""
+def at_desk(
+    config: Path,
+    work: Callable[[Desk], Awaitable[Found]],
+    *,
+    operator: str | None = None,
+    option: str = "",
+    read_only: bool = False,
+) -> Found:
+    """Do ``work`` beside the running service, which takes up what changed within seconds.
+
+    ``operator``: what ``--as`` says; ``option``: the one of the command that asks for more than it does
+    without. Raises ``Forbidden`` where the person may not.
+    """
     from connector import settings, wiring
+    from connector.commands.admitting import admit
 
     configuration = settings.load(config)
+    person = admit(configuration.settings, operator, option)
 
     async def worked() -> Found:
         store = wiring.open_store(configuration.settings, read_only=read_only)
         try:
-            return await work(Desk(store, configuration))
+            return await work(Desk(store, configuration, person))
         finally:
             await store.close()
 

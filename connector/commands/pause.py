@@ -30,7 +30,7 @@ def command(
 
     async def paused(desk: Desk) -> None:
         direction = desk.direction(link, target)
-        await desk.by(operator, because).pause(link, direction, intake=intake)
+        await desk.by(because).pause(link, direction, intake=intake)
 
-    at_desk(config, paused)
+    at_desk(config, paused, operator=operator)
     click.echo("paused")

@@ -105,10 +105,11 @@ def show(config: Path, kind: Kind, number: int, because: str | None, operator: s
 
     async def looked(desk: Desk) -> tuple[str, bytes | None]:
         one = await desk.one(kind, number)
-        content = await desk.by(operator, because).content(one) if because is not None else None
+        content = await desk.by(because).content(one) if because is not None else None
         return "\n".join(f"{name:<12}{value}" for name, value in _facts(one)), content
 
-    text, content = at_desk(config, looked, read_only=because is None)
+    option = "" if because is None else "--content"
+    text, content = at_desk(config, looked, operator=operator, option=option, read_only=not option)
     if content is None:
         click.echo(text)
     else:

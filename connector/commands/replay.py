@@ -49,7 +49,7 @@ def command(
     _check(messages, deliveries, dead, state, narrower)
 
     async def put_back(desk: Desk) -> int:
-        by, count = desk.by(operator, because), 0
+        by, count = desk.by(because), 0
         numbers: list[tuple[Kind, int]] = [("message", one) for one in messages]
         for kind, number in [*numbers, *(("delivery", one) for one in deliveries)]:
             await by.replay(await desk.one(kind, number))
@@ -62,7 +62,7 @@ def command(
                 count += await by.replay_all(one)
         return count
 
-    click.echo(f"{at_desk(config, put_back)} put back")
+    click.echo(f"{at_desk(config, put_back, operator=operator)} put back")
 
 
 def _check(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,10 +28,11 @@ def command(config: Path, operator: str | None, drill: bool, file: Path) -> None
     partners to send again what they sent since.
     """
     from connector import settings
+    from connector.commands.admitting import admit
     from connector.wiring import backups
 
     chosen = settings.load(config).settings
-    who = operator or getpass.getuser()
+    who = admit(chosen, operator).name
     if drill:
         found = asyncio.run(backups.drill(chosen, file, who))
         click.echo(_told(found))

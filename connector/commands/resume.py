@@ -25,8 +25,8 @@ def command(
 
     async def resumed(desk: Desk) -> bool:
         direction = desk.direction(link, target)
-        return await desk.by(operator, because).resume(link, direction, intake=intake)
+        return await desk.by(because).resume(link, direction, intake=intake)
 
-    if not at_desk(config, resumed):
+    if not at_desk(config, resumed, operator=operator):
         raise ConfigurationError("there is no such pause", fix='"connector queue why" shows those there are')
     click.echo("resumed")

@@ -23,7 +23,7 @@ def command(config: Path, number: int, because: str, operator: str | None) -> No
         one = await desk.one("delivery", number)
         if not isinstance(one, Made):
             raise ConfigurationError("only deliveries are skipped")
-        await desk.by(operator, because).skip(one)
+        await desk.by(because).skip(one)
 
-    at_desk(config, skipped)
+    at_desk(config, skipped, operator=operator)
     click.echo("skipped")

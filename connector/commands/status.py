@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from connector.commands.operating import CONFIG
+from connector.commands.operating import CONFIG, Desk, at_desk
 
 if TYPE_CHECKING:
     from connector.commands.health import Facts
+    from connector.settings import Settings
     from connector.store import Counts, Direction, Listed, OutboxItem, Store
 
 _COLUMNS = (
@@ -34,23 +34,15 @@ def command(config: Path, as_json: bool, with_dead: bool) -> None:
     running service and shows nothing of any message's content. The exit code is 1 if the counts do not
     reconcile or the service is not ready.
     """
-    from connector import settings, wiring
     from connector.commands.health import facts
 
-    chosen = settings.load(config).settings
+    async def looked(desk: Desk) -> tuple[Settings, Mapping[tuple[str, Direction], Counts], list[str]]:
+        store = desk.store
+        counts = await store.counts()
+        letters = [line for lane in counts for line in await dead_letters(store, *lane)] if with_dead else []
+        return desk.configuration.settings, counts, letters
 
-    async def looked() -> tuple[Mapping[tuple[str, Direction], Counts], list[str]]:
-        store = wiring.open_store(chosen, read_only=True)
-        try:
-            counts = await store.counts()
-            letters = (
-                [line for lane in counts for line in await dead_letters(store, *lane)] if with_dead else []
-            )
-            return counts, letters
-        finally:
-            await store.close()
-
-    counts, letters = asyncio.run(looked())
+    chosen, counts, letters = at_desk(config, looked, read_only=True)
     known = facts(chosen)
     if as_json:
         click.echo(_json(counts, known, letters if with_dead else None))

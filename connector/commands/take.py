@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from connector.commands.operating import CONFIG, OPERATOR
 from connector.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from connector.commands.admitting import Person
     from connector.pipeline.links import Link
     from connector.pipeline.taking import Outcome
     from connector.settings import Configuration
@@ -37,11 +37,13 @@ def command(config: Path, name: str, operator: str | None, file: str) -> None:
     is 1 if any message was refused.
     """
     from connector import settings
+    from connector.commands.admitting import admit
 
     configuration = settings.load(config)
+    person = admit(configuration.settings, operator)
     with click.open_file(file, "rb") as opened:
         content = opened.read()
-    outcomes = asyncio.run(_taken(configuration, name, operator or getpass.getuser(), content))
+    outcomes = asyncio.run(_taken(configuration, name, person, content))
     if not outcomes:
         raise ConfigurationError("there is no message in the file", fix="a message begins with MSH")
     for number, outcome in enumerate(outcomes, start=1):
@@ -60,13 +62,15 @@ def shown(outcome: Outcome) -> str:
     return f"{control_id}  refused  {type(error).__name__}{place}: {error.what}"
 
 
-async def _taken(configuration: Configuration, name: str, operator: str, content: bytes) -> Sequence[Outcome]:
+async def _taken(
+    configuration: Configuration, name: str, person: Person, content: bytes
+) -> Sequence[Outcome]:
     from connector import wiring
 
     link = _link(configuration, name)
     store = wiring.open_store(configuration.settings)
     try:
-        return await _through(store, link, operator, content)
+        return await _through(store, link, person, content)
     finally:
         await store.close()
 
@@ -82,7 +86,7 @@ def _link(configuration: Configuration, name: str) -> Link:
     return link_of(profiles[name], bound=False)
 
 
-async def _through(store: Store, link: Link, operator: str, content: bytes) -> Sequence[Outcome]:
+async def _through(store: Store, link: Link, person: Person, content: bytes) -> Sequence[Outcome]:
     from connector import wiring
     from connector.edges.judge import Judge
     from connector.pipeline.batches import Batches
@@ -91,7 +95,7 @@ async def _through(store: Store, link: Link, operator: str, content: bytes) -> S
     judge = Judge() if link.strict else None
     try:
         taking = Taking(store, wiring.now, wiring.fresh, judge)
-        source = Source({"role": "operator", "name": operator})
+        source = Source(person.actor)
         return (await Batches(taking, store, wiring.now, wiring.fresh).take(link, content, source)).outcomes
     finally:
         if judge is not None:

@@ -13,13 +13,12 @@ if TYPE_CHECKING:
 
 def told(config: Path, link: str | None, target: str | None) -> list[Finding]:
     """What was found for the links and directions that are meant; at least one finding."""
-    from connector import settings, wiring
+    from connector import wiring
     from connector.commands.health import facts
     from connector.pipeline.findings import look
 
-    known = facts(settings.load(config).settings)
-
     async def looked(desk: Desk) -> list[Finding]:
+        known = facts(desk.configuration.settings)
         return await look(desk.store, desk.ways(link, target), known, wiring.now())
 
     return at_desk(config, looked, read_only=True)

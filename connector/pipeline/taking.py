@@ -46,7 +46,7 @@ class Source:
     """Who brings messages, for the audit trail. ``connection``: the peer's host and port, where the answer
     after processing goes back first; "" for what comes from a file, which gets none."""
 
-    actor: Mapping[str, str]
+    actor: Mapping[str, Any]
     fingerprint: str = ""
     connection: str = ""
 

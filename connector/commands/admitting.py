@@ -1,0 +1,148 @@
+"""Who runs a command, and whether that person may: the table ``[people]`` of the settings.
+
+The person is the user of the operating system. Under sudo that is who called it: ``SUDO_UID`` is believed of
+root and of the account that owns the store, which could read everything without us, and of nobody else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import os
+import pwd
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import click
+
+from connector.errors import ConnectorError, Forbidden
+from connector.profile.roles import Permission, Role, granted, who_has
+
+if TYPE_CHECKING:
+    from connector.settings import Settings
+
+# Every command that touches the store or shows the configuration; an option that asks for more, behind it.
+PERMISSIONS: Final[Mapping[str, Permission]] = MappingProxyType(
+    {
+        "take": "operator:edit",
+        "config show": "configuration:read",
+        "status": "operator:read",
+        "queue list": "operator:read",
+        "queue why": "operator:read",
+        "queue show": "operator:read",
+        "queue show --content": "operator:content",
+        "queue find": "operator:read",
+        "replay": "operator:act",
+        "edit": "operator:edit",
+        "skip": "operator:act",
+        "conflicts list": "operator:read",
+        "conflicts show": "operator:content",
+        "conflicts take": "operator:act",
+        "keys status": "keys:manage",
+        "keys rotate": "keys:manage",
+        "keys rewrap": "keys:manage",
+        "keys verify": "keys:manage",
+        "pause": "operator:act",
+        "resume": "operator:act",
+        "drain": "operator:act",
+        "backup": "store:backup",
+        "restore": "store:backup",
+        "authorization keys": "access:read",
+        "authorization rotate": "keys:manage",
+    }
+)
+UNASKED: Final = frozenset({"serve", "health"})  # the system runs them; they show nothing of a message
+
+
+class Person(NamedTuple):
+    """Who runs a command."""
+
+    name: str
+
+    @property
+    def actor(self) -> dict[str, Any]:
+        """For the audit trail."""
+        return {"role": "operator", "name": self.name}
+
+
+def admit(chosen: Settings, operator: str | None, option: str = "") -> Person:
+    """Who runs this command, with ``option`` where that asks for more; ``operator``: what ``--as`` says.
+
+    Where nobody is named in the settings, everybody may, under any name. Raises ``Forbidden`` after the audit
+    log, as far as there is one to be written, heard of it.
+    """
+    if chosen.people is None:
+        return Person(operator or getpass.getuser())
+    command, name = " ".join(filter(None, (_running(), option))), ""
+    try:
+        name = user(chosen.store)
+        return _admitted(chosen.people.get(name, ()), name, operator, command)
+    except Forbidden as error:
+        refusal = error
+    _tell(chosen, name, command, refusal)
+    raise refusal
+
+
+def _admitted(roles: tuple[Role, ...], name: str, operator: str | None, command: str) -> Person:
+    if operator not in (None, name):
+        raise Forbidden("--as names somebody else", fix="leave it out: the user is known")
+    needs = PERMISSIONS.get(command)
+    if needs is None:
+        raise Forbidden("it is not known who may use this command", fix="it needs a row in PERMISSIONS")
+    if needs not in granted(roles):
+        raise Forbidden(f"this needs {needs}", fix=f"ask for one of the roles {', '.join(who_has(needs))}")
+    return Person(name)
+
+
+def _running() -> str:
+    """``queue show``: the command as it was called."""
+    context, names = click.get_current_context(silent=True), []
+    while context is not None and context.parent is not None:
+        names.append(str(context.info_name))
+        context = context.parent
+    return " ".join(reversed(names))
+
+
+def user(store: Path) -> str:
+    """The name of the user. Raises ``Forbidden`` for one that this machine does not know."""
+    uid, said = os.getuid(), os.environ.get("SUDO_UID")
+    if said is not None and uid in (0, _owner(store)):
+        if not re.fullmatch(r"[0-9]{1,10}", said, re.ASCII):
+            raise Forbidden("SUDO_UID is no number of a user", fix="call the command with sudo")
+        uid = int(said)
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except (KeyError, OverflowError):
+        raise Forbidden("the user has no name on this machine", fix="use an account that has one") from None
+
+
+def _owner(store: Path) -> int:
+    try:
+        return (store if store.exists() else store.parent).stat().st_uid
+    except OSError:
+        return 0
+
+
+def _tell(chosen: Settings, name: str, command: str, error: Forbidden) -> None:
+    from connector import wiring
+    from connector.pipeline.entries import instant, reason
+    from connector.pipeline.ports import Entry
+
+    what = {"operation": f"connector {command}"}
+    at = instant(wiring.now())
+    entry = Entry(at, "operator:request:refused", Person(name).actor, what, "refused", reason(error), "")
+
+    async def told() -> None:
+        store = wiring.open_store(chosen)
+        try:
+            await store.record([entry])
+        finally:
+            await store.close()
+
+    if chosen.store.is_file():
+        with suppress(ConnectorError):  # it is refused all the same
+            asyncio.run(told())
