@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import ipaddress
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from connector.edges.authorization_assertion import Shown
@@ -19,9 +18,11 @@ _FIX = "compare client id, keys and certificate with [authorization] in the sett
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """One client. ``keys``: where its public keys are; None: it shows its certificate alone."""
+    """One client. ``speaks``: whether the holder of a certificate, by its fingerprint, speaks for it by what
+    the certificate says; ``keys``: where its public keys are; None: it shows its certificate alone."""
 
     settings: AuthorizationClient
+    speaks: Callable[[str], bool] = field(repr=False)
     keys: KeySource | None = field(default=None, repr=False)
 
     @property
@@ -40,16 +41,14 @@ class Client:
     def owns(self, peer: Peer) -> bool:
         """Whether the certificate of the connection is one of its own, where the settings say which are.
 
-        RFC 8705, 2.1: by fingerprint, by subject, or by one of the alternative names.
+        RFC 8705, 2.1: by its fingerprint, by its subject, or by one of its alternative names.
         """
         chosen = self.settings
-        if chosen.certificates:
-            return peer.fingerprint in chosen.certificates
-        if chosen.subjects:
-            return peer.subject in chosen.subjects
-        if chosen.alternative_names:
-            return not _names(peer.sans).isdisjoint(_names(chosen.alternative_names))
-        return chosen.method == "private_key_jwt"
+        if peer.fingerprint in chosen.certificates:
+            return True
+        if chosen.subjects or chosen.names:
+            return self.speaks(peer.fingerprint)
+        return chosen.method == "private_key_jwt" and not chosen.certificates
 
     async def key(self, given: Shown) -> SigningKey:
         """The key that its assertion names. Raises ``ClientNotAuthenticated``, ``IssuerUnavailable``."""
@@ -65,19 +64,3 @@ class Client:
 def unknown(what: str) -> ClientNotAuthenticated:
     """The error for who is not, or not yet, known to be a client."""
     return ClientNotAuthenticated(what, fix=_FIX)
-
-
-def _names(names: Iterable[str]) -> set[str]:
-    """Alternative names in the one form in which they can be compared (RFC 5280, 7.2, and 4.2.1.6)."""
-    return {_name(*one.split(":", 1)) for one in names}
-
-
-def _name(kind: str, value: str) -> str:
-    if kind == "DNS":
-        return f"DNS:{value.lower()}"
-    if kind == "IP":
-        try:
-            return f"IP:{ipaddress.ip_address(value)}"
-        except ValueError:
-            return f"IP:{value}"
-    return f"{kind}:{value}"

@@ -13,11 +13,11 @@ from pydantic import Field, field_validator, model_validator
 from connector.fhir.elements import resource_types
 from connector.profile.endpoint import OptionalUrl, not_held
 from connector.profile.operators import OPERATOR_SCOPES
+from connector.profile.partner_tls import MaySpeak
 from connector.profile.section import (
     Bytes,
     Count,
     FilePath,
-    Fingerprint,
     Form,
     Found,
     Scope,
@@ -44,15 +44,13 @@ ClientScope = Annotated[
 Origin = Annotated[
     str, Form(r"https://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?", "https://host:port, no path")
 ]
-AlternativeName = Annotated[
-    str, Form(r"(?:DNS|IP|URI|email):[!-~]+", "DNS:host, IP:address, URI:uri or email:address")
-]
 
 
-class AuthorizationClient(Section):
+class AuthorizationClient(MaySpeak):
     """A client of our token endpoint, and how it proves who it is: with `jwks` or `jwks_url` by an assertion
-    that it signs (`private_key_jwt`), with `certificates`, `subjects` or `alternative_names` alone by its
-    certificate (`tls_client_auth`). With both it must show both. Every token is bound to the certificate over
+    that it signs (`private_key_jwt`), with `certificates`, `subjects` or `names` alone by its certificate
+    (`tls_client_auth`). With both it must show both. A subject or a name counts below the authorities of the
+    listener alone: one of a partner's own could say anything. Every token is bound to the certificate over
     whose connection it was given out."""
 
     id: ClientId
@@ -61,16 +59,15 @@ class AuthorizationClient(Section):
     """The file with its public keys (JWK set), read again when it changes."""
     jwks_url: OptionalUrl = ""
     """Where it publishes them, `https://host/path`, called with our certificate and the trust of `[tls]`."""
-    certificates: tuple[Fingerprint, ...] = ()
-    """Its certificates, as `sha256:` and 64 hex digits."""
-    subjects: tuple[Word, ...] = ()
-    """The subject of its certificate (RFC 4514)."""
-    alternative_names: tuple[AlternativeName, ...] = ()
-    """A name in its certificate, such as `DNS:lab.hospital.example`."""
     scopes: Annotated[tuple[ClientScope, ...], Field(min_length=1)]
     """What it can have at most: SMART system scopes, and `operator:read` and the like."""
     audience: Word
     """For whom its tokens are: the `audience` of a `[fhir.from]` or of `[operators]`."""
+
+    @property
+    def party(self) -> str:
+        """Its name among those whose certificates are known; no link has one like it."""
+        return f"client {self.id}"
 
     @property
     def method(self) -> Method:
@@ -93,12 +90,8 @@ class AuthorizationClient(Section):
     def _proves_itself(self) -> Self:
         if self.jwks and self.jwks_url:
             raise fault("there is a file and an address of its keys", fix="leave one out", key=("jwks_url",))
-        ways = sum(map(bool, (self.certificates, self.subjects, self.alternative_names)))
-        if ways > 1:
-            fix = "name its certificate in one way (RFC 8705, 2.1.2)"
-            raise fault("its certificate is named in more than one way", fix=fix)
-        if not ways and self.method == "tls_client_auth":
-            fix = "give it jwks, jwks_url, certificates, subjects or alternative_names"
+        if self.method == "tls_client_auth" and not (self.certificates or self.subjects or self.names):
+            fix = "give it jwks, jwks_url, certificates, subjects or names"
             raise fault("nothing says how this client proves who it is", fix=fix)
         return self
 

@@ -25,8 +25,8 @@ from connector.wiring.beliefs import ISSUERS
 class OwnAuthorization:
     """``issuer``: for who checks its tokens here; ``routes``: its addresses.
 
-    ``secured``: TLS for asking clients for their keys. Raises ``KeyUnavailable``,
-    ``ConfigurationError`` where our keys, or a client's in a file, cannot be used.
+    ``secured``: TLS for asking clients for their keys, and whose certificates speak for them. Raises
+    ``KeyUnavailable``, ``ConfigurationError`` where our keys, or a client's in a file, cannot be used.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class OwnAuthorization:
     def _client(self, chosen: AuthorizationClient) -> Client:
         keys = self._keys_of(chosen)
         self._keys += [keys] if keys else []
-        return Client(chosen, keys)
+        return Client(chosen, self._secured.may_send(chosen.party), keys)
 
     def _keys_of(self, chosen: AuthorizationClient) -> IssuerKeys | None:
         if chosen.jwks is not None:

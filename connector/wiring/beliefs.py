@@ -20,9 +20,9 @@ from connector.edges.trust import Party, Speakers, Trust
 from connector.edges.watching import Shelf
 from connector.errors import ConfigurationError
 from connector.profile import Profile
+from connector.profile.authorization import AuthorizationClient
 from connector.profile.endpoint import FhirCaller
-from connector.profile.partner_tls import PartnerTls
-from connector.profile.sender import V2Sender
+from connector.profile.partner_tls import MaySpeak, PartnerTls
 from connector.settings import Configuration, Settings, Tls
 
 Made = TypeVar("Made")
@@ -62,7 +62,8 @@ class Beliefs:
 
     def _ends(self, settings: Settings, profiles: tuple[Profile, ...]) -> Iterator[End]:
         yield self._listener("mllp", settings.mllp_tls, profiles, self._v2_party)
-        yield self._listener("https", settings.https_tls, profiles, self._fhir_party)
+        clients = settings.authorization.clients if settings.authorization else ()
+        yield self._listener("https", settings.https_tls, profiles, self._fhir_party, clients)
         files = tls_files(settings.tls)
         trust = self._trust(ISSUERS, whom_we_call(self.anchors(files.trusted), files.minimum))
         yield End(ISSUERS, False, files, trust, self._own(files))
@@ -75,6 +76,7 @@ class Beliefs:
         chosen: Tls,
         profiles: tuple[Profile, ...],
         party: Callable[[Profile, Anchors], Party | None],
+        clients: tuple[AuthorizationClient, ...] = (),
     ) -> End:
         files = tls_files(chosen)
         service = self.anchors(files.trusted)
@@ -83,6 +85,7 @@ class Beliefs:
             return self._kept(Party, f"{name} {profile.name}", lambda: party(profile, service))
 
         parties = [found for one in profiles if (found := made(one)) is not None]
+        parties += [self._client(one, service) for one in clients if one.subjects or one.names]
         return End(name, True, files, self._trust(name, Trust(service, parties)), self._own(files))
 
     def _calls(self, profile: Profile, chosen: Tls) -> Iterator[End]:
@@ -120,6 +123,16 @@ class Beliefs:
             return None
         return self._party(profile, profile.fhir.tls, service, speakers_of(caller), alone=False)
 
+    def _client(self, client: AuthorizationClient, service: Anchors) -> Party:
+        """A client of our token endpoint that is known by what its certificate says."""
+        speakers = speakers_of(client)
+
+        def made() -> Party:
+            _check_issuer(speakers, service, f"the client {client.id}")
+            return Party(client.party, service, speakers)
+
+        return self._kept(Party, f"https {client.party}", made)
+
     def _party(
         self, profile: Profile, partner: PartnerTls, service: Anchors, speakers: Speakers, *, alone: bool
     ) -> Party:
@@ -130,12 +143,7 @@ class Beliefs:
                 fix="name them under crl",
                 location=str(profile.path),
             )
-        if (speakers.subjects or speakers.names) and not speakers.issuers and anchors.roots > 1:
-            raise ConfigurationError(
-                "several authorities could issue a certificate with the subject or name of this partner",
-                fix="say which under issued_by, or give the partner's own under trust",
-                location=str(profile.path),
-            )
+        _check_issuer(speakers, anchors, str(profile.path))
         return Party(profile.name, anchors, speakers, partner.minimum, alone)
 
     def anchors(self, files: TrustFiles) -> Anchors:
@@ -185,6 +193,15 @@ class Beliefs:
         return found
 
 
+def _check_issuer(speakers: Speakers, anchors: Anchors, where: str) -> None:
+    if (speakers.subjects or speakers.names) and not speakers.issuers and anchors.roots > 1:
+        raise ConfigurationError(
+            "several authorities could issue a certificate with the subject or name of this partner",
+            fix="say which under issued_by, or give the partner's own under trust",
+            location=where,
+        )
+
+
 def _private(path: Path) -> object:
     """Stands for a private key, which is not kept."""
     pem.check_private(path)
@@ -220,7 +237,7 @@ def client_files(chosen: Tls, partner: PartnerTls) -> TlsFiles:
     return TlsFiles(*own, trust, crl, minimum, required=required, group=chosen.dh_parameters)
 
 
-def speakers_of(said: V2Sender | FhirCaller) -> Speakers:
+def speakers_of(said: MaySpeak) -> Speakers:
     """Whose certificates speak for a side; on the FHIR side anybody's, where nobody is named."""
     return Speakers(
         frozenset(said.certificates),

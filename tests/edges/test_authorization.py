@@ -98,20 +98,6 @@ async def test_a_client_is_known_by_its_certificate_alone_where_the_settings_say
     assert (entry["object"]["method"], entry["actor"]["client"]) == ("tls_client_auth", "ward")
 
 
-@pytest.mark.parametrize(
-    "named",
-    [
-        {"subjects": ("CN=ward",)},
-        {"alternative_names": ("DNS:other.example", "DNS:WARD.hospital.example")},
-        {"alternative_names": ("IP:127.0.0.1",)},
-    ],
-)
-async def test_a_certificate_is_known_by_its_subject_or_a_name(tmp_path: Path, named: dict[str, Any]) -> None:
-    clients = [{"id": "ward", "scopes": (SCOPE,), "audience": AUDIENCE, **named}]
-    async with TokenSite(tmp_path, clients=clients).running() as site:
-        assert (await site.ask(site.ward_form(), "ward")).status_code == 200
-
-
 async def test_a_client_of_both_kinds_shows_both(tmp_path: Path) -> None:
     async with authorizing(tmp_path) as site:
         shown = site.assertion(iss="both", sub="both")

@@ -214,12 +214,7 @@ _ANOTHER = (
         ('jwks = "lab', 'jwks_url = "http://lab.example/keys"\n#', "only https"),
         ('jwks = "lab', 'jwks_url = "https://lab.example/keys"\njwks = "lab', "leave one out"),
         ('jwks = "lab', 'certificates = ["ab"]\njwks = "lab', "64 lowercase hex digits"),
-        ('jwks = "lab', 'alternative_names = ["lab.example"]\njwks = "lab', "DNS:host"),
-        (
-            'jwks = "lab',
-            'subjects = ["CN=a"]\nalternative_names = ["DNS:a"]\njwks = "lab',
-            "in more than one way",
-        ),
+        ('jwks = "lab', 'names = ["lab.example"]\njwks = "lab', "of the form that is needed"),
         ('audience = "https://connector.example/fhir"\n', "", "audience is missing"),
         (
             'audience = "https://connector.example/fhir"\n',
