@@ -154,7 +154,7 @@ class Service:
         issuer = own.issuer if own else None
         access = Access(self._profiles, self._secured, issuer)
         self._closing.append(access.close)
-        intake = Intake(self._fhir, self._supervisor, self._renewing)
+        intake = Intake(self._fhir, self._supervisor, self._renewing, *([own.ready] if own else []))
         app = fhir_app(chosen, self._profiles, access.callers, intake)
         app.router.routes.extend(own.routes if own else [])
         if (operators := self._settings.operators) is not None:

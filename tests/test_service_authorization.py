@@ -153,6 +153,16 @@ def test_a_rotation_that_is_not_written_down_does_not_happen(site: Site, tmp_pat
     assert not list(site.folder.glob(".authorization*"))
 
 
+def test_a_service_whose_keys_are_gone_says_that_it_is_not_ready(site: Site, service: None) -> None:
+    path = site.folder / "authorization.keys.json"
+    with asking(site) as client:
+        path.rename(site.folder / "away")
+        answer = client.get("/health/ready")
+        (site.folder / "away").rename(path)
+        assert (answer.status_code, answer.json()["parts"]["authorization"]) == (503, "KeyUnavailable")
+        assert client.get("/health/ready").json()["parts"]["authorization"] is True
+
+
 def test_without_a_token_endpoint_there_are_no_keys_to_turn(tmp_path: Path) -> None:
     plain = make_site(tmp_path / "plain", Ports(*free_ports(2), hospital=1, sandbox=1))
     result = run("authorization", "keys", "--config", plain.config)

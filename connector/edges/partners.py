@@ -113,6 +113,9 @@ class Callers:
         return can[0]
 
 
+Ready = Callable[[], Mapping[str, bool | str]]
+
+
 class Watched(Protocol):
     """What watches the files of TLS."""
 
@@ -128,8 +131,8 @@ class Watched(Protocol):
 class Intake:
     """What the HTTP edge hands its requests to."""
 
-    def __init__(self, receiver: FhirReceiver, supervisor: Supervisor, tls: Watched) -> None:
-        self._receiver, self._supervisor, self._tls = receiver, supervisor, tls
+    def __init__(self, receiver: FhirReceiver, supervisor: Supervisor, tls: Watched, *parts: Ready) -> None:
+        self._receiver, self._supervisor, self._tls, self._parts = receiver, supervisor, tls, parts
 
     async def submit(self, submission: Submission) -> Accepted:
         """Durable and audited when this returns; raises a ``ConnectorError`` when nothing was taken."""
@@ -141,8 +144,11 @@ class Intake:
         await self._receiver.refused(principal, peer, error)
 
     async def ready(self) -> Mapping[str, bool | str]:
-        """The lanes, by name, and TLS."""
-        return {**self._supervisor.ready(), **self._tls.ready()}
+        """The lanes, by name, TLS, and what else there is."""
+        found = {**self._supervisor.ready(), **self._tls.ready()}
+        for part in self._parts:
+            found.update(part())
+        return found
 
     def warnings(self) -> Mapping[str, str]:
         """What works yet, and will not."""

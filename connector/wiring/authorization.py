@@ -14,6 +14,8 @@ from connector.edges.authorization_keys import OwnIssuer, SigningKeys
 from connector.edges.authorization_server import AuthorizationServer
 from connector.edges.issuer_keys import IssuerKeys
 from connector.edges.issuer_site import IssuerSite, PublishedKeys
+from connector.errors import ConnectorError
+from connector.pipeline.entries import reason
 from connector.pipeline.ports import Clock
 from connector.profile.authorization import Authorization, AuthorizationClient
 from connector.store import Store
@@ -45,6 +47,14 @@ class OwnAuthorization:
         server = AuthorizationServer(chosen, [self._client(one) for one in chosen.clients], keys, clock)
         endpoint = TokenEndpoint(server, chosen, store, clock, Limits.of(chosen, seconds))
         self.routes: list[Route] = routes(endpoint, chosen, keys)
+
+    def ready(self) -> dict[str, bool | str]:
+        """Whether tokens can be signed and checked: True, or the name of what is wrong."""
+        try:
+            self.issuer.keys.signing()
+        except ConnectorError as error:
+            return {"authorization": reason(error)}
+        return {"authorization": True}
 
     async def close(self) -> None:
         """Ask nobody any more."""
