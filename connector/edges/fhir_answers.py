@@ -11,8 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-import httpx2
-
+from connector.edges.http_reading import Answer
 from connector.edges.http_replies import Replies, refusal
 from connector.errors import (
     AnswerNotUnderstood,
@@ -59,7 +58,7 @@ class Asked(NamedTuple):
         return f"Bundle.entry[{self.number}]"
 
 
-def content(answer: httpx2.Response) -> JsonObject:
+def content(answer: Answer) -> JsonObject:
     """The resource in a body. Raises ``AnswerNotUnderstood``."""
     kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in _JSON:
@@ -106,16 +105,14 @@ def written(told: Mapping[str, Any], status: int, one: Asked) -> Written:
     return Written(sent or (place[1] if place else ""), version, found)
 
 
-def refused(
-    answer: httpx2.Response, asked: Sequence[Asked], replies: Replies, location: str = ""
-) -> DeliveryError:
+def refused(answer: Answer, asked: Sequence[Asked], replies: Replies, location: str = "") -> DeliveryError:
     """The error of an answer: its status, and the code and the entry that its OperationOutcome names."""
     try:
         outcome = json.loads(answer.content)
     except InvalidJson:
         outcome = None
     return refusal(
-        answer.status_code,
+        answer.status,
         after=answer.headers.get("retry-after", ""),
         issue=issue_of(outcome),
         location=location or _entry_of(outcome, asked),

@@ -1,9 +1,7 @@
 """Delivery of FHIR R4 to the partner's endpoint: a transaction, a batch, one by one, or as a message.
 
 Sources: https://hl7.org/fhir/R4/http.html (read, update, conditional create and update, delete, batch,
-transaction, managing return content), messageheader-operation-process-message.html, RFC 9110, RFC 6750. The
-requests go straight to the transport and not through ``httpx2.AsyncClient``, which keeps cookies and writes
-every address, with the ids in it, to a log.
+transaction, managing return content), messageheader-operation-process-message.html, RFC 9110, RFC 6750.
 """
 
 from __future__ import annotations
@@ -13,8 +11,6 @@ import ssl
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, Literal
-
-import httpx2
 
 from connector.edges.fhir_answers import (
     DELETED,
@@ -28,6 +24,7 @@ from connector.edges.fhir_answers import (
     written,
 )
 from connector.edges.http_exchange import WAITS, BoundedTransport, Waits
+from connector.edges.http_reading import Answer
 from connector.edges.http_replies import Replies
 from connector.edges.token_source import TokenSource
 from connector.errors import (
@@ -74,9 +71,9 @@ class FhirClient:
         server_name: str = "",
         replies: Replies = MappingProxyType({}),
     ) -> None:
-        self._base = base.rstrip("/")
         self._tokens, self._delivery, self._replies = tokens, delivery, replies
         self._transport = BoundedTransport(
+            base,
             context,
             waits=waits,
             answer_limit=answer_limit,
@@ -107,8 +104,8 @@ class FhirClient:
         """``Type/id`` as it stands there; None where it is not, or was deleted. Raises ``DeliveryError``."""
         if not KEY.fullmatch(key):
             raise UnsupportedInteraction("only Type/id can be read")
-        answer = await self._answer("GET", f"{self._base}/{key}")
-        if answer.status_code in _ABSENT:
+        answer = await self._answer("GET", f"/{key}")
+        if answer.status in _ABSENT:
             return None
         found = self._content(answer)
         if f"{found['resourceType']}/{found.get('id')}" != key:
@@ -119,7 +116,7 @@ class FhirClient:
         """The resources of a type that a search by identifier or tag finds. Raises ``DeliveryError``."""
         if not _TYPE.fullmatch(kind) or not _QUERY.fullmatch(query):
             raise UnsupportedInteraction("only identifiers and tags are searched for")
-        found = self._content(await self._answer("GET", f"{self._base}/{kind}?{query}"))
+        found = self._content(await self._answer("GET", f"/{kind}?{query}"))
         if found.get("type") != "searchset":
             raise AnswerNotUnderstood("the partner's answer is no searchset")
         return [one for one in resources(found) if one.get("resourceType") == kind]
@@ -138,8 +135,8 @@ class FhirClient:
 
     async def _together(self, bundle: JsonObject, asked: list[Asked], kind: str) -> list[Written]:
         sent = {**bundle, "type": kind, "entry": [one.entry for one in asked]}
-        answer = await self._answer("POST", self._base, json.dumps(sent))
-        if answer.status_code != 200:
+        answer = await self._answer("POST", "", json.dumps(sent))
+        if answer.status != 200:
             raise refused(answer, asked, self._replies)
         outcomes = responses(asked, content(answer), kind, self._replies)
         failed = next((one.error for one in outcomes if one.error is not None), None)
@@ -148,10 +145,10 @@ class FhirClient:
         return outcomes
 
     async def _process(self, bundle: JsonObject) -> list[Written]:
-        answer = await self._answer("POST", f"{self._base}/$process-message", json.dumps(bundle))
-        if answer.status_code not in (200, 202, 204):
+        answer = await self._answer("POST", "/$process-message", json.dumps(bundle))
+        if answer.status not in (200, 202, 204):
             raise refused(answer, _asked(bundle), self._replies)
-        if answer.status_code == 200 and answer.content:
+        if answer.status == 200 and answer.content:
             processed(content(answer))
         return []
 
@@ -170,16 +167,16 @@ class FhirClient:
         request = one.entry["request"]
         headers = {name: str(request[key]) for key, name in _CONDITIONS.items() if request.get(key)}
         body = b"" if one.method == "DELETE" else json.dumps(one.entry["resource"])
-        answer = await self._answer(one.method, f"{self._base}/{one.url}", body, headers)
-        if answer.status_code not in (DELETED if one.method == "DELETE" else _DONE):
+        answer = await self._answer(one.method, f"/{one.url}", body, headers)
+        if answer.status not in (DELETED if one.method == "DELETE" else _DONE):
             raise refused(answer, [one], self._replies, one.location)
-        if answer.status_code in (200, 201) and answer.content:
+        if answer.status in (200, 201) and answer.content:
             content(answer)  # a page of a proxy is no answer of the endpoint
         told = {name: answer.headers.get(name, "") for name in ("etag", "location")}
-        return written(told, answer.status_code, one)
+        return written(told, answer.status, one)
 
-    def _content(self, answer: httpx2.Response) -> JsonObject:
-        if answer.status_code != 200:
+    def _content(self, answer: Answer) -> JsonObject:
+        if answer.status != 200:
             error = refused(answer, [], self._replies)
             if isinstance(error, PartnerRefusedMessage):  # of a question, which is no message
                 raise AnswerNotUnderstood(error.what, fix=error.fix)
@@ -187,26 +184,25 @@ class FhirClient:
         return content(answer)
 
     async def _answer(
-        self, method: str, url: str, body: bytes = b"", headers: Mapping[str, str] | None = None
-    ) -> httpx2.Response:
+        self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
+    ) -> Answer:
         """The answer, after one more try with a new token where the old one is no longer taken."""
         if self._tokens is None:
-            return await self._once(method, url, body, headers or {})
+            return await self._once(method, path, body, headers or {})
         token = await self._tokens.token()
-        answer = await self._once(method, url, body, {**(headers or {}), "Authorization": f"Bearer {token}"})
-        if answer.status_code != 401:
+        answer = await self._once(method, path, body, {**(headers or {}), "Authorization": f"Bearer {token}"})
+        if answer.status != 401:
             return answer
         self._tokens.invalidate(token)
         token = await self._tokens.token()
-        return await self._once(method, url, body, {**(headers or {}), "Authorization": f"Bearer {token}"})
+        return await self._once(method, path, body, {**(headers or {}), "Authorization": f"Bearer {token}"})
 
-    async def _once(self, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> httpx2.Response:
+    async def _once(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         sent = {"Accept": FHIR_JSON, "Accept-Encoding": "identity", "User-Agent": "connector"}
         if method != "GET":
             sent["Prefer"] = "return=minimal"
         sent |= {**headers, **({"Content-Type": FHIR_JSON} if body else {})}
-        request = httpx2.Request(method, url, headers=sent, content=body)
-        return await self._transport.handle_async_request(request)
+        return await self._transport.ask(method, f"{self._transport.path}{path}", sent, body)
 
 
 def _asked(bundle: JsonObject) -> list[Asked]:

@@ -1,43 +1,28 @@
 """One HTTP/1.1 request to a partner and its whole answer, bounded in time and in size.
 
 What both HTTP clients of the connector stand on: nothing is followed (redirects), kept (cookies), unpacked
-(content encodings) or taken from the environment (proxies), and whatever goes wrong is one of our errors.
-Sources: RFC 9110, RFC 8446 (alerts).
+(content encodings) or taken from the environment (proxies), nothing is logged, and whatever goes wrong is one
+of our errors. Sources: RFC 9110, RFC 8446 (alerts).
 """
 
 from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Iterator, Mapping
-from typing import Any, Final, NamedTuple
+import time
+from collections import deque
+from collections.abc import Mapping
+from typing import Final, NamedTuple
 
-import h11
 import httpx2
 
-from connector.errors import (
-    AnswerNotUnderstood,
-    DeliveryError,
-    PartnerRefusedUs,
-    PartnerUnreachable,
-)
+from connector.edges.addresses import Dial, dial
+from connector.edges.http_connection import HttpConnection, Phase
+from connector.edges.http_reading import Answer
+from connector.errors import DeliveryError, PartnerRefusedUs, PartnerUnreachable
 
 _KEEP_ALIVE: Final = 4.0  # seconds; shorter than what servers commonly grant, so that we hang up first
-_KEPT: Final = frozenset({b"content-type", b"etag", b"location", b"retry-after"})
-_PHASES: Final = {  # by the events of httpcore
-    "connection.connect_tcp.started": "connect",
-    "connection.start_tls.started": "tls",
-    "http11.send_request_headers.started": "write",
-    "http11.receive_response_headers.started": "answer",
-    "http11.receive_response_body.started": "body",
-}
-_NO_FAULT: Final = (  # the partner hung up, or OpenSSL only waited for more: anyio leaves these in the chain
-    ssl.SSLEOFError,
-    ssl.SSLZeroReturnError,
-    ssl.SSLSyscallError,
-    ssl.SSLWantReadError,
-    ssl.SSLWantWriteError,
-)
+_NO_FAULT: Final = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)  # it only hung up
 
 
 class Waits(NamedTuple):
@@ -58,102 +43,125 @@ class Waits(NamedTuple):
 WAITS: Final = Waits()
 
 
-class BoundedTransport(httpx2.AsyncBaseTransport):
-    """Sends requests over mutual TLS and reads each answer whole, up to ``answer_limit`` bytes.
+class BoundedTransport:
+    """Sends requests to one server over mutual TLS and reads each answer whole, up to ``answer_limit`` bytes.
 
-    ``waits``: how long each phase may take; ``connections``: how many are open at once, and kept.
-    ``server_name``: the name in the partner's certificate, where it is not the host of the address. An
-    answer keeps only the headers that are read.
+    ``url``: of the server (http: without TLS), of which ``path`` is the path without a slash at its end;
+    ``waits``: how long each phase may take; ``connections``: how many are open at once, and kept;
+    ``server_name``: the name in the server's certificate, where it is not the host of ``url``; ``dial``:
+    connects.
     """
 
     def __init__(
         self,
+        url: str,
         context: ssl.SSLContext,
         *,
         waits: Waits = WAITS,
         answer_limit: int,
         connections: int = 8,
         server_name: str = "",
+        dial: Dial = dial,
     ) -> None:
-        self._connections, self._waits, self._limit = connections, waits, answer_limit
-        self._context, self._inner = context, self._transport(context)
-        self._retired: list[httpx2.AsyncHTTPTransport] = []
-        self._cutting: set[asyncio.Task[None]] = set()
-        self._busy = 0
-        self._extensions = {"sni_hostname": server_name} if server_name else {}
+        self._dial = dial
+        self._server, self.path = httpx2.URL(url), target_of(url).rstrip("/")
+        self._named = self._server.netloc.decode("ascii")
+        self._host = self._server.raw_host.decode("ascii")
+        self._server_name, self._context = server_name or self._host, _for_http(context)
+        self._waits, self._limit = waits, answer_limit
+        self._turns = asyncio.Semaphore(connections)
+        self._open: set[HttpConnection] = set()
+        self._free: deque[tuple[float, HttpConnection]] = deque()  # until when; the last one is used first
 
     def reload(self, context: ssl.SSLContext) -> None:
         """Use this context for every request from now on, over new connections."""
-        self._context = context
-        self._retired.append(self._inner)
-        self._inner = self._transport(context)
+        self._context = _for_http(context)
+        while self._free:
+            self._part(self._free.pop()[1])
 
-    def cut(self) -> None:
-        """End every connection at once; requests under way fail as if the partner had hung up."""
-        self.reload(self._context)
-        retired, self._retired = self._retired, []
-        for one in retired:
-            task = asyncio.get_running_loop().create_task(one.aclose())
-            self._cutting.add(task)
-            task.add_done_callback(self._cutting.discard)
-
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """The answer, whatever its status.
+    async def ask(self, method: str, target: str, headers: Mapping[str, str], body: bytes = b"") -> Answer:
+        """The answer to a request, whatever its status. ``target``: path and query.
 
         Raises PartnerUnreachable (no connection, or it broke or stayed silent), PartnerRefusedUs (TLS),
-        AnswerNotUnderstood (not HTTP, cut short, encoded, or over the limit).
+        AddressNotAllowed, AnswerNotUnderstood (not HTTP, cut short, encoded, or over the limit).
         """
-        await self._close_retired()
-        self._busy += 1
         phase = _Phase(self._waits)
-        request.extensions = {**self._extensions, "trace": phase}
+        request = self._head(method, target, headers, len(body)) + body
         try:
-            async with phase.limit:
-                return await self._exchange(self._inner, request)
+            async with phase.limit, self._turns:
+                return await self._exchange(request, phase)
         except TimeoutError:
             raise PartnerUnreachable(f"the partner did not answer in time ({phase.name})") from None
-        except (httpx2.TransportError, OSError) as error:
+        except OSError as error:
             raise broken(error) from None
-        finally:
-            self._busy -= 1
-            await phase.close()
+
+    def cut(self) -> None:
+        """End every connection at once; requests under way fail as if the server had hung up."""
+        self._free.clear()
+        for one in tuple(self._open):
+            self._part(one)
 
     async def aclose(self) -> None:
         """Close every connection."""
-        self._retired.append(self._inner)
-        self._busy = 0
-        await self._close_retired()
+        closing = tuple(self._open)
+        self.cut()
+        for one in closing:
+            await one.gone.wait()
 
-    async def _exchange(self, inner: httpx2.AsyncHTTPTransport, request: httpx2.Request) -> httpx2.Response:
-        answer = await inner.handle_async_request(request)
+    def _head(self, method: str, target: str, headers: Mapping[str, str], length: int) -> bytes:
+        lines = [f"{method} {target or '/'} HTTP/1.1", f"Host: {self._named}"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        if length:
+            lines.append(f"Content-Length: {length}")
+        said = "".join(lines)
+        if " " in target or not (said.isascii() and said.isprintable()):  # a line more, or another request
+            raise PartnerUnreachable("the request cannot be written in HTTP")
+        return "\r\n".join([*lines, "", ""]).encode("ascii")
+
+    async def _exchange(self, request: bytes, phase: _Phase) -> Answer:
+        context = self._context
+        connection = self._kept() or await self._connected(context, phase)
         try:
-            if answer.headers.get("content-encoding", "identity").lower() != "identity":
-                raise AnswerNotUnderstood("the partner's answer is compressed, which was not asked for")
-            body = await self._whole(answer)
-        finally:
-            await answer.aclose()
-        headers = [(name, value) for name, value in answer.headers.raw if name.lower() in _KEPT]
-        return httpx2.Response(answer.status_code, headers=headers, content=body, request=request)
+            answer = await connection.exchange(request, phase.enter)
+        except BaseException:
+            self._part(connection)
+            raise
+        if context is self._context and connection.usable:
+            self._free.append((time.monotonic() + _KEEP_ALIVE, connection))
+        else:
+            self._part(connection)
+        return answer
 
-    async def _whole(self, answer: httpx2.Response) -> bytes:
-        body = bytearray()
-        async for piece in answer.aiter_raw():
-            body += piece
-            if len(body) > self._limit:
-                raise AnswerNotUnderstood(f"the partner's answer is longer than {self._limit} bytes")
-        return bytes(body)
+    def _kept(self) -> HttpConnection | None:
+        """A connection from before that is still of use."""
+        now = time.monotonic()
+        while self._free and self._free[0][0] <= now:
+            self._part(self._free.popleft()[1])
+        while self._free:
+            _, connection = self._free.pop()
+            if connection.usable and connection.quiet:
+                return connection
+            self._part(connection)
+        return None
 
-    async def _close_retired(self) -> None:
-        while self._retired and not self._busy:
-            await self._retired.pop().aclose()
-
-    def _transport(self, context: ssl.SSLContext) -> httpx2.AsyncHTTPTransport:
-        limits = httpx2.Limits(
-            max_connections=self._connections,
-            max_keepalive_connections=self._connections,
-            keepalive_expiry=_KEEP_ALIVE,
+    async def _connected(self, context: ssl.SSLContext, phase: _Phase) -> HttpConnection:
+        secure = self._server.scheme == "https"
+        phase.enter("connect")
+        connected = await self._dial(self._host, self._server.port or (443 if secure else 80))
+        phase.enter("tls" if secure else "write")
+        _, connection = await asyncio.get_running_loop().create_connection(
+            lambda: HttpConnection(self._limit),
+            sock=connected,
+            ssl=context if secure else None,
+            server_hostname=self._server_name if secure else None,
+            ssl_handshake_timeout=2 * self._waits.tls if secure else None,  # that of the phase ends first
         )
-        return httpx2.AsyncHTTPTransport(verify=context, trust_env=False, http2=False, limits=limits)
+        self._open.add(connection)
+        return connection
+
+    def _part(self, connection: HttpConnection) -> None:
+        connection.abort()
+        self._open.discard(connection)
 
 
 class _Phase:
@@ -162,43 +170,32 @@ class _Phase:
     def __init__(self, waits: Waits) -> None:
         self.name, self._waits = "waiting for a connection", waits
         self.limit = asyncio.timeout(waits.longest)
-        self._bare: Any = None  # a connection without TLS yet, which httpcore forgets when it is cancelled
 
-    async def close(self) -> None:
-        """Close what is only half a connection."""
-        if self._bare is not None:
-            await self._bare.aclose()
+    def enter(self, phase: Phase) -> None:
+        """Its time begins, unless it has begun."""
+        if phase != self.name:
+            self.name = phase
+            self.limit.reschedule(asyncio.get_running_loop().time() + getattr(self._waits, phase))
 
-    async def __call__(self, event: str, info: Mapping[str, Any]) -> None:
-        """Told by httpcore."""
-        if event == "connection.connect_tcp.complete":
-            self._bare = info["return_value"]
-        name = _PHASES.get(event, self.name)
-        if name == "write":
-            self._bare = None
-        if name != self.name:
-            self.name = name
-            self.limit.reschedule(asyncio.get_running_loop().time() + getattr(self._waits, name))
+
+def target_of(url: str) -> str:
+    """Path and query of an address, as a request names them."""
+    return httpx2.URL(url).raw_path.decode("ascii")
 
 
 def broken(error: Exception) -> DeliveryError:
     """What a failed exchange means. Only our own words and the reasons of OpenSSL are in the text."""
-    causes = list(_causes(error))
-    for cause in causes:
-        if isinstance(cause, ssl.SSLError) and not isinstance(cause, _NO_FAULT):
-            return PartnerRefusedUs(f"tls: {_tls_reason(cause)}", fix="compare both trust anchors")
-    if any(isinstance(cause, h11.RemoteProtocolError) for cause in causes):
-        return AnswerNotUnderstood("the partner's answer is not HTTP or was cut short")
+    if isinstance(error, ssl.SSLError) and not isinstance(error, _NO_FAULT):
+        return PartnerRefusedUs(f"tls: {_tls_reason(error)}", fix="compare both trust anchors")
     return PartnerUnreachable(f"the connection failed: {type(error).__name__}")
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
 
 
 def _tls_reason(error: ssl.SSLError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return error.verify_message
     return getattr(error, "reason", None) or "protocol error"
+
+
+def _for_http(context: ssl.SSLContext) -> ssl.SSLContext:
+    context.set_alpn_protocols(["http/1.1"])
+    return context

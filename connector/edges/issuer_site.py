@@ -11,9 +11,7 @@ import ssl
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
-import httpx2
-
-from connector.edges.http_exchange import BoundedTransport, Waits
+from connector.edges.http_exchange import BoundedTransport, Waits, target_of
 from connector.edges.jwks import VerifyingKeys
 from connector.errors import ConfigurationError, DeliveryError, InvalidJson, IssuerUnavailable
 from connector.fhir import json
@@ -30,7 +28,8 @@ class IssuerSite:
     """An issuer's documents. ``context``: not shared with MLLP, as HTTP sets its ALPN protocols there."""
 
     def __init__(self, context: ssl.SSLContext, *, waits: Waits = WAITS) -> None:
-        self._transport = BoundedTransport(context, waits=waits, answer_limit=LONGEST, connections=4)
+        self._context, self._waits = context, waits
+        self._servers: dict[str, BoundedTransport] = {}  # by origin: those of the profile, no others
 
     async def get(self, url: str) -> dict[str, Any]:
         """A JSON object. Raises ``IssuerUnavailable`` for everything else."""
@@ -42,37 +41,42 @@ class IssuerSite:
 
     def reload(self, context: ssl.SSLContext) -> None:
         """Use this context from the next request on."""
-        self._transport.reload(context)
+        self._context = context
+        for server in self._servers.values():
+            server.reload(context)
 
     def cut(self) -> None:
         """End all connections at once; what is under way has failed."""
-        self._transport.cut()
+        for server in self._servers.values():
+            server.cut()
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._transport.aclose()
+        for server in self._servers.values():
+            await server.aclose()
 
     async def _object(self, method: str, url: str, headers: dict[str, str], body: bytes) -> dict[str, Any]:
         try:
-            status, answer = await self._exchange(method, url, {**_HEADERS, **headers}, body)
+            answer = await self._server(url).ask(method, target_of(url), {**_HEADERS, **headers}, body)
         except DeliveryError as error:
             raise unavailable(error.what, url) from None
-        if status != 200:
-            raise unavailable(f"it answers {status}", url)
+        if answer.status != 200:
+            raise unavailable(f"it answers {answer.status}", url)
         try:
-            content = json.loads(answer)
+            content = json.loads(answer.content)
         except InvalidJson:
             content = None
         if not isinstance(content, dict):
             raise unavailable("its answer is no JSON object", url)
         return content
 
-    async def _exchange(
-        self, method: str, url: str, headers: dict[str, str], body: bytes
-    ) -> tuple[int, bytes]:
-        request = httpx2.Request(method, url, headers=headers, content=body)
-        answer = await self._transport.handle_async_request(request)
-        return answer.status_code, answer.content
+    def _server(self, url: str) -> BoundedTransport:
+        at = "/".join(url.split("/", 3)[:3])
+        if at not in self._servers:
+            self._servers[at] = BoundedTransport(
+                at, self._context, waits=self._waits, answer_limit=LONGEST, connections=4
+            )
+        return self._servers[at]
 
 
 class PublishedKeys:

@@ -41,6 +41,7 @@ AGAIN_SECONDS: Final = 5.0  # from a renewal that failed to the next, while the 
 ANSWER_LIMIT: Final = 64 * 1024  # bytes
 _ASSUMED_LIFE: Final = 300.0  # seconds, where the server does not say; the longest that SMART allows
 _TOKEN: Final = re.compile(r"[A-Za-z0-9\-._~+/]{1,16384}=*")  # b64token, RFC 6750, 2.1
+_OF_TRANSPORT: Final = frozenset({"host", "connection", "content-length", "transfer-encoding"})
 _PASSING: Final = frozenset({"server_error", "temporarily_unavailable"})
 _FINAL: Final = frozenset(
     {
@@ -76,7 +77,9 @@ class TokenSource:
     ) -> None:
         self._url, self._client_id, self._audience = url, client_id, audience or url
         self._proof = ClientAssertion(client_id, key_path, self._audience)
-        self._transport = BoundedTransport(context, waits=waits, answer_limit=ANSWER_LIMIT, connections=2)
+        self._transport = BoundedTransport(
+            url, context, waits=waits, answer_limit=ANSWER_LIMIT, connections=2
+        )
         self._client = self._oauth_client(scope)
         self._renewing: asyncio.Task[str] | None = None
         self._token = ""
@@ -122,7 +125,7 @@ class TokenSource:
             client_id=self._client_id,
             scope=scope,
             token_endpoint_auth_method="private_key_jwt",  # noqa: S106 (the name of a method)
-            transport=self._transport,
+            transport=_Through(self._transport),
             trust_env=False,
             follow_redirects=False,
         )
@@ -174,6 +177,26 @@ class TokenSource:
         except (httpx2.HTTPError, ValueError, TypeError, OverflowError):
             raise AnswerNotUnderstood("the token server's answer cannot be read") from None
         return dict(answer)
+
+
+class _Through(httpx2.AsyncBaseTransport):
+    """Takes Authlib's requests to our own transport."""
+
+    def __init__(self, transport: BoundedTransport) -> None:
+        self._transport = transport
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """The answer to a request for a token; where to, and how long it is, the transport says itself."""
+        headers = {name: value for name, value in request.headers.items() if name not in _OF_TRANSPORT}
+        target = request.url.raw_path.decode("ascii")
+        answer = await self._transport.ask(request.method, target, headers, await request.aread())
+        return httpx2.Response(
+            answer.status, headers=dict(answer.headers), content=answer.content, request=request
+        )
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._transport.aclose()
 
 
 def _checked(answer: httpx2.Response) -> httpx2.Response:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import httpx2
 import pytest
 
 from connector.edges.http_exchange import BoundedTransport, Waits
+from connector.edges.http_reading import Answer
+from connector.edges.tls import server_context
 from connector.errors import AnswerNotUnderstood, DeliveryError, PartnerUnreachable
 
-from .partner_site import Act, Asked, Partner, answer
+from .partner_site import Act, Asked, Partner, answer, files
 
 LONG = Waits(5, 5, 5, 5, 5)
 
@@ -28,24 +30,26 @@ async def partner(tmp_path: Path) -> AsyncIterator[Partner]:
 
 @asynccontextmanager
 async def transport(
-    partner: Partner, waits: Waits = LONG, connections: int = 8
+    partner: Partner, waits: Waits = LONG, connections: int = 8, url: str = ""
 ) -> AsyncIterator[BoundedTransport]:
-    made = BoundedTransport(partner.context, waits=waits, connections=connections, answer_limit=10_000)
+    made = BoundedTransport(
+        url or partner.base, partner.context, waits=waits, connections=connections, answer_limit=10_000
+    )
     try:
         yield made
     finally:
         await made.aclose()
 
 
-async def ask(made: BoundedTransport, url: str, body: bytes = b"") -> httpx2.Response:
-    return await made.handle_async_request(httpx2.Request("POST", url, content=body))
+async def ask(made: BoundedTransport, body: bytes = b"", path: str = "") -> Answer:
+    return await made.ask("POST", f"{made.path}{path}", {}, body)
 
 
-async def given_up(made: BoundedTransport, url: str, body: bytes = b"") -> tuple[str, float]:
+async def given_up(made: BoundedTransport, body: bytes = b"") -> tuple[str, float]:
     """Why, and after how many seconds."""
     begun = time.monotonic()
     with pytest.raises(PartnerUnreachable) as caught:
-        await ask(made, url, body)
+        await ask(made, body)
     return caught.value.what.partition(" (")[2].rstrip(")"), time.monotonic() - begun
 
 
@@ -53,8 +57,8 @@ Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @asynccontextmanager
-async def listening(serve: Serve | None = None) -> AsyncIterator[int]:
-    """A port at which nobody speaks TLS; without ``serve`` nobody even accepts."""
+async def listening(serve: Serve | None = None, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
+    """A port at which nobody speaks TLS, unless by ``tls``; without ``serve`` nobody even accepts."""
     if serve is None:
         with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
             port = full.getsockname()[1]
@@ -72,7 +76,7 @@ async def listening(serve: Serve | None = None) -> AsyncIterator[int]:
         writers.append(writer)
         await serve(reader, writer)
 
-    server = await asyncio.start_server(kept, "127.0.0.1", 0)
+    server = await asyncio.start_server(kept, "127.0.0.1", 0, ssl=tls)
     yield server.sockets[0].getsockname()[1]
     server.close()
     for one in writers:
@@ -80,8 +84,11 @@ async def listening(serve: Serve | None = None) -> AsyncIterator[int]:
 
 
 async def test_connecting_has_its_time(partner: Partner) -> None:
-    async with listening() as port, transport(partner, LONG._replace(connect=0.2)) as made:
-        phase, seconds = await given_up(made, f"https://localhost:{port}/fhir")
+    async with (
+        listening() as port,
+        transport(partner, LONG._replace(connect=0.2), url=f"https://localhost:{port}/fhir") as made,
+    ):
+        phase, seconds = await given_up(made)
     assert phase == "connect"
     assert seconds < 2
 
@@ -95,27 +102,49 @@ async def test_the_handshake_has_its_time_and_leaves_nothing_open(partner: Partn
         ended.set()
         writer.close()
 
-    async with listening(silent) as port, transport(partner, LONG._replace(tls=0.2)) as made:
-        phase, seconds = await given_up(made, f"https://localhost:{port}/fhir")
+    async with (
+        listening(silent) as port,
+        transport(partner, LONG._replace(tls=0.2), url=f"https://localhost:{port}/fhir") as made,
+    ):
+        phase, seconds = await given_up(made)
         assert phase == "tls"
         assert seconds < 2
         await asyncio.wait_for(ended.wait(), 2)
 
 
-async def test_sending_has_its_time(partner: Partner) -> None:
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_sending_has_its_time(partner: Partner, scheme: str) -> None:
     async def reads_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.transport.pause_reading()  # type: ignore[attr-defined]
 
-    async with listening(reads_nothing) as port, transport(partner, LONG._replace(write=0.2)) as made:
-        phase, seconds = await given_up(made, f"http://localhost:{port}/fhir", b"x" * 30_000_000)
+    tls = server_context(files(partner.own)) if scheme == "https" else None
+    async with (
+        listening(reads_nothing, tls) as port,
+        transport(partner, LONG._replace(write=0.2), url=f"{scheme}://localhost:{port}/fhir") as made,
+    ):
+        phase, seconds = await given_up(made, b"x" * 30_000_000)
     assert phase == "write"
     assert seconds < 2
+
+
+async def test_an_answer_may_come_before_everything_is_sent(partner: Partner) -> None:
+    async def refuses(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
+        writer.write(answer(413))
+
+    tls = server_context(files(partner.own))
+    async with (
+        listening(refuses, tls) as port,
+        transport(partner, url=f"https://localhost:{port}/fhir") as made,
+    ):
+        assert (await ask(made, b"x" * 30_000_000)).status == 413
+        assert not made._free
 
 
 async def test_waiting_for_the_answer_has_its_time_however_long_sending_took(partner: Partner) -> None:
     partner.replies = [None]
     async with transport(partner, LONG._replace(answer=0.2)) as made:
-        phase, seconds = await given_up(made, partner.base)
+        phase, seconds = await given_up(made)
     assert phase == "answer"
     assert 0.15 < seconds < 2
 
@@ -130,7 +159,7 @@ async def test_reading_has_its_time_however_much_comes(partner: Partner) -> None
 
     partner.replies = [Act(drips)]
     async with transport(partner, LONG._replace(answer=0.3, body=0.3)) as made:
-        phase, seconds = await given_up(made, partner.base)
+        phase, seconds = await given_up(made)
     assert phase == "body"
     assert seconds < 2
 
@@ -146,14 +175,14 @@ async def test_no_phase_takes_the_time_of_another(partner: Partner) -> None:
 
     partner.replies = [Act(steady)]
     async with transport(partner, Waits(0.5, 0.5, 0.5, 0.5, 0.5)) as made:
-        assert (await ask(made, partner.base)).content == b"{}"
+        assert (await ask(made)).content == b"{}"
 
 
 async def test_no_more_connections_than_the_limit_and_the_others_wait(partner: Partner) -> None:
     partner.delay = 0.02
     async with transport(partner, connections=3) as made:
-        answers = await asyncio.gather(*(ask(made, partner.base) for _ in range(20)))
-    assert [one.status_code for one in answers] == [200] * 20
+        answers = await asyncio.gather(*(ask(made) for _ in range(20)))
+    assert [one.status for one in answers] == [200] * 20
     assert len(partner.writers) == 3
 
 
@@ -161,7 +190,7 @@ async def test_waiting_for_a_connection_ends_too(partner: Partner) -> None:
     partner.replies = [None]
     short = Waits(0.1, 0.1, 0.1, 10, 0.1)
     async with transport(partner, short._replace(answer=0.4), connections=1) as made:
-        found = await asyncio.gather(*(given_up(made, partner.base) for _ in range(3)))
+        found = await asyncio.gather(*(given_up(made) for _ in range(3)))
     assert found[0][0] == "answer"
     assert {phase for phase, _ in found} <= {"answer", "waiting for a connection"}
 
@@ -175,12 +204,12 @@ async def test_a_request_that_is_given_up_by_us_frees_its_connection(partner: Pa
 
     partner.replies = [Act(waits), answer(200, b"{}")]
     async with transport(partner, connections=1) as made:
-        task = asyncio.create_task(ask(made, partner.base))
+        task = asyncio.create_task(ask(made))
         await arrived.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert (await ask(made, partner.base)).status_code == 200
+        assert (await ask(made)).status == 200
 
 
 @pytest.mark.parametrize("length", [10_001, 50_000_000])
@@ -199,7 +228,7 @@ async def test_a_long_answer_is_given_up_at_the_limit(partner: Partner, length: 
     partner.replies = [Act(floods)]
     async with transport(partner) as made:
         with pytest.raises(AnswerNotUnderstood, match="10000 bytes"):
-            await ask(made, partner.base)
+            await ask(made)
     assert written <= 10_001 or written < length
 
 
@@ -207,5 +236,5 @@ async def test_an_error_says_nothing_of_the_address(partner: Partner) -> None:
     partner.replies = [None]
     async with transport(partner, LONG._replace(answer=0.1)) as made:
         with pytest.raises(DeliveryError) as caught:
-            await ask(made, f"{partner.base}/Patient/secret")
+            await ask(made, path="/Patient/secret")
     assert "secret" not in repr(caught.value.__dict__)
