@@ -1,5 +1,6 @@
 # syntax=docker/dockerfile:1
-# The connector as a container. Two stages: the first builds, the last only runs.
+# The connector as a container. The last stage begins with nothing: it holds Python, the locked packages, the
+# libraries that these load, and a user; no shell, no package tool, no setuid file, no certificate authorities.
 #
 #   docker build -t connector .
 #   docker run --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges \
@@ -33,19 +34,21 @@ RUN python -m venv /opt/connector \
 COPY --from=wheel /wheel /wheel
 RUN /opt/connector/bin/python -m pip install --no-deps --no-index /wheel/*.whl \
     && /opt/connector/bin/python -m pip uninstall --yes pip setuptools \
-    && /opt/connector/bin/python -m compileall -q /opt/connector/lib \
-    && mkdir -p /empty
+    && /opt/connector/bin/python -m compileall -q /opt/connector/lib
+COPY scripts/image_root.py /
+RUN python /image_root.py /image /usr/local/bin /usr/local/lib /opt/connector \
+    && chown 10001:10001 /image/var/lib/connector
 
 # --- the image -------------------------------------------------------------------------------------------------
-FROM ${PYTHON}
+FROM scratch
 LABEL org.opencontainers.image.title="connector" \
       org.opencontainers.image.description="HL7 v2 over MLLP and FHIR R4 over HTTPS, point to point, both ways" \
       org.opencontainers.image.licenses="Apache-2.0"
-ENV PATH=/opt/connector/bin:/usr/local/bin:/usr/bin:/bin \
+ENV PATH=/opt/connector/bin:/usr/local/bin \
+    LD_LIBRARY_PATH=/usr/local/lib \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1
-COPY --from=installed /opt/connector /opt/connector
-COPY --from=installed --chown=10001:10001 /empty /var/lib/connector
+COPY --from=installed /image /
 USER 10001:10001
 WORKDIR /var/lib/connector
 VOLUME ["/var/lib/connector"]
@@ -53,6 +56,6 @@ EXPOSE 2575 8443
 STOPSIGNAL SIGTERM
 # over mutual TLS like everybody: with the service's own certificate, which must also serve as a client's
 HEALTHCHECK --interval=30s --timeout=10s --start-period=20s --retries=3 \
-    CMD ["python", "-c", "import http.client, sys; from connector import settings; from connector.edges import tls; from connector.wiring.listeners import tls_files; s = settings.load('/etc/connector/connector.toml').settings; c = tls.client_context(tls_files(s.https_tls)); c.check_hostname = False; h = http.client.HTTPSConnection('127.0.0.1', s.https.port, context=c, timeout=5); h.request('GET', '/health/live'); sys.exit(h.getresponse().status != 200)"]
+    CMD ["connector", "health", "--config", "/etc/connector/connector.toml"]
 ENTRYPOINT ["connector"]
 CMD ["serve", "--config", "/etc/connector/connector.toml"]

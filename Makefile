@@ -4,10 +4,10 @@
 RUNS ?= 1000000
 WORKERS ?= $(shell nproc 2>/dev/null | awk '{print ($$1 > 4) ? 4 : $$1}')
 
-.PHONY: help ready run test fuzz faults check bench lock clean
+.PHONY: help ready run test fuzz faults check bench sbom release-check lock clean
 
 help:            ## what there is to make
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' Makefile
 
 ready:           ## .venv with the locked, hash-checked dependencies
 	@scripts/setup
@@ -32,6 +32,13 @@ check: ready     ## ruff, format and mypy --strict
 
 bench: ready     ## the benchmark table
 	@.venv/bin/python -m benchmarks
+
+sbom: ready      ## what runs, as CycloneDX: var/connector.cdx.json
+	@.venv/bin/python -W error -m scripts.sbom var/connector.cdx.json
+	@echo var/connector.cdx.json
+
+release-check: ready ## what a release needs (pip-audit fails where its database is out of reach)
+	@scripts/release-check
 
 lock: ready      ## both lock files anew, from pyproject.toml (needs uv on the path)
 	@uv pip compile -q --generate-hashes --no-emit-index-url --universal --python-version 3.11 --extra dev -o requirements-dev.lock pyproject.toml

@@ -313,7 +313,7 @@ def _anchors(text: str) -> set[str]:
 def test_every_make_target_and_file_that_a_document_names_is_there(path: Path) -> None:
     makefile = (ROOT / "Makefile").read_text()
     text = path.read_text()
-    for target in re.findall(r"(?:`|^    )make ([a-z]+)", text, re.MULTILINE):
+    for target in re.findall(r"(?:`|^    )make ([a-z-]+)", text, re.MULTILINE):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
     for name in re.findall(
         r"`((?:connector|audit|tests|scripts|profiles|compliance|benchmarks)/[\w/.-]*)`", text

@@ -223,9 +223,22 @@ def test_the_image_tells_its_health_without_a_shell() -> None:
         " CMD "
     )
     assert "--interval=" in options
-    words = json.loads(command)
-    assert words[:2] == ["python", "-c"]
-    compile(words[2], "<health>", "exec")
+    assert json.loads(command) == ["connector", "health", "--config", "/etc/connector/connector.toml"]
+
+
+def test_the_image_begins_with_nothing_and_holds_one_tree() -> None:
+    stage = _last_stage()
+    assert stage[0] == ("FROM", "scratch")
+    assert [rest for word, rest in stage if word == "COPY"] == ["--from=installed /image /"]
+    made = [rest for word, rest in _instructions() if word == "RUN" and "image_root.py" in rest]
+    assert len(made) == 1
+    assert "/opt/connector" in made[0]
+
+
+def test_the_image_is_said_to_be_run_read_only_and_without_capabilities() -> None:
+    said = (ROOT / "Dockerfile").read_text().partition("ARG")[0]
+    for option in ("--read-only", "--cap-drop ALL", "--security-opt no-new-privileges", "--tmpfs /tmp"):
+        assert option in said
 
 
 def test_the_image_starts_the_service() -> None:
