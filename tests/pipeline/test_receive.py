@@ -10,7 +10,7 @@ from audit import AuditLog
 from connector.errors import FrameError, FrameTooLarge, MessageError, TableValueNotFound
 from connector.hl7v2.ack import read_ack
 from connector.hl7v2.tree import Message
-from connector.pipeline.links import Accepts, Links
+from connector.pipeline.links import Accepts, Links, Shape
 from connector.pipeline.receive import V2Receiver
 from connector.store import Store
 from tests.pipeline.site import TO_FHIR, Clock, Cycle, ids, link, message, peer
@@ -178,7 +178,7 @@ async def test_a_frame_over_the_limit_without_msh_gets_an_answer_that_echoes_not
 
 
 async def test_the_limits_of_a_link_hold_beside_those_of_the_service(store: Store, tmp_path: Path) -> None:
-    cycle = Cycle(store, tmp_path, frame_bytes=300, segments=5)
+    cycle = Cycle(store, tmp_path, frame_bytes=300, shape=Shape(segments=5))
     assert await refused(cycle, message("BIG", more=["ZZZ|" + "x" * 300])) == ("AR", "207", "")
     assert await refused(cycle, message("LONG", more=["ZZZ|1"] * 9)) == ("AE", "207", "")
 
