@@ -83,6 +83,8 @@ class Tag(StrEnum):
     KEYS_REWRAPPED = "keys:rewrapped"  # what others had wrapped, it wraps now; object.count keys
     KEYS_FORGOTTEN = "keys:forgotten"  # a key-encryption key that wrapped nothing any more is taken away
     KEYS_VERIFIED = "keys:verified"  # object.count keys were opened; object.faults were not
+    KEYS_DESTROYED = "keys:destroyed"  # of a partner and day: what came then can be read no more
+    STORE_ERASED = "store:erased"  # the data keys of object.records are destroyed
     STORE_PRUNED = "store:pruned"  # what was done before object.before is forgotten
     STORE_BACKUP_INTENDED = "store:backup:intended"  # about to be written
     STORE_BACKUP_MADE = "store:backup:made"  # written and read back; object.sha256 is of the database in it

@@ -30,6 +30,7 @@ COMMANDS: Final = {
     "edit": "Put a corrected copy in the place of a dead letter.",
     "skip": "Make a dead letter of what stops its lane.",
     "conflicts": "See and decide what both sides changed at once.",
+    "erase": "Destroy the keys of a record, a patient, or a partner's day.",
     "keys": "See, change and check the keys of the store.",
     "pause": "Let nothing go out of a link, or nothing come in.",
     "resume": "Take a pause away.",

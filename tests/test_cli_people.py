@@ -30,6 +30,8 @@ ARGUMENTS: Final[dict[str, tuple[str, ...]]] = {
     "take": ("--link", "demo", "-"),
     "queue show": ("message", "7"),
     "queue show --content": ("message", "7", "--content", "why"),
+    "queue find --mrn": ("--mrn", "7", *BECAUSE),
+    "erase": ("--record", "7", "--reason", "why"),
     "replay": ("--message", "7", *BECAUSE),
     "edit": ("message", "7", "--file", "-", *BECAUSE),
     "skip": ("7", *BECAUSE),

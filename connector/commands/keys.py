@@ -7,14 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from connector.commands.operating import BECAUSE, CONFIG, OPERATOR, Desk, at_desk, table
+from connector.commands.operating import BECAUSE, CONFIG, OPERATOR, Desk, at_desk, drafting, table
 from connector.errors import KeyUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from connector.commands.admitting import Person
-    from connector.pipeline.ports import Entry
     from connector.store.rotating import Fault, Keys
 
 
@@ -60,7 +56,7 @@ def rotate(config: Path, because: str, operator: str | None) -> None:
     """
 
     async def rotated(desk: Desk) -> tuple[str, int]:
-        draft = _draft(desk.person, because)
+        draft = drafting(desk.person, because)
         key_id = await desk.store.rotate_keys(draft)
         return key_id, await desk.store.rewrap(draft)
 
@@ -80,7 +76,7 @@ def rewrap(config: Path, forget: bool, because: str, operator: str | None) -> No
     """
 
     async def rewrapped(desk: Desk) -> tuple[int, list[str]]:
-        draft = _draft(desk.person, because)
+        draft = drafting(desk.person, because)
         count = await desk.store.rewrap(draft)
         return count, await desk.store.forget_keys(draft) if forget else []
 
@@ -96,7 +92,7 @@ def verify(config: Path, records: bool, operator: str | None) -> None:
     """Open every key with the one that wraps it. The exit code is 1 if one does not open."""
 
     async def verified(desk: Desk) -> tuple[int, list[Fault]]:
-        return await desk.store.verify_keys(_draft(desk.person, ""), records=records)
+        return await desk.store.verify_keys(drafting(desk.person, ""), records=records)
 
     count, faults = at_desk(config, verified, operator=operator)
     for fault in faults:
@@ -104,14 +100,3 @@ def verify(config: Path, records: bool, operator: str | None) -> None:
     if faults:
         raise KeyUnavailable(f"{len(faults)} of {count} keys do not open", fix="restore them from a backup")
     click.echo(f"all {count} keys open")
-
-
-def _draft(person: Person, because: str) -> Callable[[str, dict[str, Any]], Entry]:
-    from connector import wiring
-    from connector.pipeline.entries import instant
-    from connector.pipeline.ports import Entry
-
-    why = {"because": because} if because else {}
-    return lambda tag, what: Entry(
-        instant(wiring.now()), tag, person.actor, {**what, **why}, "success", "", ""
-    )

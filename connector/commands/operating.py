@@ -15,6 +15,7 @@ from connector.errors import ConfigurationError
 if TYPE_CHECKING:
     from connector.commands.admitting import Person
     from connector.pipeline.operate import Operator
+    from connector.pipeline.ports import Entry
     from connector.profile import Profile
     from connector.settings import Configuration
     from connector.store import Direction, Listed, Made, Store
@@ -115,6 +116,18 @@ def at_desk(
             await store.close()
 
     return asyncio.run(worked())
+
+
+def drafting(person: Person, because: str) -> Callable[[str, dict[str, Any]], Entry]:
+    """Makes audit entries of what a person does to the store as a whole, out of tag and object."""
+    from connector import wiring
+    from connector.pipeline.entries import instant
+    from connector.pipeline.ports import Entry
+
+    why = {"because": because} if because else {}
+    return lambda tag, what: Entry(
+        instant(wiring.now()), tag, person.actor, {**what, **why}, "success", "", ""
+    )
 
 
 def table(head: list[str], rows: list[list[Any]]) -> str:

@@ -188,10 +188,10 @@ def _about(
     async def looked(desk: Desk) -> list[str]:
         profiles = desk.configuration.profiles
         meant = about.asked(kind, text, [profile.mapping.authorities for profile in profiles])
-        taken, made = await desk.by(operator, because).search(meant, limit=limit)
+        taken, made = await desk.by(because).search(meant, limit=limit)
         return [*map(_line, taken), *map(_line, made)]
 
-    return at_desk(config, looked)
+    return at_desk(config, looked, operator=operator, option="--mrn")
 
 
 def filters(

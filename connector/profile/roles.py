@@ -31,7 +31,7 @@ MEANINGS: Final[Mapping[Permission, str]] = MappingProxyType(
         "audit:read": "read the audit log",
         "audit:export": "take the audit log away",
         "access:read": "see who and what has access",
-        "keys:manage": "see, change and check keys",
+        "keys:manage": "see, change, check and destroy keys",
         "store:backup": "make backups, restore them",
         "configuration:read": "see settings and profiles",
     }

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
 from sqlalchemy import Connection, bindparam, or_, select, update
 
+from connector.errors import Erased
 from connector.store.cipher import BlindIndex, Cipher
 from connector.store.commits import Unit
 from connector.store.inbox import missing, new_uid
@@ -75,7 +77,11 @@ class ClashRows:
     def listed(self, connection: Connection, link: str, state: str, after: int, limit: int) -> list[Clash]:
         """Those in a state, the oldest first, behind the row ``after``."""
         rows = _LISTED.run(connection, link=link, state=state, after=after, limit=limit)
-        return [self._clash(row) for row in rows.mappings()]
+        found = []
+        for row in rows.mappings().all():
+            with suppress(Erased):
+                found.append(self._clash(row))
+        return found
 
     def mark(self, unit: Unit, row: int, state: str, of: str = "") -> None:
         """A person or the next exchange has settled it. Raises ``MovedOn`` if it is not there, in ``of``."""

@@ -37,7 +37,12 @@ class Operating(Door):
 
     async def replay_delivery(self, outbox_id: int, entries: Drafts) -> None:
         """Send a dead or delivered message again; it goes before everything younger in its lane."""
-        await self._step(entries, lambda unit: self._outbox.replay(unit, outbox_id))
+
+        def again(unit: Unit) -> None:
+            self._outbox.payload(unit.connection, outbox_id)  # what was erased must not stop its lanes
+            self._outbox.replay(unit, outbox_id)
+
+        await self._step(entries, again)
 
     async def replay_translation(self, inbox_id: int, entries: Drafts) -> None:
         """Translate a message again: one that was untranslatable, or all of whose messages are out of
@@ -45,6 +50,7 @@ class Operating(Door):
         await self._step(entries, lambda unit: self._translate_again(unit, inbox_id))
 
     def _translate_again(self, unit: Unit, inbox_id: int) -> None:
+        self._inbox.payload(unit.connection, inbox_id)
         row = self._inbox.mark(unit, inbox_id, State.WAITING, "", of=(State.DEAD, State.DELIVERED))
         self._outbox.replace(unit, row)
 

@@ -29,6 +29,11 @@ class Reader:
         self._closed = False
         self._threads = ThreadPoolExecutor(THREADS, "store-reader")
 
+    @property
+    def path(self) -> str:
+        """The database that is read."""
+        return str(self._engine.url.database)
+
     async def read(self, work: Callable[[Connection], Result]) -> Result:
         """Do ``work`` with a connection. Raises ``StoreUnavailable`` and what the work raises."""
         if self._closed:

@@ -19,6 +19,7 @@ from connector.errors import ConfigurationError, StoreUnavailable
 from connector.store import database, keyrows
 from connector.store.authorizing import Authorizing
 from connector.store.commits import GroupCommit
+from connector.store.erasing import Erasing
 from connector.store.keydesk import KeyDesk
 from connector.store.keyring import Keyring
 from connector.store.keys import KeyProvider
@@ -33,7 +34,7 @@ from connector.store.taking import Taking
 _SCHEME: Final = "sqlite:///"
 
 
-class Store(Taking, Sending, Operating, Authorizing, Rotating):
+class Store(Taking, Sending, Operating, Authorizing, Rotating, Erasing):
     """One SQLite database; made by ``open``."""
 
     @classmethod
