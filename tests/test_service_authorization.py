@@ -145,7 +145,7 @@ def test_a_console_that_signs_gets_a_token_for_the_operators_api(site: Site, ser
     assert create(site, access) == 401
 
 
-def test_a_rotation_that_is_not_written_down_does_not_happen(site: Site, tmp_path: Path) -> None:
+def test_a_rotation_that_is_not_written_down_does_not_happen(site: Site, service: None) -> None:
     before = (site.folder / "authorization.keys.json").read_bytes()
     result = run("authorization", "rotate", "--config", site.config, "--because", " ")
     assert result.exit_code != 0
