@@ -49,8 +49,12 @@ clients = {{ console = ["operator:read"] }}
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    return own_issuer(tmp_path_factory.mktemp("own-issuer"))
+
+
+def own_issuer(folder: Path) -> Site:
     ports = Ports(*free_ports(2), hospital=1, sandbox=1)
-    made = make_site(tmp_path_factory.mktemp("own-issuer") / "site", ports)
+    made = make_site(folder / "site", ports)
     named = {"port": ports.https, "analyst": peer(made, "analyst"), "operator": OPERATOR}
     said = SETTINGS.format(**named, fhir=tokens.CONNECTOR_AUDIENCE)
     made.config.write_text(made.config.read_text() + said)
@@ -71,8 +75,8 @@ def service(site: Site) -> Iterator[None]:
             process.kill()
 
 
-def rotate(site: Site) -> str:
-    result = run("authorization", "rotate", "--config", site.config, *BECAUSE)
+def rotate(site: Site, *options: str) -> str:
+    result = run("authorization", "rotate", "--config", site.config, *options, *BECAUSE)
     assert result.exit_code == 0, result.output
     return result.stdout.split()[0]
 
@@ -101,7 +105,8 @@ def entries(site: Site, tag: str) -> list[dict[str, Any]]:
     return [one for one in found if one["tag"] == tag]
 
 
-def test_without_a_first_key_nothing_starts_and_the_command_is_named(site: Site) -> None:
+def test_without_a_first_key_nothing_starts_and_the_command_is_named(tmp_path: Path) -> None:
+    site = own_issuer(tmp_path)
     done = subprocess.run(
         [CONNECTOR, "serve", "--config", site.config], capture_output=True, text=True, timeout=30
     )
@@ -118,10 +123,19 @@ def test_a_token_is_given_out_and_taken_before_and_after_a_rotation(site: Site, 
     assert [create(site, one) for one in (before, after)] == [202, 202]
     listed = run("authorization", "keys", "--config", site.config).stdout.splitlines()
     assert listed[1].split()[0] == kid
-    assert [line.endswith("signs") for line in listed] == [False, True, False]
+    assert [line.endswith("signs") for line in listed[:3]] == [False, True, False]
     turned = entries(site, "keys:rotated")[-1]
     assert (turned["object"]["kid"], turned["object"]["because"]) == (kid, "the yearly change")
     assert turned["actor"]["name"] == "mia"
+
+
+def test_after_a_rotation_alone_no_older_token_counts(site: Site, service: None) -> None:
+    before = token(site, client_id="analyst", scope="system/Patient.c")
+    assert create(site, before) == 202
+    rotate(site, "--alone")
+    assert create(site, before) == 401
+    assert create(site, token(site, client_id="analyst", scope="system/Patient.c")) == 202
+    assert entries(site, "keys:rotated")[-1]["object"]["ended"]
 
 
 def test_clients_of_the_api_are_told_where_tokens_are_to_be_had(site: Site, service: None) -> None:

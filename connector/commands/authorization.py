@@ -39,11 +39,15 @@ def keys(config: Path) -> None:
 
 @command.command(short_help="Make a new key that signs; tokens of the old one go on to count.")
 @CONFIG
+@click.option("--alone", is_flag=True, help="Forget all other keys: their tokens count no more.")
 @BECAUSE
 @OPERATOR
-def rotate(config: Path, because: str, operator: str | None) -> None:
+def rotate(config: Path, alone: bool, because: str, operator: str | None) -> None:
     """Make a new key that signs from now on, the first one too. Tokens that are out go on to count until they
-    end, and the running service takes the new key with the next request. Audited before it takes effect."""
+    end, and the running service takes the new key with the next request. Audited before it takes effect.
+
+    --alone: for a key that others may have seen. Clients ask for new tokens.
+    """
     from connector.edges.authorization_keys import Rotation
     from connector.pipeline.entries import instant
     from connector.pipeline.ports import Entry
@@ -51,7 +55,7 @@ def rotate(config: Path, because: str, operator: str | None) -> None:
 
     async def rotated(desk: Desk) -> str:
         chosen = _chosen(desk.configuration.settings)
-        made = Rotation(chosen.keys, int(time.time()), chosen.token_seconds)
+        made = Rotation(chosen.keys, int(time.time()), chosen.token_seconds, alone=alone)
         try:
             by = desk.by(because)
             what = {"keys": "authorization", "kid": made.kid, "before": made.before, "ended": made.ended}

@@ -164,17 +164,17 @@ class Rotation:
     """A new key that signs, beside the file and not in force yet; then ``take_effect`` or ``give_up``.
 
     ``kid``: the new key's; ``before``: that of the one it follows, "" for none; ``ended``: those of the keys
-    that go, as no token of theirs can be good any more.
+    that go, as no token of theirs can be good any more; with ``alone`` all others, and so their tokens.
     """
 
-    def __init__(self, path: Path, now: int, token_seconds: int) -> None:
+    def __init__(self, path: Path, now: int, token_seconds: int, *, alone: bool = False) -> None:
         self._path, self._draft = path, path.with_name(f".{path.name}.new")
         keys = read(path) if path.exists() else ()
         until = now + token_seconds + MARGIN
         key = ECKey.generate_key(_CURVE, private=True)
         self.kid = key.thumbprint()
         self.before = next((one.kid for one in keys if one.ends_at is None), "")
-        self.ended = [one.kid for one in keys if one.ends_at is not None and one.ends_at <= now]
+        self.ended = [one.kid for one in keys if alone or (one.ends_at is not None and one.ends_at <= now)]
         kept = [
             one._replace(ends_at=until) if one.ends_at is None else one
             for one in keys

@@ -60,6 +60,14 @@ def test_a_rotation_says_what_it_replaces_and_what_goes(path: Path) -> None:
     rotate(path, NOW + 3000)
 
 
+def test_a_rotation_alone_forgets_all_other_keys(path: Path) -> None:
+    before = [rotate(path, NOW + n) for n in range(2)]
+    made = Rotation(path, NOW + 2, 300, alone=True)
+    assert sorted(made.ended) == sorted(before)
+    made.take_effect()
+    assert [one.kid for one in read(path)] == [made.kid]
+
+
 def test_two_rotations_at_once_are_one_too_many(path: Path) -> None:
     made = Rotation(path, NOW, 300)
     with pytest.raises(ConfigurationError, match="another rotation"):
