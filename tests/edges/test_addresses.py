@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import socket
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -10,12 +11,18 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from joserfc.jwk import ECKey
 
 from connector.edges.addresses import Dial, Found, dial
+from connector.edges.fhir_client import FhirClient
+from connector.edges.http_exchange import BoundedTransport
+from connector.edges.issuer_site import IssuerSite
 from connector.edges.mllp_client import MllpClient
-from connector.errors import AddressNotAllowed, ProfileError
+from connector.edges.token_source import TokenSource
+from connector.errors import AddressNotAllowed, IssuerUnavailable, ProfileError
 from connector.profile.load import parse
 from connector.profile.reach import refusal
+from tests.edges.http_site import TRANSACTION
 from tests.mllp.loopback import Site, Ward, listening, message
 
 NOWHERE: Final = "0.0.0.0"  # noqa: S104 (nobody listens there)
@@ -124,6 +131,50 @@ async def test_mllp_connects_to_this_machine_where_the_profile_names_it(tmp_path
         assert isinstance(ward, Ward)
         async with MllpClient("localhost", ward.port, site.client_context()) as client:
             assert (await client.send(message("1"), "1")).accepted
+
+
+@pytest.fixture
+def misled(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> str:
+    """The resolver of the machine answers with this address, whatever it is asked."""
+    address: str = request.param
+
+    def found(host: str, port: int, *_: object, **__: object) -> list[tuple[object, ...]]:
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        return [(family, socket.SOCK_STREAM, 6, "", (address, port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", found)
+    return address
+
+
+LED_TO: Final = ["169.254.169.254", "fe80::1", "fd00:ec2::254", "127.0.0.1", "::1"]
+
+
+@pytest.mark.parametrize("misled", LED_TO, indirect=True)
+async def test_neither_fhir_nor_tokens_nor_keys_are_asked_for_there(tmp_path: Path, misled: str) -> None:
+    context = Site(tmp_path).client_context()
+    transport = BoundedTransport("https://partner.example/fhir", context, answer_limit=1000)
+    fhir = FhirClient("https://partner.example/fhir", context, None)
+    site = IssuerSite(context)
+    with pytest.raises(AddressNotAllowed):
+        await transport.ask("GET", "/fhir", {})
+    with pytest.raises(AddressNotAllowed):
+        await fhir.send(TRANSACTION)
+    with pytest.raises(IssuerUnavailable, match="nothing connects to this address"):
+        await site.get("https://issuer.example/keys")
+    for one in (transport, fhir, site):
+        await (one.aclose() if isinstance(one, BoundedTransport) else one.close())
+
+
+@pytest.mark.parametrize("misled", LED_TO, indirect=True)
+async def test_no_token_is_asked_for_there(tmp_path: Path, misled: str) -> None:
+    key = tmp_path / "client.key.json"
+    key.touch(mode=0o600)
+    key.write_text(json.dumps({**ECKey.generate_key("P-384").as_dict(private=True), "kid": "ours"}))
+    context = Site(tmp_path).client_context()
+    source = TokenSource("https://issuer.example/token", "us", key, "system/*.cruds", "", context)
+    with pytest.raises(AddressNotAllowed):
+        await source.token()
+    await source.close()
 
 
 def _connecting(tree: ast.AST) -> Iterator[str]:
