@@ -31,6 +31,7 @@ COMMANDS: Final = {
     "skip": "Make a dead letter of what stops its lane.",
     "conflicts": "See and decide what both sides changed at once.",
     "erase": "Destroy the keys of a record, a patient, or a partner's day.",
+    "break-glass": "See and do for a time, and a reason, what one's roles do not grant.",
     "keys": "See, change and check the keys of the store.",
     "pause": "Let nothing go out of a link, or nothing come in.",
     "resume": "Take a pause away.",
@@ -41,6 +42,11 @@ COMMANDS: Final = {
     "authorization": "See and change the keys that sign our access tokens.",
     "profile": "Check partner profiles; print their JSON Schema.",
 }
+
+
+def module_of(name: str) -> str:
+    """The module of a command."""
+    return f"connector.commands.{name.replace('-', '_')}"
 
 
 class LazyGroup(click.Group):
@@ -54,7 +60,7 @@ class LazyGroup(click.Group):
         """The command, imported; None for a name that there is not."""
         if name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"connector.commands.{name}").command
+        command: click.Command = importlib.import_module(module_of(name)).command
         return command
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:

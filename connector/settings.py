@@ -17,7 +17,7 @@ from connector.profile.endpoint import SELF
 from connector.profile.keys import Keys
 from connector.profile.model import Profile
 from connector.profile.operators import Operators
-from connector.profile.people import People
+from connector.profile.people import BreakGlass, People
 from connector.profile.reading import Document, refusal, sorted_faults
 from connector.profile.section import Bytes, Count, FilePath, Host, Port, Seconds, Section, check_url, fault
 
@@ -155,6 +155,8 @@ class Settings(Section):
     """Who may use the commands: users of this machine, each with roles, `mia = ["operator"]`. The roles:
     `operator`, `analyst`, `auditor`, `security-officer`, `administrator`. Without this table everybody may
     who can read the files."""
+    break_glass: BreakGlass | None = None
+    """Who may do in an emergency what the role does not grant."""
     authorization: Authorization | None = None
     """A token endpoint of our own."""
     log: Log = Field(default_factory=Log)

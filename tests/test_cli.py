@@ -14,7 +14,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from connector.cli import COMMANDS, main
+from connector.cli import COMMANDS, main, module_of
 from connector.errors import ConfigurationError, StoreUnavailable
 from tests.profile.planted import DEMO, FAULTS, line_of, text_of
 
@@ -52,7 +52,7 @@ def test_help_lists_every_command_in_the_order_of_use() -> None:
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_says_what_it_does_and_what_each_option_means(name: str) -> None:
     result = run(name, "--help")
-    command: click.Command = importlib.import_module(f"connector.commands.{name}").command
+    command: click.Command = importlib.import_module(module_of(name)).command
     options = [one for one in command.params if isinstance(one, click.Option)]
     assert result.exit_code == 0
     assert command.help

@@ -21,7 +21,7 @@ import msgspec
 import pytest
 
 from audit import AuditLog, Draft, Tag
-from connector.cli import COMMANDS, main
+from connector.cli import COMMANDS, main, module_of
 from connector.commands.admitting import PERMISSIONS, UNASKED
 from connector.edges.operator_api import PREFIX, ROUTES
 from connector.errors import ANSWERS, ConnectorError
@@ -58,7 +58,7 @@ def commands_table() -> str:
 
 def _commands() -> Iterator[tuple[list[str], click.Command]]:
     for name in COMMANDS:
-        command = importlib.import_module(f"connector.commands.{name}").command
+        command = importlib.import_module(module_of(name)).command
         if isinstance(command, click.Group):
             for inner, one in command.commands.items():
                 yield [name, inner], one
@@ -202,7 +202,7 @@ def test_the_decisions_are_numbered_without_gaps_and_short() -> None:
 
 def test_the_list_of_commands_says_what_the_commands_say() -> None:
     for name in COMMANDS:
-        command = importlib.import_module(f"connector.commands.{name}").command
+        command = importlib.import_module(module_of(name)).command
         assert isinstance(command, click.Command)
         assert command.help, name
 

@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import click
 
 from connector.errors import ConnectorError, Forbidden
-from connector.profile.roles import Permission, Role, granted, who_has
+from connector.profile.roles import EMERGENCY, Permission, Role, granted, who_has
 
 if TYPE_CHECKING:
+    from connector.pipeline.emergency import Who
     from connector.settings import Settings
 
 # Every command that touches the store or shows the configuration; an option that asks for more, behind it.
@@ -37,9 +38,13 @@ PERMISSIONS: Final[Mapping[str, Permission]] = MappingProxyType(
         "queue show --content": "operator:content",
         "queue find": "operator:read",
         "queue find --mrn": "operator:content",
+        "queue find --account": "operator:content",
+        "queue find --accession": "operator:content",
+        "queue find --control-id": "operator:content",
         "replay": "operator:act",
         "edit": "operator:edit",
         "skip": "operator:act",
+        "break-glass": "operator:read",
         "conflicts list": "operator:read",
         "conflicts show": "operator:content",
         "conflicts take": "operator:act",
@@ -61,14 +66,28 @@ UNASKED: Final = frozenset({"serve", "health"})  # the system runs them; they sh
 
 
 class Person(NamedTuple):
-    """Who runs a command."""
+    """Who runs a command; ``emergency``: may do so only since the glass is broken."""
 
     name: str
+    roles: tuple[Role, ...] = ()
+    emergency: bool = False
+
+    @property
+    def known_by(self) -> dict[str, Any]:
+        """What else the audit trail is told."""
+        return {"emergency": True} if self.emergency else {}
 
     @property
     def actor(self) -> dict[str, Any]:
         """For the audit trail."""
-        return {"role": "operator", "name": self.name}
+        return {"role": "operator", "name": self.name, **self.known_by}
+
+    @property
+    def who(self) -> Who:
+        """Of this machine."""
+        from connector.pipeline.emergency import Who
+
+        return Who("machine", self.name, self.roles, self.known_by)
 
 
 def admit(chosen: Settings, operator: str | None, option: str = "") -> Person:
@@ -82,22 +101,42 @@ def admit(chosen: Settings, operator: str | None, option: str = "") -> Person:
     command, name = " ".join(filter(None, (_running(), option))), ""
     try:
         name = user(chosen.store)
-        return _admitted(chosen.people.get(name, ()), name, operator, command)
+        return _admitted(chosen, Person(name, chosen.people.get(name, ())), operator, command)
     except Forbidden as error:
         refusal = error
     _tell(chosen, name, command, refusal)
     raise refusal
 
 
-def _admitted(roles: tuple[Role, ...], name: str, operator: str | None, command: str) -> Person:
-    if operator not in (None, name):
+def _admitted(chosen: Settings, person: Person, operator: str | None, command: str) -> Person:
+    if operator not in (None, person.name):
         raise Forbidden("--as names somebody else", fix="leave it out: the user is known")
     needs = PERMISSIONS.get(command)
     if needs is None:
         raise Forbidden("it is not known who may use this command", fix="it needs a row in PERMISSIONS")
-    if needs not in granted(roles):
-        raise Forbidden(f"this needs {needs}", fix=f"ask for one of the roles {', '.join(who_has(needs))}")
-    return Person(name)
+    if needs in granted(person.roles):
+        return person
+    if needs in EMERGENCY and _in_emergency(chosen, person):
+        return person._replace(emergency=True)
+    raise Forbidden(f"this needs {needs}", fix=f"ask for one of the roles {', '.join(who_has(needs))}")
+
+
+def _in_emergency(chosen: Settings, person: Person) -> bool:
+    from connector import wiring
+    from connector.pipeline.emergency import Glass
+
+    async def looked() -> bool:
+        store = wiring.open_store(chosen, read_only=True)
+        try:
+            return await Glass(store, wiring.now, chosen.break_glass).lasts(person.who) is not None
+        finally:
+            await store.close()
+
+    if chosen.break_glass is None or not chosen.store.is_file():
+        return False
+    with suppress(ConnectorError):  # where nobody can say that it lasts, it does not
+        return asyncio.run(looked())
+    return False
 
 
 def _running() -> str:

@@ -86,7 +86,7 @@ class Desk(NamedTuple):
         from connector import wiring
         from connector.pipeline.operate import Operator
 
-        return Operator(self.store, wiring.now, self.person.name, because)
+        return Operator(self.store, wiring.now, self.person.name, because, self.person.known_by)
 
 
 def at_desk(

@@ -191,7 +191,7 @@ def _about(
         taken, made = await desk.by(because).search(meant, limit=limit)
         return [*map(_line, taken), *map(_line, made)]
 
-    return at_desk(config, looked, operator=operator, option="--mrn")
+    return at_desk(config, looked, operator=operator, option=f"--{kind.name.lower().replace('_', '-')}")
 
 
 def filters(

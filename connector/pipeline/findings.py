@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 from connector import errors
 
 if TYPE_CHECKING:
-    from connector.store import Counts, Direction, LaneState, Paused, Store
+    from connector.store import Broken, Counts, Direction, LaneState, Paused, Store
 
-Kind = Literal["service", "held", "paused", "waits", "stopped", "failing", "letters", "nothing"]
+Kind = Literal["service", "held", "paused", "waits", "stopped", "failing", "letters", "emergency", "nothing"]
 
 _MANY: Final = 5  # lanes told one by one
 _CONDITIONS: Final = {
@@ -47,6 +47,7 @@ async def look(
     running service holds back on purpose or for a while (``Supervisor.conditions``).
     """
     counts = await store.counts()
+    broken = [_emergency(one) for one in await store.emergencies(now)]
     found = [*_service(known)]
     found += [_paused(one) for one in await store.pauses() if _meant(one, ways)]
     for way in ways:
@@ -62,7 +63,8 @@ async def look(
         if way in counts:
             found += _letters(way, counts[way])
     waits = sum(one.waiting for way, one in counts.items() if way in ways)
-    return found or [Finding("nothing", f"nothing is blocked; {waits} on their way", "", False)]
+    nothing = Finding("nothing", f"nothing is blocked; {waits} on their way", "", False)
+    return [*broken, *(found or [nothing])]
 
 
 def _meant(one: Paused, ways: Sequence[tuple[str, Direction]]) -> bool:
@@ -81,6 +83,12 @@ def _service(known: Mapping[str, bool | str]) -> list[Finding]:
             helps = "start it: connector serve" if name == "service" else "connector status shows all parts"
             found.append(Finding("service", f"{name}: {state}", helps, True))
     return found
+
+
+def _emergency(one: Broken) -> Finding:
+    who = f"{one.name} ({one.realm})"
+    text = f"{who} broke the glass at {clock(one.since)}, until {clock(one.until)}: {one.reason}"
+    return Finding("emergency", text, "it ends by itself, or by connector break-glass --end", False)
 
 
 def _paused(one: Paused) -> Finding:

@@ -46,14 +46,10 @@ class Operator:
         clock: Clock,
         name: str,
         because: str,
-        known_by: Mapping[str, str] = MappingProxyType({}),
+        known_by: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
-        if not because.strip():
-            raise ConfigurationError("no reason is given", fix="say why; the audit trail keeps it")
-        if len(because) > BECAUSE:
-            raise ConfigurationError(f"the reason is longer than {BECAUSE} characters", fix="say it shorter")
         self._store, self._clock = store, clock
-        self.name, self.because, self._known_by = name, because.strip(), known_by
+        self.name, self.because, self._known_by = name, because_of(because), known_by
 
     # --- put back -------------------------------------------------------------------------------------
 
@@ -179,11 +175,20 @@ class Operator:
         what = "intake" if intake else str(direction or "both")
         return Trail(self._clock, link, what).did(tag, actor=self._actor(), **self._why())
 
-    def _actor(self) -> dict[str, str]:
+    def _actor(self) -> dict[str, Any]:
         return {"role": "operator", "name": self.name, **self._known_by}
 
     def _why(self) -> dict[str, str]:
         return {"because": self.because}
+
+
+def because_of(because: str) -> str:
+    """A reason that is one. Raises ``ConfigurationError``."""
+    if not because.strip():
+        raise ConfigurationError("no reason is given", fix="say why; the audit trail keeps it")
+    if len(because) > BECAUSE:
+        raise ConfigurationError(f"the reason is longer than {BECAUSE} characters", fix="say it shorter")
+    return because.strip()
 
 
 async def found(store: Store, by: Filter) -> AsyncIterator[Listed | Made]:

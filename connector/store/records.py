@@ -275,6 +275,17 @@ class Filter:
 
 
 @dataclass(frozen=True, slots=True)
+class Broken:
+    """A person broke the glass. ``realm``: whose name it is, ``machine`` or ``login``."""
+
+    realm: str
+    name: str
+    reason: str
+    since: dt.datetime
+    until: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Paused:
     """A person lets nothing go out, or, with ``intake``, nothing come in.
 

@@ -19,6 +19,7 @@ from connector.errors import ConfigurationError, StoreUnavailable
 from connector.store import database, keyrows
 from connector.store.authorizing import Authorizing
 from connector.store.commits import GroupCommit
+from connector.store.emergencies import Emergencies
 from connector.store.erasing import Erasing
 from connector.store.keydesk import KeyDesk
 from connector.store.keyring import Keyring
@@ -34,7 +35,7 @@ from connector.store.taking import Taking
 _SCHEME: Final = "sqlite:///"
 
 
-class Store(Taking, Sending, Operating, Authorizing, Rotating, Erasing):
+class Store(Taking, Sending, Operating, Authorizing, Emergencies, Rotating, Erasing):
     """One SQLite database; made by ``open``."""
 
     @classmethod

@@ -264,6 +264,18 @@ class SpentAssertion(Row, table=True):
     ends_at: int = _number("ends_at")
 
 
+class Emergency(Row, table=True):
+    """A person broke the glass. ``realm``: whose name it is, of the machine's user or of who logged in."""
+
+    __tablename__ = "emergency"
+    __table_args__ = (Index("emergency_over", "ends_at"), {"sqlite_with_rowid": False})
+    realm: str = Field(sa_column=Column("realm", Text, primary_key=True))
+    name: str = Field(sa_column=Column("name", Text, primary_key=True))
+    reason: str = _text("reason")
+    since: int = _number("since")
+    ends_at: int = _number("ends_at")
+
+
 class Kek(Row, table=True):
     """A key-encryption key that the store knows, in the order in which they became the current one."""
 
