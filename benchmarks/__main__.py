@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from benchmarks import accepting, delivering, keeping, million, oauth, results, translate
+from benchmarks import accepting, delivering, keeping, keys, million, oauth, results, translate
 from benchmarks.report import Row, show
 
 Part = Callable[..., list[Row]]
@@ -16,6 +16,7 @@ PARTS: Final[dict[str, Part]] = {
     "translate": translate.run,
     "results": results.run,
     "store": keeping.run,
+    "keys": keys.run,
     "accept": accepting.accept,
     "memory": accepting.memory,
     "deliver": delivering.run,

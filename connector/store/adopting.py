@@ -6,17 +6,17 @@ or nothing. What lies in the columns is not touched, and the keys of the blind i
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from typing import Final
 
 from sqlalchemy import Connection, RowMapping
 
 from connector.store import keyrows
+from connector.store.chance import fresh_key
 from connector.store.cipher import FIRST, context
 from connector.store.keyring import DAY_MICROS, DayKey
 from connector.store.keyrows import KeyRow
-from connector.store.keys import KEY_BYTES, FileKeyProvider, KeyProvider
+from connector.store.keys import FileKeyProvider, KeyProvider
 
 _TOGETHER: Final = 1000
 Known = Callable[[RowMapping], str]
@@ -74,7 +74,7 @@ class Adopting:
     def _day_key(self, partner: str, day: int) -> DayKey:
         known = self._made.get((partner, day))
         if known is None:
-            key, number, name = bytearray(os.urandom(KEY_BYTES)), keyrows.new_number(), keyrows.name_of(day)
+            key, number, name = fresh_key(), keyrows.new_number(), keyrows.name_of(day)
             wrapped = self._keys.wrap(key, keyrows.context(number, partner, name))
             kek = keyrows.kek_of(self._connection, wrapped, self._micros)
             row = KeyRow(number, partner, name, 0, wrapped, False, kek)

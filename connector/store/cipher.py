@@ -11,15 +11,16 @@ or under another header, it does not open. To destroy a wrapped data key destroy
 from __future__ import annotations
 
 import hmac
-import os
+from functools import lru_cache
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from connector.errors import Erased, Tampered
+from connector.store.chance import fresh_key, nonce
 from connector.store.keyring import Keyring
-from connector.store.keys import KEY_BYTES, NONCE_BYTES, wipe
+from connector.store.keys import NONCE_BYTES, wipe
 
 SCHEMA: Final = 1  # what the plain texts of columns mean; another number, where that ever changes
 HEADER: Final = b"\x02" + SCHEMA.to_bytes(2, "big")
@@ -42,14 +43,14 @@ class Record:
 
     def seal(self, column: str, plain: bytes) -> bytes:
         """The ciphertext for one column."""
-        nonce = os.urandom(NONCE_BYTES)
-        return HEADER + nonce + self._aead.encrypt(nonce, plain, HEADER + self._context + framed(column))
+        drawn = nonce()
+        return HEADER + drawn + self._aead.encrypt(drawn, plain, HEADER + self._context + _known(column))
 
     def open(self, column: str, sealed: bytes) -> bytes:
         """What was sealed. Raises ``Tampered``: changed, or from another row, column, table or partner."""
         try:
             if sealed[: len(HEADER)] == HEADER:
-                associated = HEADER + self._context + framed(column)
+                associated = HEADER + self._context + _known(column)
                 return self._aead.decrypt(sealed[_NONCE], sealed[_SEALED], associated)
             if sealed[: len(FIRST)] == FIRST:
                 start = len(FIRST) + NONCE_BYTES
@@ -74,7 +75,7 @@ class Cipher:
         Raises ``KeyWanted``.
         """
         bound = context(table, row, partner)
-        data_key = bytearray(os.urandom(KEY_BYTES))
+        data_key = fresh_key()
         wrapped = self._ring.writing(partner, micros).wrap(data_key, bound)
         return Record(table, bound, data_key, wrapped)
 
@@ -105,6 +106,12 @@ def framed(part: str) -> bytes:
     return len(encoded).to_bytes(4, "big") + encoded
 
 
+@lru_cache(maxsize=1024)
+def _known(part: str) -> bytes:
+    """As ``framed``, of names that there are few of and that come again and again."""
+    return framed(part)
+
+
 def context(table: str, row: str, partner: str) -> bytes:
     """What a record is bound to, without the header."""
-    return framed(table) + framed(row) + framed(partner)
+    return _known(table) + framed(row) + _known(partner)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, TypeVar
 
@@ -11,10 +10,11 @@ from sqlalchemy import Connection
 
 from connector.errors import Erased, KeysOutOfReach, KeyUnavailable, ShuttingDown
 from connector.store import keyrows
+from connector.store.chance import fresh_key
 from connector.store.commits import GroupCommit, Unit
 from connector.store.keyring import KEPT, NONE, DayKey, Keyring, KeyWanted, Wanted
 from connector.store.keyrows import Destroyed, KeyRow
-from connector.store.keys import KEY_BYTES, KeyProvider, Wrapped
+from connector.store.keys import KeyProvider, Wrapped
 from connector.store.reader import Reader
 
 Result = TypeVar("Result")
@@ -115,7 +115,7 @@ class KeyDesk:
 
     async def _new(self, wanted: Wanted) -> DayKey:
         number, day = keyrows.new_number(), keyrows.name_of(wanted.day)
-        key = bytearray(os.urandom(KEY_BYTES))
+        key = fresh_key()
         for _ in range(_TRIES):
             bound = keyrows.context(number, wanted.partner, day)
             wrapped = await within(self.provider.wrap, key, bound)

@@ -11,7 +11,6 @@ Nothing here waits for a provider: a key that is not in memory is asked for by r
 from __future__ import annotations
 
 import hmac
-import os
 import threading
 from collections.abc import Mapping
 from typing import Final, NamedTuple
@@ -21,6 +20,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 from connector.errors import Erased, KeyUnavailable
+from connector.store.chance import nonce
 from connector.store.keys import KEY_BYTES, NONCE_BYTES, opened, wipe
 
 DAY_MICROS: Final = 86_400_000_000
@@ -67,8 +67,8 @@ class DayKey:
 
     def wrap(self, data_key: bytearray, context: bytes) -> bytes:
         """The data key of a record, encrypted: 69 bytes."""
-        nonce, head = os.urandom(NONCE_BYTES), self._head
-        return head + nonce + self._aead.encrypt(nonce, data_key, head + context)
+        drawn, head = nonce(), self._head
+        return head + drawn + self._aead.encrypt(drawn, data_key, head + context)
 
     def unwrap(self, wrapped: bytes, context: bytes) -> bytearray:
         """The data key. Raises ``Tampered``."""

@@ -5,7 +5,6 @@ That it can be unwrapped is what tells the right key-encryption key from any oth
 
 from __future__ import annotations
 
-import os
 from typing import Final
 
 from sqlalchemy import Connection
@@ -13,10 +12,11 @@ from sqlalchemy import Connection
 from connector.errors import KeyUnavailable
 from connector.store import keyrows
 from connector.store.adopting import Adopting
+from connector.store.chance import fresh_key
 from connector.store.keyholders import holder
 from connector.store.keyring import Keyring
 from connector.store.keyrows import KeyRow
-from connector.store.keys import KEY_BYTES, FileKeyProvider, KeyProvider
+from connector.store.keys import FileKeyProvider, KeyProvider
 
 _FIRST: Final = "SELECT key_id FROM kek WHERE since = 0"
 
@@ -27,7 +27,7 @@ def prepare(connection: Connection, keys: KeyProvider, micros: int, *, new: bool
     Raises ``KeyUnavailable``, ``KeysOutOfReach``, ``Tampered``.
     """
     if new:
-        return _make(connection, keys, bytearray(os.urandom(KEY_BYTES)), micros)
+        return _make(connection, keys, fresh_key(), micros)
     first = connection.exec_driver_sql(_FIRST).first()
     if first is None or keyrows.root(connection) is not None:
         return unwrapped(connection, keys)
