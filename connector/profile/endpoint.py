@@ -9,6 +9,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from connector.errors import UnsupportedInteraction
 from connector.fhir import token_search
+from connector.fhir.elements import resource_types
 from connector.profile.partner_tls import MaySpeak, PartnerTls
 from connector.profile.section import (
     FilePath,
@@ -158,7 +159,7 @@ class FhirCaller(MaySpeak):
 
 
 def _not_held(clients: Table[str, tuple[str, ...]]) -> Iterator[Found]:
-    """The scopes that are narrowed by what cannot be asked of a resource."""
+    """The scopes that cannot be held to."""
     for client, scopes in clients.items():
         for number, scope in enumerate(scopes):
             if error := not_held(scope):
@@ -166,11 +167,16 @@ def _not_held(clients: Table[str, tuple[str, ...]]) -> Iterator[Found]:
 
 
 def not_held(scope: str) -> UnsupportedInteraction | None:
-    """Why a SMART scope is narrowed by what cannot be asked of a resource; None: it is not."""
+    """Why a SMART scope is of no known type, or narrowed by what cannot be asked of a resource; None: it is
+    neither, or no SMART scope."""
     plain, narrowed, query = scope.partition("?")
+    system, _, rest = plain.partition("/")
+    kind = rest.partition(".")[0]
+    if system == "system" and kind != "*" and kind not in resource_types():
+        return UnsupportedInteraction("this is no resource type of FHIR R4")
     try:
         if narrowed:
-            token_search.read(plain.removeprefix("system/").partition(".")[0], query)
+            token_search.read(kind, query)
     except UnsupportedInteraction as error:
         return error
     return None

@@ -101,6 +101,13 @@ def test_a_ceiling_for_all_types_keeps_the_constraints_of_the_token() -> None:
         [("c", f"?category={LAB}")])))}  # fmt: skip
 
 
+def test_a_narrowed_ceiling_narrows_a_token_for_all_types() -> None:
+    ceiling = spelled([("cu", f"?category={LAB}")])
+    granted = scopes.within(scopes.parse("system/*.cruds"), ceiling)
+    assert granted == ceiling
+    assert not scopes.might_allow(granted, "Patient", "c")
+
+
 @pytest.mark.parametrize(
     ("scope", "resource", "found"),
     [
