@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from benchmarks import accepting, delivering, keeping, keys, million, oauth, results, translate
+from benchmarks import accepting, delivering, handshakes, keeping, keys, million, oauth, results, translate
 from benchmarks.report import Row, show
 
 Part = Callable[..., list[Row]]
@@ -20,6 +20,7 @@ PARTS: Final[dict[str, Part]] = {
     "accept": accepting.accept,
     "memory": accepting.memory,
     "deliver": delivering.run,
+    "tls": handshakes.run,
     "oauth": oauth.run,
 }
 ASKED: Final[dict[str, Part]] = {"million": million.run}  # takes long: only where it is named

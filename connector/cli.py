@@ -41,6 +41,7 @@ COMMANDS: Final = {
     "store": "See that nothing readable is left on the disk.",
     "authorization": "See and change the keys that sign our access tokens.",
     "profile": "Check partner profiles; print their JSON Schema.",
+    "tls": "See who was not let in, what we show and trust, and what a partner shows.",
 }
 
 

@@ -59,6 +59,9 @@ PERMISSIONS: Final[Mapping[str, Permission]] = MappingProxyType(
         "backup": "store:backup",
         "restore": "store:backup",
         "authorization keys": "access:read",
+        "tls refused": "operator:read",
+        "tls check": "operator:read",
+        "tls probe": "operator:read",
         "authorization rotate": "keys:manage",
     }
 )

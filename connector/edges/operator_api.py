@@ -78,6 +78,7 @@ ROUTES: Final = (
     Route("GET", "/lanes", READ, asks.Lanes, operator_looks.lanes),
     Route("GET", "/findings", READ, asks.Ways, operator_looks.why),
     Route("GET", "/counts", READ, asks.Ways, operator_looks.counts),
+    Route("GET", "/refused", READ, asks.Refused, operator_looks.refused),
     Route("GET", "/pauses", READ, asks.Nothing, operator_looks.pauses),
     Route("GET", "/messages", READ, asks.Messages, operator_looks.messages),
     Route("GET", "/messages/{number}", READ, asks.Nothing, operator_looks.message),

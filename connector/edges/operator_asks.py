@@ -50,6 +50,13 @@ class Lanes(Ways, frozen=True, kw_only=True, forbid_unknown_fields=True):
     limit: Page = 100
 
 
+class Refused(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who was not let in within so many hours."""
+
+    hours: Annotated[int, Meta(ge=1, le=24 * 31)] = 24
+    limit: Page = 100
+
+
 class Listing(Ways, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A page of messages; ``after``: the number behind which to go on."""
 

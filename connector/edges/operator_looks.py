@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import datetime as dt
 from collections.abc import Iterable
 from typing import Any
 
@@ -12,7 +13,7 @@ import msgspec
 from connector.edges import operator_asks as asks
 from connector.edges.operator_desk import Asked, Desk, Json
 from connector.errors import OperatorError
-from connector.pipeline import about, asking, findings
+from connector.pipeline import about, asking, findings, refusals
 from connector.store import Clash, Delivery, Filter, Kind, Listed, Made, State
 
 
@@ -39,6 +40,13 @@ async def counts(desk: Desk, asked: Asked) -> Json:
         if way in meant
     ]
     return {"links": links, "parts": desk.parts(), "conditions": desk.conditions()}
+
+
+async def refused(desk: Desk, asked: Asked) -> Json:
+    """Who was not let in lately, and why."""
+    since = desk.clock() - dt.timedelta(hours=asked.what.hours)
+    found = await refusals.look(desk.store, since)
+    return {"refused": [{**one._asdict(), "helps": one.helps} for one in found[: asked.what.limit]]}
 
 
 async def pauses(desk: Desk, asked: Asked) -> Json:

@@ -7,13 +7,17 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from connector import errors
+from connector.pipeline import refusals
 
 if TYPE_CHECKING:
     from connector.store import Broken, Counts, Direction, LaneState, Paused, Store
 
-Kind = Literal["service", "held", "paused", "waits", "stopped", "failing", "letters", "emergency", "nothing"]
+Kind = Literal[
+    "service", "held", "paused", "waits", "stopped", "failing", "letters", "refused", "emergency", "nothing"
+]
 
 _MANY: Final = 5  # lanes told one by one
+_LATELY: Final = dt.timedelta(hours=1)
 _CONDITIONS: Final = {
     "window": ("it waits for its window", "[delivery.windows] in the profile says when it opens"),
     "open": ("the partner did not answer several times, so only a probe goes out now and then",
@@ -48,7 +52,7 @@ async def look(
     """
     counts = await store.counts()
     broken = [_emergency(one) for one in await store.emergencies(now)]
-    found = [*_service(known)]
+    found = [*_service(known), *_refused(await refusals.look(store, now - _LATELY))]
     found += [_paused(one) for one in await store.pauses() if _meant(one, ways)]
     for way in ways:
         name = f"{way[0]} {way[1]}"
@@ -65,6 +69,16 @@ async def look(
     waits = sum(one.waiting for way, one in counts.items() if way in ways)
     nothing = Finding("nothing", f"nothing is blocked; {waits} on their way", "", False)
     return [*broken, *(found or [nothing])]
+
+
+def _refused(lately: Sequence[refusals.Refusal]) -> list[Finding]:
+    """Those that came most often; nobody else learns why."""
+    often = sorted(lately, key=lambda one: one.times, reverse=True)[:_MANY]
+    helps = "connector tls refused shows all"
+    return [
+        Finding("refused", f"not let in: {one.text}", f"{one.helps}\n  {helps}".lstrip(), one.of_a_partner)
+        for one in often
+    ]
 
 
 def _meant(one: Paused, ways: Sequence[tuple[str, Direction]]) -> bool:

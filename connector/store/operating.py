@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import json
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, bindparam, text
 
 from connector.store import pauses, pruning, tallies
 from connector.store.clashes import ClashRows
@@ -30,6 +31,10 @@ from connector.store.searching import Piece, Search
 from connector.store.versions import VersionRows
 
 Found = TypeVar("Found", Listed, Made)
+_AUDITED: Final = text(  # the table is the audit package's
+    "SELECT entry FROM (SELECT seq, entry FROM audit_entry ORDER BY seq DESC LIMIT :among) "
+    "WHERE json_extract(entry, '$.tag') IN :tags ORDER BY seq DESC"
+).bindparams(bindparam("tags", expanding=True))
 
 
 class Operating(Door):
@@ -64,6 +69,15 @@ class Operating(Door):
                 self._outbox.dead(connection, link, direction, limit),
             )
         )
+
+    async def audited(self, tags: Sequence[str], among: int = 20_000) -> list[dict[str, Any]]:
+        """Of the last ``among`` entries of the audit log those with one of these tags, the youngest first."""
+
+        def work(connection: Connection) -> list[dict[str, Any]]:
+            rows = connection.execute(_AUDITED, {"tags": list(tags), "among": among})
+            return [json.loads(entry) for (entry,) in rows]
+
+        return await self._read(work)
 
     async def recent(self, limit: int) -> list[Listed]:
         """The latest messages of all links, the oldest of them first."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from connector.pipeline.findings import Finding, age, look
+from connector.pipeline.refusals import Refusal
 from connector.store import Direction, Paused, Store
 from tests.store.site import LINK, NOW, TO_FHIR, draft, head, open_store, queue, take
 
@@ -93,3 +94,15 @@ async def test_dead_letters_are_counted(store: Store) -> None:
 def test_ages_are_said_in_the_unit_that_fits() -> None:
     said = [age(NOW, NOW + dt.timedelta(seconds=seconds)) for seconds in (-5, 119, 120, 7_200, 172_800)]
     assert said == ["0 s", "119 s", "2 min", "2 h", "2 d"]
+
+
+def test_a_scan_needs_nobody_and_a_partner_that_is_kept_out_does() -> None:
+    def told(reason: str, tag: str = "tls:handshake:refused") -> Refusal:
+        return Refusal(tag, "mllp", reason, "10.0.0.5", "", "", 1, "", "")
+
+    assert not told("handshake timeout").of_a_partner
+    assert not told("closed during the handshake").of_a_partner
+    assert told("certificate: certificate revoked").of_a_partner
+    assert told("tls: TLSV1_ALERT_UNKNOWN_CA").of_a_partner
+    assert told("certificate revoked", "tls:connection:cut").of_a_partner
+    assert "pin the certificate" in told("certificate: unable to get local issuer certificate").helps
