@@ -70,6 +70,16 @@ def test_a_drill_says_what_would_come_back_and_leaves_nothing(site: Site, tmp_pa
     assert sorted(site.store.parent.iterdir()) == before
 
 
+def test_what_was_erased_is_no_fault_of_a_backup(site: Site, tmp_path: Path) -> None:
+    erased = run("erase", "--config", site.config, "--record", "1", "--even-waiting", "--reason", "asked for")
+    assert erased.stdout == "1 messages erased\n"
+    out = tmp_path / "night.backup"
+    backup(site, out)
+    said = restore(site, out, "--drill")
+    assert said.exit_code == 0
+    assert "1 received, 0 waiting; 0 opened and readable" in said.stdout
+
+
 def test_nothing_is_restored_over_a_store(site: Site, tmp_path: Path) -> None:
     out = tmp_path / "night.backup"
     backup(site, out)

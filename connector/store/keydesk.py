@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection
@@ -19,6 +20,7 @@ from connector.store.reader import Reader
 
 Result = TypeVar("Result")
 SECONDS: Final = 20.0  # for one answer of a provider
+_THREADS: Final = 2
 _TRIES: Final = 3  # to wrap a new key while key-encryption keys change
 
 
@@ -37,6 +39,7 @@ class KeyDesk:
         self._reader, self._writer, self._micros = reader, writer, micros
         self._destroyed = Destroyed(ring)
         self._coming: dict[Wanted, asyncio.Task[None]] = {}
+        self._threads = ThreadPoolExecutor(_THREADS, "store-keys")  # one that hangs holds up nobody else
         self._inside, self._closed, self._left = 0, False, asyncio.Event()
 
     async def close(self) -> None:
@@ -44,6 +47,7 @@ class KeyDesk:
         self._closed = True
         if self._inside:
             await self._left.wait()
+        self._threads.shutdown(wait=False)
 
     async def with_keys(self, attempt: Callable[[], Awaitable[Result]]) -> Result:
         """Try until every key that is asked for is in memory.
@@ -101,7 +105,7 @@ class KeyDesk:
         if row is None:
             self.ring.put(await self._new(wanted), current=True)
         else:
-            key = await within(keyrows.unwrapped, row, self.provider)
+            key = await self._within(keyrows.unwrapped, row, self.provider)
             self.ring.put(key, current=not wanted.number)
             await self._still_there(row.number)
 
@@ -118,7 +122,7 @@ class KeyDesk:
         key = fresh_key()
         for _ in range(_TRIES):
             bound = keyrows.context(number, wanted.partner, day)
-            wrapped = await within(self.provider.wrap, key, bound)
+            wrapped = await self._within(self.provider.wrap, key, bound)
             if await self._kept(number, wanted.partner, day, wrapped):
                 return DayKey(number, wanted.partner, wanted.day, 0, key)
         raise KeyUnavailable("the key-encryption key is not the current one", fix="restart with the new one")
@@ -135,10 +139,10 @@ class KeyDesk:
             raise KeyUnavailable("the store was opened for reading only")
         return await self._writer.submit(keep)
 
-
-async def within(call: Callable[..., Result], *given: Any) -> Result:
-    """Ask a provider in a thread. Raises ``KeysOutOfReach`` where that takes too long, and what it raises."""
-    try:
-        return await asyncio.wait_for(asyncio.to_thread(call, *given), SECONDS)
-    except TimeoutError:
-        raise KeysOutOfReach("the provider of keys takes too long") from None
+    async def _within(self, call: Callable[..., Result], *given: Any) -> Result:
+        """Ask the provider. Raises ``KeysOutOfReach`` where that takes too long, and what it raises."""
+        asked = asyncio.get_running_loop().run_in_executor(self._threads, call, *given)
+        try:
+            return await asyncio.wait_for(asked, SECONDS)
+        except TimeoutError:
+            raise KeysOutOfReach("the provider of keys takes too long") from None

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 import audit
 from audit import AuditLog
-from connector.errors import ConfigurationError, StoreUnavailable, Tampered
+from connector.errors import ConfigurationError, Erased, StoreUnavailable, Tampered
 from connector.pipeline.entries import instant
 from connector.pipeline.ports import Entry
 from connector.settings import Settings
@@ -82,14 +82,21 @@ async def drill(chosen: Settings, source: Path, operator: str) -> Drill:
         store = Store.open(part, key_provider(chosen), AuditLog(), read_only=True)
         try:
             counts = (await store.counts()).values()
-            seen = await store.recent(_LOOKED)
-            for one in seen:
-                await store.payload(one.id)
+            seen = sum([await _opens(store, one.id) for one in await store.recent(_LOOKED)])
         finally:
             await store.close()
         await _record(chosen, _entry("store:backup:tried", operator, _facts(head)))
         received, waiting = sum(one.received for one in counts), sum(one.waiting for one in counts)
-        return Drill(head, received, waiting, all(one.reconciled for one in counts), len(seen))
+        return Drill(head, received, waiting, all(one.reconciled for one in counts), seen)
+
+
+async def _opens(store: Store, number: int) -> bool:
+    """Whether a message says something still, or was erased. Raises ``Tampered``: it does not open."""
+    try:
+        await store.payload(number)
+    except Erased:
+        return False
+    return True
 
 
 async def _unpacked(chosen: Settings, source: Path, part: Path) -> Head:

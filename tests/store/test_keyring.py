@@ -64,7 +64,7 @@ async def test_the_provider_is_asked_once_for_a_partner_and_day_and_beside_the_l
     await _take(store, "other", NOW, "other")
     await _take(store, "later", NOW + DAY)
     assert keys.asked == before + 3
-    assert all(name.startswith("asyncio_") for name in keys.threads)
+    assert all(name.startswith("store-keys") for name in keys.threads)
     await store.close()
     found = rows(tmp_path, "SELECT partner, day, uses FROM wrapped_key WHERE day <> '' ORDER BY partner, day")
     assert found == [(LINK, "2026-11-23", 50), (LINK, "2026-11-24", 1), ("other", "2026-11-23", 1)]
@@ -92,6 +92,23 @@ async def test_no_key_within_reach_refuses_and_takes_nothing(tmp_path: Path) -> 
     keys.away = True
     with pytest.raises(KeysOutOfReach):
         _open(tmp_path, keys)
+
+
+async def test_a_provider_that_hangs_is_out_of_reach_and_holds_up_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("connector.store.keydesk.SECONDS", 0.05)
+    store, keys = _open(tmp_path)
+    await _take(store, "1", NOW)
+    go, wrap = threading.Event(), keys.wrap
+    monkeypatch.setattr(keys, "wrap", lambda *some: go.wait(30) and wrap(*some))
+    for n in range(5):  # more than there are threads for it
+        with pytest.raises(KeysOutOfReach, match="too long"):
+            await _take(store, f"new{n}", NOW + DAY)
+    await _take(store, "2", NOW)
+    go.set()
+    await store.close()
+    assert number(tmp_path, "inbox") == 2
 
 
 async def test_closing_waits_for_whoever_waits_for_a_key(tmp_path: Path) -> None:
