@@ -15,7 +15,8 @@ import threading
 from typing import Final
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import SQLAlchemyError
+
+from connector.store import database
 
 SECONDS: Final = 1.0
 LONG: Final = 32_768  # pages of the log: 128 MiB
@@ -39,7 +40,7 @@ class Checkpoints:
     def _run(self) -> None:
         while not self._ending.wait(SECONDS):
             # a disk that is unwell says so to the writer as well, whose callers hear of it
-            with contextlib.suppress(SQLAlchemyError), self._engine.connect() as connection:
+            with contextlib.suppress(*database.ERRORS), self._engine.connect() as connection:
                 if copy(connection) >= LONG:
                     self.long.set()
 

@@ -50,7 +50,7 @@ class ClashRows:
             return 0
         record = self._cipher.new("conflict", uid, one.link, micros(one.at))
         kept = msgspec.json.encode({"resource": one.resource, "value": one.value})
-        done = _INSERT.run(
+        return _INSERT.insert(
             unit.connection,
             uid=uid,
             link=one.link,
@@ -63,22 +63,21 @@ class ClashRows:
             value=record.seal("value", kept),
             source=one.source,
         )
-        return int(done.lastrowid)
 
     def states(self, connection: Connection, uids: Iterable[str]) -> dict[str, str]:
         """The states of those that are kept, by uid."""
-        return {uid: str(row[0]) for uid in uids for row in _STATE.run(connection, uid=uid)}
+        return {uid: str(row[0]) for uid in uids for row in _STATE.all(connection, uid=uid)}
 
     def one(self, connection: Connection, row: int) -> Clash | None:
         """One conflict."""
-        found = _ONE.run(connection, row=row).mappings().first()
+        found = _ONE.row(connection, row=row)
         return self._clash(found) if found else None
 
     def listed(self, connection: Connection, link: str, state: str, after: int, limit: int) -> list[Clash]:
         """Those in a state, the oldest first, behind the row ``after``."""
-        rows = _LISTED.run(connection, link=link, state=state, after=after, limit=limit)
+        rows = _LISTED.rows(connection, link=link, state=state, after=after, limit=limit)
         found = []
-        for row in rows.mappings().all():
+        for row in rows:
             with suppress(Erased):
                 found.append(self._clash(row))
         return found

@@ -17,12 +17,12 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import SQLAlchemyError
 
 from connector.errors import AuditRefused, ConnectorError, Overloaded, ShuttingDown, StoreUnavailable
 from connector.store import database, tallies
 from connector.store.checkpoints import Checkpoints, copy
 from connector.store.records import AuditPort, Direction
+from connector.store.statement import driver
 
 BATCH: Final = 256  # callers that share one commit at most
 WAITING: Final = 20_000  # callers that may wait at most
@@ -127,7 +127,7 @@ class GroupCommit:
     def _shorten(self) -> None:
         """Nobody writes now: copy the rest of the log, so that the next transaction begins it anew."""
         self._checkpoints.long.clear()
-        with contextlib.suppress(SQLAlchemyError):
+        with contextlib.suppress(*database.ERRORS):
             copy(self._connected())
 
     def _batch(self, first: _Job) -> tuple[list[_Job], bool]:
@@ -160,7 +160,7 @@ class GroupCommit:
 
     def _transaction(self, batch: list[_Job]) -> None:
         connection = self._connected()
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        driver(connection).execute("BEGIN IMMEDIATE")
         try:
             units = [unit for job in batch if (unit := _savepoint(connection, job))]
             self._append(connection, [draft for unit in units for draft in unit.drafts])
@@ -177,10 +177,10 @@ class GroupCommit:
         """Commit. One that fails may yet lie whole in the log of SQLite, where the next start would find
         it and take it for done: so something else is written over it before anybody hears of it."""
         try:
-            connection.exec_driver_sql("COMMIT")
-        except SQLAlchemyError:
+            driver(connection).execute("COMMIT")
+        except database.ERRORS:
             self._roll_back(connection)
-            with contextlib.suppress(SQLAlchemyError):  # the disk is unwell: what counts is the attempt
+            with contextlib.suppress(*database.ERRORS):  # the disk is unwell: what counts is the attempt
                 version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
                 connection.exec_driver_sql(f"PRAGMA user_version = {(version + 1) % 2**31}")
             raise
@@ -211,9 +211,9 @@ class GroupCommit:
 
     def _roll_back(self, connection: Connection) -> None:
         try:
-            if connection.connection.dbapi_connection.in_transaction:  # type: ignore[union-attr]
-                connection.exec_driver_sql("ROLLBACK")
-        except SQLAlchemyError:
+            if driver(connection).in_transaction:
+                driver(connection).execute("ROLLBACK")
+        except database.ERRORS:
             self._connection = None  # a fresh one for the next transaction
             connection.close()
 
@@ -222,16 +222,17 @@ def _savepoint(connection: Connection, job: _Job) -> Unit | None:
     """Do one caller's work; None if it failed and left nothing. Raises where the database is unwell."""
     unit = Unit(connection)
     job.error = None
-    connection.exec_driver_sql("SAVEPOINT unit")
+    raw = driver(connection)
+    raw.execute("SAVEPOINT unit")
     try:
         job.result = job.work(unit)
     except Exception as error:
         if database.unwell(error):
             raise
-        connection.exec_driver_sql("ROLLBACK TO unit")
-        broken = isinstance(error, SQLAlchemyError)
+        raw.execute("ROLLBACK TO unit")
+        broken = isinstance(error, database.ERRORS)
         job.error = database.failure(error, ConnectorError("a rule of the database")) if broken else error
-    connection.exec_driver_sql("RELEASE unit")
+    raw.execute("RELEASE unit")
     return unit if job.error is None else None
 
 

@@ -35,6 +35,9 @@ _PRAGMAS: Final = (
     "PRAGMA temp_store = MEMORY",  # nothing on the disk but the database itself
     "PRAGMA trusted_schema = OFF",
 )
+ERRORS: Final = (SQLAlchemyError, sqlite3.Error)
+"""What is raised by a database that refuses, through SQLAlchemy or by the driver itself."""
+
 _FULL: Final = sqlite3.SQLITE_FULL
 _UNWELL: Final = frozenset(
     {
@@ -151,7 +154,7 @@ def failure(error: BaseException, otherwise: ConnectorError) -> ConnectorError:
 
 def unwell(error: BaseException) -> bool:
     """Whether the database or its disk refuses, and not just this one statement."""
-    return isinstance(error, SQLAlchemyError) and _code(error) & 0xFF in _UNWELL
+    return isinstance(error, ERRORS) and _code(error) & 0xFF in _UNWELL
 
 
 def full(error: BaseException) -> bool:

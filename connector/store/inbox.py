@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, RowMapping, bindparam, exists, select, text, update
+from sqlalchemy import Connection, bindparam, exists, select, text, update
 
 from connector.errors import DuplicateControlId, Erased, MovedOn
 from connector.store.cipher import BlindIndex, Cipher, Record
@@ -25,7 +25,7 @@ from connector.store.records import (
     Received,
     State,
 )
-from connector.store.statement import Statement, fresh, instant, micros
+from connector.store.statement import Row, Statement, fresh, instant, micros, there
 from connector.store.tables import DEAD, OWED, WAITING, Inbox, Quarantine, table
 
 _INBOX: Final = table(Inbox)
@@ -100,7 +100,7 @@ class InboxRows:
         """Take a message, or find that it was taken. ``once``: raise ``DuplicateControlId`` for a control
         id that came before with another content."""
         control, content = self.indexes(received.direction, received.key)
-        found = _SEEN.run(unit.connection, control=control, content=content).one()
+        found = there(_SEEN.first(unit.connection, control=control, content=content))
         if found[0] is not None:
             return self._again(unit, received, int(found[0]))
         if once and found[1]:
@@ -118,11 +118,11 @@ class InboxRows:
     def seen(self, connection: Connection, direction: Direction, key: InboxKey) -> tuple[bool, bool]:
         """Whether this very message came before, and whether any came under its control id."""
         control, content = self.indexes(direction, key)
-        found = _SEEN.run(connection, control=control, content=content).one()
+        found = there(_SEEN.first(connection, control=control, content=content))
         return found[0] is not None, bool(found[1])
 
     def _again(self, unit: Unit, received: Received, row: int) -> Accepted:
-        first = _ONE.run(unit.connection, id=row).mappings().one()
+        first = there(_ONE.row(unit.connection, id=row))
         unit.count(received.link, received.direction, duplicates=1)
         return Accepted(row, True, self.record(first).open("answer", first["answer"]), first["uid"])
 
@@ -140,7 +140,7 @@ class InboxRows:
         record = self._cipher.new(
             "inbox", _known_by(uid, content), received.link, micros(received.received_at)
         )
-        done = _INSERT.run(
+        return _INSERT.insert(
             unit.connection,
             uid=uid,
             link=received.link,
@@ -159,14 +159,13 @@ class InboxRows:
             meta=record.seal("meta", packed(received.meta)),
             lost=None,
         )
-        return int(done.lastrowid)
 
     def pending(self, connection: Connection, link: str, direction: Direction, limit: int) -> list[InboxItem]:
         """What waits for its translation, the oldest first."""
-        rows = _PENDING.run(connection, link=link, direction=str(direction), limit=limit).mappings().all()
+        rows = _PENDING.rows(connection, link=link, direction=str(direction), limit=limit)
         return [self._item(row) for row in rows]
 
-    def _item(self, row: RowMapping) -> InboxItem:
+    def _item(self, row: Row) -> InboxItem:
         record = self.record(row)
         return InboxItem(
             id=row["id"],
@@ -179,21 +178,21 @@ class InboxRows:
 
     def payload(self, connection: Connection, row: int) -> bytes:
         """The message as it came. Raises ``MovedOn`` if there is no such row."""
-        found = _PAYLOAD.run(connection, id=row).mappings().first()
+        found = _PAYLOAD.row(connection, id=row)
         if found is None:
             raise missing("inbox")
         return self.record(found).open("payload", found["payload"])
 
     def listed(self, connection: Connection, limit: int) -> list[Listed]:
         """The latest messages of all links, the oldest of them first."""
-        return [self.shown(row) for row in _RECENT.run(connection, limit=limit).mappings().all()][::-1]
+        return [self.shown(row) for row in _RECENT.rows(connection, limit=limit)][::-1]
 
     def dead(self, connection: Connection, link: str, direction: Direction, limit: int) -> list[Listed]:
         """The dead letters of a lane, the oldest first."""
-        rows = _DEAD.run(connection, link=link, direction=str(direction), limit=limit).mappings().all()
+        rows = _DEAD.rows(connection, link=link, direction=str(direction), limit=limit)
         return [self.shown(row) for row in rows]
 
-    def shown(self, row: RowMapping) -> Listed:
+    def shown(self, row: Row) -> Listed:
         """What people may see of a row."""
         meta, lost = self._told(row)
         return Listed(
@@ -208,7 +207,7 @@ class InboxRows:
             reason=row["reason"],
         )
 
-    def _told(self, row: RowMapping) -> tuple[dict[str, Any], list[str]]:
+    def _told(self, row: Row) -> tuple[dict[str, Any], list[str]]:
         """What is kept about a message; nothing where it was erased."""
         try:
             record = self.record(row)
@@ -217,18 +216,18 @@ class InboxRows:
         except Erased:
             return {}, []
 
-    def waiting(self, unit: Unit, row: int) -> RowMapping:
+    def waiting(self, unit: Unit, row: int) -> Row:
         """A row that waits for its translation. Raises ``MovedOn``."""
         return self._in(unit, row, (State.WAITING,))
 
-    def done(self, unit: Unit, row: RowMapping, state: State, lost: Sequence[str]) -> None:
+    def done(self, unit: Unit, row: Row, state: State, lost: Sequence[str]) -> None:
         """It is translated; keep the locations that the other side cannot say."""
         sealed = self.record(row).seal("lost", msgspec.json.encode(list(lost))) if lost else None
         at = row["received_at"] if state is State.DELIVERED else None
         _DONE.run(unit.connection, row=row["id"], state=str(state), lost=sealed, at=at)
         _count(unit, row, state)
 
-    def mark(self, unit: Unit, row: int, state: State, reason: str, *, of: Sequence[State]) -> RowMapping:
+    def mark(self, unit: Unit, row: int, state: State, reason: str, *, of: Sequence[State]) -> Row:
         """Put a row that is in one of the states ``of`` into another. Raises ``MovedOn``."""
         found = self._in(unit, row, of)
         _MARK.run(unit.connection, row=row, state=str(state), reason=reason)
@@ -245,10 +244,10 @@ class InboxRows:
 
     def owed(self, connection: Connection, link: str, direction: Direction, limit: int) -> list[Owed]:
         """What is settled and not answered yet, the oldest first."""
-        rows = _OWED.run(connection, link=link, direction=str(direction), limit=limit).mappings().all()
+        rows = _OWED.rows(connection, link=link, direction=str(direction), limit=limit)
         return [self._owed(row) for row in rows]
 
-    def _owed(self, row: RowMapping) -> Owed:
+    def _owed(self, row: Row) -> Owed:
         record = self.record(row)
         return Owed(
             id=row["id"],
@@ -261,7 +260,7 @@ class InboxRows:
             reason=row["reason"],
         )
 
-    def answered(self, unit: Unit, row: int, said: Acknowledgment) -> RowMapping:
+    def answered(self, unit: Unit, row: int, said: Acknowledgment) -> Row:
         """What the sender was told at last. Raises ``MovedOn`` where nothing is owed."""
         found = self._in(unit, row, (State.DELIVERED, State.DEAD))
         if found["acknowledgment"] != Acknowledgment.PENDING:
@@ -269,8 +268,8 @@ class InboxRows:
         _ANSWERED.run(unit.connection, row=row, said=str(said))
         return found
 
-    def _in(self, unit: Unit, row: int, states: Sequence[State]) -> RowMapping:
-        found = _ONE.run(unit.connection, id=row).mappings().first()
+    def _in(self, unit: Unit, row: int, states: Sequence[State]) -> Row:
+        found = _ONE.row(unit.connection, id=row)
         if found is None or found["state"] not in states:
             raise missing("inbox")
         return found
@@ -281,7 +280,7 @@ class InboxRows:
         """Keep bytes that nobody can read."""
         uid = new_uid()
         record = self._cipher.new("quarantine", uid, link, micros(at))
-        done = _QUARANTINE.run(
+        row = _QUARANTINE.insert(
             unit.connection,
             uid=uid,
             link=link,
@@ -292,14 +291,14 @@ class InboxRows:
             payload=record.seal("payload", payload),
         )
         unit.count(link, Direction.TO_FHIR, quarantined=1)
-        return int(done.lastrowid)
+        return row
 
-    def record(self, row: RowMapping) -> Record:
+    def record(self, row: Row) -> Record:
         """The ciphertexts of a row."""
         return self._cipher.of("inbox", _known_by(row["uid"], row["content"]), row["link"], row["data_key"])
 
 
-def _count(unit: Unit, row: RowMapping, state: State) -> None:
+def _count(unit: Unit, row: Row, state: State) -> None:
     if row["state"] != state:
         changes = {TALLIES[State(row["state"])]: -1, TALLIES[state]: 1}
         unit.count(row["link"], row["direction"], **changes)

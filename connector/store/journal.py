@@ -114,7 +114,7 @@ class JournalRows:
         for start in range(0, len(asked), _TOGETHER):
             some = asked[start : start + _TOGETHER]
             some += [b""] * (_TOGETHER - len(some))
-            for index, data_key, sealed in _KNOWN.run(connection, link=link, **dict(zip(_PLACES, some))):
+            for index, data_key, sealed in _KNOWN.all(connection, link=link, **dict(zip(_PLACES, some))):
                 with suppress(Erased):  # it is not known any more
                     record = self._cipher.of("journal_resource", index.hex(), link, data_key)
                     found[indexes[index]] = record.open("content", sealed)
@@ -123,7 +123,7 @@ class JournalRows:
     def prior_message(self, connection: Connection, link: str, resource: str, family: str) -> bytes | None:
         """The last v2 text of the family that spoke of the resource."""
         index = self._spoken.of(link, resource, family)
-        row = _SAID.run(connection, resource=index, family=family, link=link).first()
+        row = _SAID.first(connection, resource=index, family=family, link=link)
         if row is None:
             return None
         uid, data_key, sealed = row
@@ -152,7 +152,7 @@ class JournalRows:
         found = [
             int(row[0])
             for key in keys
-            for row in _TOLD.run(connection, resource=self._spoken.of(link, key, family), family=family)
+            for row in _TOLD.all(connection, resource=self._spoken.of(link, key, family), family=family)
         ]
         latest = max(found, default=0)
         return instant(latest) if latest else None
@@ -183,7 +183,7 @@ class JournalRows:
             _DROP.run(unit.connection, text=text)
 
     def _speak(self, unit: Unit, index: bytes, family: str, uid: str, at: int) -> list[str]:
-        before = [str(row[0]) for row in _TEXT_OF.run(unit.connection, resource=index, family=family)]
+        before = [str(row[0]) for row in _TEXT_OF.all(unit.connection, resource=index, family=family)]
         _SAY.run(unit.connection, resource=index, family=family, text_uid=uid, told_at=at)
         return before
 

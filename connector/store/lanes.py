@@ -19,7 +19,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from connector.store.cipher import BlindIndex, framed
 from connector.store.keyring import Keyring
 from connector.store.records import Delivery, Direction, LaneState
-from connector.store.statement import Statement, instant, micros
+from connector.store.statement import Row, Statement, instant, micros, there
 from connector.store.tables import Inbox, Lane, Outbox, OutboxLane, table
 
 INDEX_BYTES: Final = 32
@@ -153,11 +153,11 @@ class LaneRows:
         for lane in split(lanes):
             _ENTER.run(connection, lane=lane, outbox_id=row)
             new = {"head": row, "depth": 1, "due_at": 0, "blocked": "", "reason": "", "attempts": 0}
-            head, depth = _LENGTHEN.run(connection, lane=lane, link=link, direction=direction, **new).one()
+            head, depth = there(_LENGTHEN.first(connection, lane=lane, link=link, direction=direction, **new))
             if head == row and (depth > 1 or len(lanes) > INDEX_BYTES):
                 changed.add(row)
             if head == row and depth > 1:
-                changed.add(int(_FIRST.run(connection, lane=lane, row=row).one()[0]))
+                changed.add(int(there(_FIRST.first(connection, lane=lane, row=row))[0]))
         for one in changed:
             self.stand(connection, one)
 
@@ -166,7 +166,7 @@ class LaneRows:
         several: set[int] = set()
         for lane in split(lanes):
             _LEAVE.run(connection, lane=lane, row=row)
-            found = _FIRST.run(connection, lane=lane, row=0).first()
+            found = _FIRST.first(connection, lane=lane, row=0)
             if found is None:
                 _END.run(connection, which=lane)
                 continue
@@ -179,12 +179,12 @@ class LaneRows:
 
     def stand(self, connection: Connection, row: int) -> None:
         """Write down what a message makes of the lanes whose head it is."""
-        head = _Head(*_ROW.run(connection, row=row).one())
+        head = _Head(*there(_ROW.first(connection, row=row)))
         lanes = split(head.lanes)
-        heads = [_HEAD.run(connection, which=lane).scalar() for lane in lanes]
-        made = head.makes(first=all(one == row for one in heads))
+        heads = [_HEAD.first(connection, which=lane) for lane in lanes]
+        made = head.makes(first=all(one == (row,) for one in heads))
         for lane, first in zip(lanes, heads):
-            if first == row:
+            if first == (row,):
                 _MAKE.run(connection, which=lane, row=row, **made)
 
     def heads(
@@ -194,41 +194,39 @@ class LaneRows:
 
         What stands in the link's lane, from the time before patients had lanes, goes before all else.
         """
-        before = _ONE.run(connection, which=link_lane(link, str(direction))).first()
+        before = _ONE.first(connection, which=link_lane(link, str(direction)))
         if before is not None:
             head, blocked, due_at = before
             return [int(head)] if not blocked and due_at <= micros(now) else []
         going = {"link": link, "direction": str(direction), "blocked": "", "limit": limit}
-        found = {int(row[0]) for row in _AT_ONCE.run(connection, **going)}
-        found |= {int(row[0]) for row in _AGAIN.run(connection, **going, now=micros(now))}
+        found = {int(row[0]) for row in _AT_ONCE.all(connection, **going)}
+        found |= {int(row[0]) for row in _AGAIN.all(connection, **going, now=micros(now))}
         return sorted(found)[:limit]
 
     def scattered(self, connection: Connection, link: str, direction: Direction) -> bool:
         """Whether anything stands in another lane than the link's."""
         lane = link_lane(link, str(direction))
-        return _OTHER.run(connection, link=link, direction=str(direction), lane=lane).first() is not None
+        return _OTHER.first(connection, link=link, direction=str(direction), lane=lane) is not None
 
     def next_due(
         self, connection: Connection, link: str, direction: Direction, now: dt.datetime
     ) -> dt.datetime | None:
         """When the next of the lanes that wait for their time is due."""
-        found = _NEXT.run(
-            connection, link=link, direction=str(direction), blocked="", now=micros(now)
-        ).first()
+        found = _NEXT.first(connection, link=link, direction=str(direction), blocked="", now=micros(now))
         return instant(found[0]) if found else None
 
     def listed(self, connection: Connection, link: str, direction: Direction, limit: int) -> list[LaneState]:
         """Lanes that stopped, then those that wait for another, then those that go."""
         found: list[LaneState] = []
         for blocked in (STOPPED, BEHIND, ""):
-            rows = _SHOWN.run(
+            rows = _SHOWN.rows(
                 connection, link=link, direction=str(direction), blocked=blocked, limit=limit - len(found)
             )
-            found.extend(_states(rows.mappings()))
+            found.extend(_states(rows))
         return found
 
 
-def _states(rows: Any) -> Iterator[LaneState]:
+def _states(rows: Sequence[Row]) -> Iterator[LaneState]:
     for row in rows:
         yield LaneState(
             link=row["link"],

@@ -8,7 +8,7 @@ from contextlib import suppress
 from itertools import takewhile
 from typing import Final
 
-from sqlalchemy import Connection, RowMapping, bindparam, case, func, select, text, update
+from sqlalchemy import Connection, bindparam, case, func, select, text, update
 
 from connector.errors import Erased
 from connector.store.cipher import Cipher, Record
@@ -17,7 +17,7 @@ from connector.store.inbox import InboxRows, missing, new_uid, packed, unpacked
 from connector.store.keyring import Keyring
 from connector.store.lanes import LaneRows, link_lane
 from connector.store.records import Acknowledgment, Delivery, Direction, OutboxItem, Outgoing, State
-from connector.store.statement import Statement, fresh, micros
+from connector.store.statement import Row, Statement, fresh, micros, there
 from connector.store.tables import OPEN, PARKED, Outbox, OutboxLane, table
 
 _OUTBOX: Final = table(Outbox)
@@ -99,7 +99,7 @@ class OutboxRows:
         self.lanes = LaneRows(keys)
 
     def add(
-        self, unit: Unit, inbox: RowMapping, outgoing: Sequence[Outgoing], direction: Direction | None = None
+        self, unit: Unit, inbox: Row, outgoing: Sequence[Outgoing], direction: Direction | None = None
     ) -> None:
         """Put what was made of a received message at the end of its lanes.
 
@@ -109,7 +109,7 @@ class OutboxRows:
         for one in outgoing:
             uid, lanes = new_uid(), self.lanes.indexes(link, way, one.lanes)
             record = self._cipher.new("outbox", known_by(uid, way), link, inbox["received_at"])
-            done = _INSERT.run(
+            row = _INSERT.insert(
                 unit.connection,
                 uid=uid,
                 inbox_id=inbox["id"],
@@ -128,7 +128,7 @@ class OutboxRows:
                 payload=record.seal("payload", one.payload),
                 meta=record.seal("meta", packed(one.meta)),
             )
-            self.lanes.enter(unit.connection, int(done.lastrowid), link, way, lanes)
+            self.lanes.enter(unit.connection, row, link, way, lanes)
         unit.count(link, way, queued=len(outgoing))
 
     def heads(
@@ -143,19 +143,19 @@ class OutboxRows:
         """What may go out now and is in nobody's hand, the oldest first."""
         found = self.lanes.heads(connection, link, direction, now, limit + len(besides))
         rows = [row for row in found if row not in besides][:limit]
-        return [self._item(_WHOLE.run(connection, id=row).mappings().one()) for row in rows]
+        return [self._item(there(_WHOLE.row(connection, id=row))) for row in rows]
 
     def queue(
         self, connection: Connection, link: str, direction: Direction, now: dt.datetime, limit: int
     ) -> list[OutboxItem]:
         """The head of the link's lane and what comes behind it, up to the first that may not go out."""
         lane = link_lane(link, str(direction))
-        found = _QUEUE.run(connection, lane=lane, limit=limit).mappings().all()
+        found = _QUEUE.rows(connection, lane=lane, limit=limit)
         return [self._item(row) for row in takewhile(lambda row: _due(row, now), found)]
 
     def dead(self, connection: Connection, link: str, direction: Direction, limit: int) -> list[OutboxItem]:
         """The dead letters of a link and direction, the oldest first."""
-        rows = _DEAD.run(connection, link=link, direction=str(direction), limit=limit).mappings().all()
+        rows = _DEAD.rows(connection, link=link, direction=str(direction), limit=limit)
         found = []
         for row in rows:
             with suppress(Erased):  # nobody can send it again
@@ -164,12 +164,12 @@ class OutboxRows:
 
     def payload(self, connection: Connection, row: int) -> bytes:
         """The message as it goes out. Raises ``ConnectorError`` if there is no such row."""
-        found = _WHOLE.run(connection, id=row).mappings().first()
+        found = _WHOLE.row(connection, id=row)
         if found is None:
             raise missing("outbox")
         return self.record(found).open("payload", found["payload"])
 
-    def _item(self, row: RowMapping) -> OutboxItem:
+    def _item(self, row: Row) -> OutboxItem:
         record = self.record(row)
         return OutboxItem(
             id=row["id"],
@@ -226,7 +226,7 @@ class OutboxRows:
     def into_one_lane(self, unit: Unit, link: str, direction: Direction, after: int, limit: int) -> list[int]:
         """Move open messages behind the row ``after`` into the link's lane; which."""
         lane, way = link_lane(link, str(direction)), {"link": link, "direction": str(direction)}
-        found = _ELSEWHERE.run(unit.connection, **way, lane=lane, after=after, limit=limit).all()
+        found = _ELSEWHERE.all(unit.connection, **way, lane=lane, after=after, limit=limit)
         for row, lanes in found:
             self.lanes.leave(unit.connection, row, lanes)
             _RELANE.run(unit.connection, row=row, lane=lane)
@@ -245,17 +245,17 @@ class OutboxRows:
 
     def say_again(self, unit: Unit, inbox_id: int) -> None:
         """Hand over once more what the sender of a message was told of it, if it was: it asks again."""
-        for (row,) in _TOLD.run(unit.connection, inbox_id=inbox_id).all():
+        for (row,) in _TOLD.all(unit.connection, inbox_id=inbox_id):
             self.replay(unit, row)
 
     def acknowledged(self, unit: Unit, row: int, said: Acknowledgment) -> None:
         """What the partner's application said of a message that it had taken."""
-        if _ONE.run(unit.connection, id=row).first() is None:
+        if _ONE.first(unit.connection, id=row) is None:
             raise missing("outbox")
         _ACKNOWLEDGE.run(unit.connection, row=row, said=str(said))
 
-    def _moved(self, unit: Unit, row: int, state: Delivery, of: Sequence[Delivery]) -> RowMapping:
-        found = _ONE.run(unit.connection, id=row).mappings().first()
+    def _moved(self, unit: Unit, row: int, state: Delivery, of: Sequence[Delivery]) -> Row:
+        found = _ONE.row(unit.connection, id=row)
         if found is None or found["delivery"] not in of:
             raise missing("outbox")
         before, after = TALLIES[Delivery(found["delivery"])], TALLIES[state]
@@ -265,27 +265,27 @@ class OutboxRows:
 
     def state_of(self, unit: Unit, inbox_id: int) -> State:
         """The state of a translated message follows from those of the messages made of it."""
-        waiting, dead = _STATES.run(unit.connection, inbox_id=inbox_id).one()
+        waiting, dead = there(_STATES.first(unit.connection, inbox_id=inbox_id))
         return State.TRANSLATED if waiting else State.DEAD if dead else State.DELIVERED
 
-    def replace(self, unit: Unit, row: RowMapping) -> None:
+    def replace(self, unit: Unit, row: Row) -> None:
         """The message is translated again: what was refused of its first translation counts no more."""
         gone = _REPLACE.run(unit.connection, of=row["id"], direction=row["direction"]).rowcount
         unit.count(row["link"], row["direction"], parked=-gone)
 
-    def _settle(self, unit: Unit, found: RowMapping, at: dt.datetime | None, reason: str = "") -> None:
+    def _settle(self, unit: Unit, found: Row, at: dt.datetime | None, reason: str = "") -> None:
         if found["direction"] == Direction.ANSWER:
             return
         state = self.state_of(unit, found["inbox_id"])
         self._inbox.settle(unit, found["inbox_id"], state, reason if state is State.DEAD else "", at)
 
-    def record(self, row: RowMapping) -> Record:
+    def record(self, row: Row) -> Record:
         """The ciphertexts of a row."""
         bound = known_by(row["uid"], row["direction"])
         return self._cipher.of("outbox", bound, row["link"], row["data_key"])
 
 
-def _due(row: RowMapping, now: dt.datetime) -> bool:
+def _due(row: Row, now: dt.datetime) -> bool:
     return bool(row["delivery"] != Delivery.REFUSED and row["next_attempt_at"] <= micros(now))
 
 

@@ -58,5 +58,5 @@ def read(connection: Connection) -> list[Paused]:
             at=instant(row["at"]),
             intake=row["direction"] == INTAKE,
         )
-        for row in _ALL.run(connection).mappings()
+        for row in _ALL.rows(connection)
     ]

@@ -41,9 +41,7 @@ def prune(unit: Unit, link: str, direction: Direction, before: dt.datetime, limi
 
     With them goes what was made of them, and the memory that they were taken.
     """
-    found = _OLD.run(
-        unit.connection, link=link, direction=str(direction), before=micros(before), limit=limit
-    ).all()
+    found = _OLD.all(unit.connection, link=link, direction=str(direction), before=micros(before), limit=limit)
     for (row,) in found:
         _DROP_MADE.run(unit.connection, row=row)
         _DROP.run(unit.connection, row=row)

@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import SQLAlchemyError
 
 from connector.errors import ShuttingDown, StoreUnavailable
 from connector.store import database
@@ -51,7 +50,7 @@ class Reader:
     def _work(self, work: Callable[[Connection], Result]) -> Result:
         try:
             return work(self._connection())
-        except SQLAlchemyError as error:
+        except database.ERRORS as error:
             raise database.failure(error, StoreUnavailable("the database cannot be read")) from error
 
     def _connection(self) -> Connection:

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, TextClause, bindparam, select, text
+from sqlalchemy import ColumnElement, Connection, TextClause, bindparam, select, text
 
 from connector.errors import Erased
 from connector.store.inbox import InboxRows, unpacked
 from connector.store.lanes import shown, split
 from connector.store.outbox import OutboxRows
 from connector.store.records import Acknowledgment, Delivery, Direction, Filter, Listed, Made, State
-from connector.store.statement import Statement, instant, micros
+from connector.store.statement import Row, Statement, instant, micros
 from connector.store.tables import DEAD, OPEN, PARKED, WAITING, Inbox, Outbox, table
 
 Found = TypeVar("Found", Listed, Made)
@@ -93,31 +93,31 @@ class Search:
         """
         state = by.state or State.DELIVERED
         statement = _BY_STATE.get(state, _BY_NUMBER)
-        with closing(statement.run(connection, state=str(state), limit=PIECE, **_asked(by))) as rows:
-            return _piece((self._inbox.shown(row) for row in rows.mappings()), by, limit)
+        with closing(statement.each(connection, state=str(state), limit=PIECE, **_asked(by))) as rows:
+            return _piece((self._inbox.shown(row) for row in rows), by, limit)
 
     def made(self, connection: Connection, by: Filter, limit: int) -> Piece[Made]:
         """Made messages in ``by.delivery`` (dead, where none is named), the oldest first; as ``received``."""
         delivery = by.delivery or Delivery.DEAD
         statement = _BY_DELIVERY.get(delivery, _ANY)
-        with closing(statement.run(connection, delivery=str(delivery), limit=PIECE, **_asked(by))) as rows:
-            return _piece((self._made(row) for row in rows.mappings()), by, limit)
+        with closing(statement.each(connection, delivery=str(delivery), limit=PIECE, **_asked(by))) as rows:
+            return _piece((self._made(row) for row in rows), by, limit)
 
     def one(self, connection: Connection, row: int) -> Made | None:
         """One made message."""
-        found = _ONE.run(connection, row=row).mappings().first()
+        found = _ONE.row(connection, row=row)
         return self._made(found) if found else None
 
     def made_of(self, connection: Connection, row: int) -> list[Made]:
         """The messages that were made of a received one."""
-        return [self._made(one) for one in _MADE_OF.run(connection, row=row).mappings().all()]
+        return [self._made(one) for one in _MADE_OF.rows(connection, row=row)]
 
     def taken(self, connection: Connection, row: int) -> Listed | None:
         """One received message."""
-        found = _TAKEN.run(connection, row=row).mappings().first()
+        found = _TAKEN.row(connection, row=row)
         return self._inbox.shown(found) if found else None
 
-    def _made(self, row: RowMapping) -> Made:
+    def _made(self, row: Row) -> Made:
         direction, link = row["direction"], row["link"]
         return Made(
             id=row["id"],
@@ -137,7 +137,7 @@ class Search:
             meta=self._meta(row),
         )
 
-    def _meta(self, row: RowMapping) -> dict[str, Any]:
+    def _meta(self, row: Row) -> dict[str, Any]:
         try:
             return unpacked(self._outbox.record(row).open("meta", row["meta"]))
         except Erased:

@@ -53,5 +53,5 @@ class SequenceRows:
 
     def expected(self, connection: Connection, link: str, sender: str) -> int | None:
         """The number of the next one; None: this sender is not known."""
-        found = _EXPECTED.run(connection, link=link, sender=self._sender.of(link, sender)).first()
+        found = _EXPECTED.first(connection, link=link, sender=self._sender.of(link, sender))
         return int(found[0]) if found else None

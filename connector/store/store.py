@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Final
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import SQLAlchemyError
 
 from connector.errors import ConfigurationError, StoreUnavailable
 from connector.store import database, keyrows
@@ -60,7 +59,7 @@ class Store(Taking, Sending, Operating, Authorizing, Emergencies, Rotating, Eras
             except BaseException:
                 connection.close()
                 raise
-        except SQLAlchemyError as error:
+        except database.ERRORS as error:
             raise database.failure(error, StoreUnavailable("the database cannot be opened")) from error
         reader = Reader(database.engine(path, read_only=True))
         writer = GroupCommit(engine, connection, audit, lambda db: keyrows.count(db, ring))
@@ -115,6 +114,6 @@ def _existing(path: Path, keys: KeyProvider) -> tuple[Engine, Keyring]:
     try:
         with engine.connect() as connection:
             ring = database.check_existing(connection, keys)
-    except SQLAlchemyError as error:
+    except database.ERRORS as error:
         raise database.failure(error, StoreUnavailable("the database cannot be opened")) from error
     return engine, ring

@@ -36,7 +36,7 @@ def add(connection: Connection, changes: Mapping[tuple[str, str, str], int]) -> 
 def read(connection: Connection) -> dict[tuple[str, Direction], Counts]:
     """All counts."""
     found: defaultdict[tuple[str, Direction], dict[str, int]] = defaultdict(dict)
-    for link, direction, name, value in _ALL.run(connection):
+    for link, direction, name, value in _ALL.all(connection):
         if name in _NAMES:
             found[link, Direction(direction)][name] = value
     return {lane: Counts(**values) for lane, values in found.items()}

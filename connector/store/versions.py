@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any, Final
 
-from sqlalchemy import RowMapping, bindparam, select, update
+from sqlalchemy import bindparam, select, update
 
 from connector.store.cipher import BlindIndex, Cipher, Record
 from connector.store.commits import Unit
@@ -14,7 +14,7 @@ from connector.store.inbox import InboxRows, missing, new_uid, packed, unpacked
 from connector.store.keyring import Keyring
 from connector.store.outbox import OutboxRows, known_by
 from connector.store.records import Delivery, Direction, InboxKey, Received, State
-from connector.store.statement import Statement, fresh, micros
+from connector.store.statement import Row, Statement, fresh, micros
 from connector.store.tables import Inbox, Outbox, table
 
 _INBOX: Final = table(Inbox)
@@ -53,7 +53,7 @@ class VersionRows:
         What was made of the original counts no more. A sender that repeats the original still gets the
         first answer. Raises ``ConnectorError`` where it is not dead.
         """
-        found = _TAKEN.run(unit.connection, row=row).mappings().first()
+        found = _TAKEN.row(unit.connection, row=row)
         if found is None or found["state"] != State.DEAD:
             raise missing("inbox")
         self._outbox.replace(unit, found)
@@ -81,7 +81,7 @@ class VersionRows:
         It keeps its number, and so its place in its lanes; the original gets a new row, whose number this
         gives. ``meta``: None for that of the original. Raises ``ConnectorError`` in another state.
         """
-        found = _MADE.run(unit.connection, row=row).mappings().first()
+        found = _MADE.row(unit.connection, row=row)
         if found is None or found["delivery"] not in (Delivery.DEAD, Delivery.REFUSED):
             raise missing("outbox")
         record = self._outbox.record(found)
@@ -98,7 +98,7 @@ class VersionRows:
         self._outbox.replay(unit, row)
         return kept
 
-    def _kept(self, unit: Unit, found: RowMapping, payload: bytes, meta: dict[str, Any]) -> int:
+    def _kept(self, unit: Unit, found: Row, payload: bytes, meta: dict[str, Any]) -> int:
         uid = new_uid()
         record = self._new(found, uid)
         values = {name: found[name] for name in found if name != "id"} | {
@@ -109,8 +109,8 @@ class VersionRows:
             "meta": record.seal("meta", packed(meta)),
             "payload": record.seal("payload", payload),
         }
-        return int(_KEEP.run(unit.connection, **values).lastrowid)
+        return _KEEP.insert(unit.connection, **values)
 
-    def _new(self, found: RowMapping, uid: str) -> Record:
+    def _new(self, found: Row, uid: str) -> Record:
         bound = known_by(uid, found["direction"])
         return self._cipher.new("outbox", bound, found["link"], found["received_at"])
