@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import datetime as dt
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import PurePath
 from typing import Any, Final
 
@@ -30,11 +30,13 @@ from connector.pipeline.incoming import Incoming
 from connector.pipeline.links import Link
 from connector.pipeline.ports import Clock, Translation
 from connector.pipeline.standing import Standing, standing
+from connector.pipeline.underway import UnderWay
 from connector.store import About, Direction, InboxItem, JournalEntry, Outgoing, Store
 
 _log: Final = structlog.get_logger(__name__)
 
 BATCH: Final = 64
+AHEAD: Final = 16  # how many are translated ahead of what is on the disk
 NOBODY: Final = "nobody"  # the lane of messages about no patient, where each patient has one
 _CONTROL_ID: Final = 20  # MSH-10 has 20 characters in v2.1 to v2.6
 
@@ -62,6 +64,7 @@ class Translating:
         self._trail = Trail(clock, link.name, direction)
         self._incoming = Incoming(link, store, clock)
         self.ending = False  # take up nothing more
+        self._under_way = UnderWay(AHEAD if direction is Direction.TO_FHIR else 0)
         self._tag = "message:v2" if direction is Direction.TO_FHIR else "message:fhir"
 
     async def step(self) -> int:
@@ -70,20 +73,24 @@ class Translating:
         Raises what is no fault of a message (``StoreUnavailable``): the items stay pending.
         """
         items = await self._store.pending(self.link.name, self.direction, BATCH)
-        for item in items:
-            if self.ending:
-                break
-            await self._one(item)
-            await asyncio.sleep(0)
+        try:
+            for before, item in zip([None, *items], items):
+                if self.ending:
+                    break
+                await self._one(item, before.id if before else None)
+                await asyncio.sleep(0)
+        finally:
+            await self._under_way.end()
         return len(items)
 
-    async def _one(self, item: InboxItem) -> None:
+    async def _one(self, item: InboxItem, behind: int | None) -> None:
         correlation = item.uid
         try:
             worked = await self._work(item, correlation)
         except ConnectorError as error:
             if error.answer.retry not in (Retry.NEVER, Retry.STOP):
                 raise
+            await self._under_way.end()
             entry = self._trail.failed(f"{self._tag}:untranslatable", error, correlation)
             await self._store.untranslatable(item.id, reason(error), [entry])
             return
@@ -94,9 +101,10 @@ class Translating:
             lost=worked.lost,
             **worked.facts,
         )
-        await self._store.translated(
-            item.id, worked.outgoing, worked.lost, worked.journal, [entry], worked.about
+        commit = self._store.translated(
+            item.id, worked.outgoing, worked.lost, worked.journal, [entry], worked.about, behind=behind
         )
+        await self._under_way.begin(commit, frozenset(entry.resource for entry in worked.journal))
 
     async def _work(self, item: InboxItem, correlation: str) -> Worked:
         try:
@@ -119,10 +127,12 @@ class Translating:
             await judged(made.bundle)
         whole, lost = picture.with_names(made.bundle, stands.there), made.lost
         resources = picture.by_key(whole)
-        if await self._is_echo(message, resources):
+        if stands.prior is not None and echoes.of_our_message(
+            message, stands.prior.decode(), self.link.sends_as
+        ):
             return Worked([], lost, [], "unchanged")
         told = staleness.told_at(message, self.link.zone)
-        stale = await self._stale(told, resources, message.message_code)
+        stale = staleness.check(told, stands.told, refuse=self.link.stale == "refuse")
         aside = stands.unchanged(picture.by_key(made.bundle)) if self.link.leaves_out else frozenset()
         bundle, count = picture.without(whole, aside), len(resources) - len(aside)
         meta = {"correlation": correlation, "kind": item.meta.get("kind", ""), "resources": count}
@@ -135,29 +145,27 @@ class Translating:
         known = about.in_v2(message, self.link.authorities) if item.revised else frozenset()
         return Worked(outgoing, lost, journal, facts=facts, about=known)
 
-    async def _is_echo(self, message: Message, resources: Iterable[str]) -> bool:
-        """Whether the partner tells us what we told it."""
-        family, spoken = message.message_code, picture.spoken_of(resources, message.message_code)
-        if not self.link.sends_as or not spoken:
-            return False
-        prior = await self._store.prior_message(self.link.name, spoken[0], family)
-        return prior is not None and echoes.of_our_message(message, prior.decode(), self.link.sends_as)
-
-    async def _stale(self, told: dt.datetime | None, resources: Iterable[str], family: str) -> bool:
-        """Whether something later is known already. Raises ``StaleUpdate`` where the profile refuses that."""
-        spoken = picture.spoken_of(resources, family)
-        known = await self._store.told_at(self.link.name, spoken, family) if told and spoken else None
-        return staleness.check(told, known, refuse=self.link.stale == "refuse")
-
     async def _merged(self, message: Message) -> tuple[Translation, Standing]:
         """The message over what the FHIR side has, and what that is."""
         translator = self.link.translator
         heard = translator.heard(message)
         made = translator.to_fhir(heard)
-        stands = await standing(self._store, self.link.name, picture.by_key(made.bundle))
+        stands = await self._stands(list(picture.by_key(made.bundle)), message.message_code)
         if stands.before:
             made = translator.to_fhir(heard, prior=list(stands.before.values()))
         return made, stands
+
+    async def _stands(self, keys: Sequence[str], family: str) -> Standing:
+        """What the FHIR side has under these keys, once nothing about that is on its way to the journal."""
+        ask = partial(standing, self._store, self.link.name, keys, family, prior=bool(self.link.sends_as))
+        if not self._under_way.keys.isdisjoint(keys):
+            await self._under_way.end()
+        under_way = self._under_way.keys
+        stands = await ask()
+        if under_way.isdisjoint(stands.there.values()):
+            return stands
+        await self._under_way.end()
+        return await ask()
 
     async def _to_v2(self, item: InboxItem, correlation: str) -> Worked:
         content = fjson.loads(item.payload)

@@ -1,6 +1,7 @@
 """What was taken stays: inbox, outbox and journal of every link, encrypted, in one SQLite database."""
 
 from connector.store.keys import FileKeyProvider, KeyProvider
+from connector.store.looking import Look
 from connector.store.records import (
     About,
     Accepted,
@@ -47,6 +48,7 @@ __all__ = [
     "Kind",
     "LaneState",
     "Listed",
+    "Look",
     "Made",
     "OutboxItem",
     "Outgoing",

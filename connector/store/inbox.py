@@ -42,6 +42,7 @@ _SEEN: Final = Statement(
 )
 _INSERT: Final = Statement(fresh(_INBOX))
 _ONE: Final = Statement(select(*_ROW, _C.answer).where(_C.id == bindparam("id")))
+_STATE: Final = Statement(select(_C.state).where(_C.id == bindparam("id")))
 _LANE: Final = (_C.link == bindparam("link"), _C.direction == bindparam("direction"))
 _PENDING: Final = Statement(
     select(*_ROW, _C.payload, _C.meta).where(*_LANE, text(WAITING)).order_by(_C.id).limit(bindparam("limit"))
@@ -219,6 +220,11 @@ class InboxRows:
     def waiting(self, unit: Unit, row: int) -> Row:
         """A row that waits for its translation. Raises ``MovedOn``."""
         return self._in(unit, row, (State.WAITING,))
+
+    def past(self, unit: Unit, row: int) -> None:
+        """A row does not wait for its translation any more. Raises ``MovedOn`` where it does."""
+        if _STATE.first(unit.connection, id=row) == (State.WAITING.value,):
+            raise missing("inbox")
 
     def done(self, unit: Unit, row: Row, state: State, lost: Sequence[str]) -> None:
         """It is translated; keep the locations that the other side cannot say."""

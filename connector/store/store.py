@@ -8,9 +8,9 @@ the same transaction.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from sqlalchemy import Engine
 
@@ -23,6 +23,7 @@ from connector.store.erasing import Erasing
 from connector.store.keydesk import KeyDesk
 from connector.store.keyring import Keyring
 from connector.store.keys import KeyProvider
+from connector.store.looking import Look
 from connector.store.operating import Operating
 from connector.store.reader import Reader
 from connector.store.records import AuditPort, JournalEntry, Origin
@@ -32,6 +33,8 @@ from connector.store.statement import micros_now
 from connector.store.taking import Taking
 
 _SCHEME: Final = "sqlite:///"
+
+Found = TypeVar("Found")
 
 
 class Store(Taking, Sending, Operating, Authorizing, Emergencies, Rotating, Erasing):
@@ -87,6 +90,10 @@ class Store(Taking, Sending, Operating, Authorizing, Emergencies, Rotating, Eras
         """The latest time at which a message of the family said that something happened to one of them."""
         asked = list(keys)
         return await self._read(lambda connection: self._journal.told_at(connection, link, asked, family))
+
+    async def look(self, link: str, asked: Callable[[Look], Found]) -> Found:
+        """Ask the journal several things at once. ``asked`` runs beside the event loop."""
+        return await self._read(lambda connection: asked(Look(connection, self._journal, link)))
 
     async def remember(self, journal: Sequence[JournalEntry], of: int | None = None) -> None:
         """Keep what was learned on the way, whatever becomes of it. ``of``: the received message."""

@@ -106,13 +106,19 @@ class Taking(Door):
         journal: Sequence[JournalEntry],
         entries: Drafts,
         about: Iterable[About] = (),
+        *,
+        behind: int | None = None,
     ) -> None:
         """Queue what was made of a message, at the end of its lanes; without ``outgoing`` it is done.
 
-        ``about``: by what it is found, besides what was said when it was taken.
+        ``about``: by what it is found, besides what was said when it was taken. ``behind``: the message
+        before it, which must not wait for its translation any more. Raises ``MovedOn`` where it does, or
+        where this one does not.
         """
 
         def work(unit: Unit) -> None:
+            if behind is not None:
+                self._inbox.past(unit, behind)
             row = self._inbox.waiting(unit, inbox_id)
             self._outbox.add(unit, row, outgoing)
             self._inbox.done(unit, row, self._outbox.state_of(unit, inbox_id), lost)
