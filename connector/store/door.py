@@ -37,6 +37,9 @@ class Door:
     async def _read(self, work: Callable[[Connection], Result]) -> Result:
         return await self._desk.read(work)
 
+    async def _glance(self, work: Callable[[Connection], Result]) -> Result:
+        return await self._desk.glance(work)
+
     async def _step(self, entries: Drafts, work: Callable[[Unit], Result]) -> Result:
         def both(unit: Unit) -> Result:
             result = work(unit)

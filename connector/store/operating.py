@@ -195,7 +195,7 @@ class Operating(Door):
 
     async def pauses(self) -> list[Paused]:
         """All that are set."""
-        return await self._read(pauses.read)
+        return await self._glance(pauses.read)
 
     # --- retention ------------------------------------------------------------------------------------
 

@@ -21,7 +21,7 @@ class Sending(Door):
 
     async def queue(self, link: str, direction: Direction, now: dt.datetime, limit: int) -> list[OutboxItem]:
         """The head of the link's lane, if it may go out, and what comes behind it."""
-        return await self._read(
+        return await self._glance(
             lambda connection: self._outbox.queue(connection, link, direction, now, limit)
         )
 
@@ -37,13 +37,13 @@ class Sending(Door):
 
         ``besides``: the rows that are in hand already.
         """
-        return await self._read(
+        return await self._glance(
             lambda connection: self._outbox.heads(connection, link, direction, now, limit, besides)
         )
 
     async def next_due(self, link: str, direction: Direction, now: dt.datetime) -> dt.datetime | None:
         """When the next of the lanes whose time has not come is due."""
-        return await self._read(
+        return await self._glance(
             lambda connection: self._outbox.lanes.next_due(connection, link, direction, now)
         )
 

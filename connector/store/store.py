@@ -84,16 +84,16 @@ class Store(Taking, Sending, Operating, Authorizing, Emergencies, Rotating, Eras
     async def resources(self, link: str, keys: Iterable[str]) -> dict[str, bytes]:
         """The contents that are known, by key."""
         asked = list(keys)
-        return await self._read(lambda connection: self._journal.resources(connection, link, asked))
+        return await self._glance(lambda connection: self._journal.resources(connection, link, asked))
 
     async def told_at(self, link: str, keys: Iterable[str], family: str) -> dt.datetime | None:
         """The latest time at which a message of the family said that something happened to one of them."""
         asked = list(keys)
-        return await self._read(lambda connection: self._journal.told_at(connection, link, asked, family))
+        return await self._glance(lambda connection: self._journal.told_at(connection, link, asked, family))
 
     async def look(self, link: str, asked: Callable[[Look], Found]) -> Found:
-        """Ask the journal several things at once. ``asked`` runs beside the event loop."""
-        return await self._read(lambda connection: asked(Look(connection, self._journal, link)))
+        """Ask the journal several things at once. ``asked`` may run beside the event loop."""
+        return await self._glance(lambda connection: asked(Look(connection, self._journal, link)))
 
     async def remember(self, journal: Sequence[JournalEntry], of: int | None = None) -> None:
         """Keep what was learned on the way, whatever becomes of it. ``of``: the received message."""
@@ -102,7 +102,7 @@ class Store(Taking, Sending, Operating, Authorizing, Emergencies, Rotating, Eras
 
     async def prior_message(self, link: str, resource: str, family: str) -> bytes | None:
         """The last v2 text of the family that spoke of the resource."""
-        return await self._read(
+        return await self._glance(
             lambda connection: self._journal.prior_message(connection, link, resource, family)
         )
 

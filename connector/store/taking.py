@@ -66,7 +66,7 @@ class Taking(Door):
 
     async def seen(self, direction: Direction, key: InboxKey) -> tuple[bool, bool]:
         """Whether this very message was taken before, and whether any under its control id was."""
-        return await self._read(lambda connection: self._inbox.seen(connection, direction, key))
+        return await self._glance(lambda connection: self._inbox.seen(connection, direction, key))
 
     async def quarantine(
         self, link: str, payload: bytes, reason: str, fingerprint: str, at: dt.datetime, entries: Drafts
@@ -141,7 +141,7 @@ class Taking(Door):
 
     async def owed(self, link: str, limit: int, direction: Direction = Direction.TO_FHIR) -> list[Owed]:
         """Settled messages whose sender waits for the application acknowledgment, the oldest first."""
-        return await self._read(lambda connection: self._inbox.owed(connection, link, direction, limit))
+        return await self._glance(lambda connection: self._inbox.owed(connection, link, direction, limit))
 
     async def answered(
         self, inbox_id: int, outgoing: Outgoing | None, positive: bool, entries: Drafts
@@ -164,7 +164,7 @@ class Taking(Door):
     async def expected(self, link: str, sender: str) -> int | None:
         """The sequence number (MSH-13) that comes next; -1: any; None: this sender is not known."""
         rows = SequenceRows(self._keys)
-        return await self._read(lambda connection: rows.expected(connection, link, sender))
+        return await self._glance(lambda connection: rows.expected(connection, link, sender))
 
     async def expect(self, link: str, sender: str, number: int, entries: Drafts) -> None:
         """The next message of this sender has this number."""
