@@ -97,6 +97,8 @@ class Addresses:
 
     def resource(self, part: Part, *, final: bool = False) -> Json:
         """A resource with the names that it and others have there; ``final``: when all is done."""
+        if not self.names and not self._known:
+            return part.resource or {}
 
         def where(reference: str) -> Json | None:
             if reference in self.names:

@@ -11,6 +11,7 @@ what a person must mend holds everything until ``resume``.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -83,7 +84,7 @@ class Delivering:
         self._breaker = Breaker(rules.breaker_failures)
         self._paused, self._looked = False, -1.0
         self._settled = rules.lane != "link"  # else what stands in other lanes is to be moved first
-        self.woken = asyncio.Event()  # something was queued, or changed by a person
+        self.woken = asyncio.Event()  # something was queued, ended, or changed by a person
         self.held: ConnectorError | None = None
         self.ending = False  # take up nothing more
         self.again_at: dt.datetime | None = None  # when something that waits is tried again
@@ -138,7 +139,11 @@ class Delivering:
         for items in await self._found(now, free):
             self._breaker = self._breaker.begun(now)
             hand = asyncio.create_task(self._hand(items))
+            hand.add_done_callback(self._done)
             self._hands[hand] = frozenset(one.id for one in items)
+
+    def _done(self, hand: asyncio.Task[bool]) -> None:
+        self.woken.set()
 
     def _free(self, now: dt.datetime) -> int:
         """How many lanes may be taken up besides those in hand."""
@@ -159,12 +164,8 @@ class Delivering:
 
     async def _ended(self) -> bool:
         """Wait until something in hand ends, or there may be more to begin; raises what a hand raised."""
-        bells = [asyncio.create_task(self.woken.wait())] if self._free(self._clock()) > 0 else []
-        try:
-            await asyncio.wait({*self._hands, *bells}, timeout=LOOK, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for bell in bells:
-                bell.cancel()
+        if not any(hand.done() for hand in self._hands):
+            await woken(self.woken, LOOK)
         ended = [hand for hand in self._hands if hand.done()]
         for hand in ended:
             del self._hands[hand]
@@ -286,8 +287,18 @@ def _correlation(item: OutboxItem) -> str:
     return str(item.meta.get("correlation", ""))
 
 
+async def woken(event: asyncio.Event, seconds: float) -> None:
+    """Wait for an event, not for ever."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
+
+
 async def _all(*steps: Awaitable[None]) -> None:
     """Steps that share one commit: all of them end before the first error, if there is one, goes on."""
+    if len(steps) == 1:
+        await steps[0]
+        return
     for failure in await asyncio.gather(*steps, return_exceptions=True):
         if failure is not None:
             raise failure

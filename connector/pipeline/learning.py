@@ -40,7 +40,9 @@ class Part:
         url, resource = entry["request"]["url"], entry.get("resource")
         key = here.get(url, url)
         if resource is not None:
-            resource = {**names.with_references(resource, here), "id": key.partition("/")[2]}
+            resource = names.with_references(resource, here) if here else resource
+            identity = key.partition("/")[2]
+            resource = resource if resource.get("id") == identity else {**resource, "id": identity}
         return cls(number, key, entry, resource, None if over is None else over.get(url, ""))
 
     @property

@@ -63,12 +63,17 @@ async def standing(store: Store, link: str, keys: Iterable[str], family: str, *,
     found, there, told, text = await store.look(link, lambda look: _answers(look, asked, family, prior=prior))
     here = {name: key for key, name in there.items()}
     known = {key: fjson.loads(found[key]) for key in (*asked, *here) if found.get(key)}
-    over = versions.over({there.get(key, key): one for key, one in known.items() if key not in there})
     last = versions.told(found)
+    over = {key: _digest(one, found[key], last.get(key)) for key, one in known.items() if key not in there}
     seen = {here.get(key, key) for key, one in last.items() if over.get(key) == one.digest}
     renamed = names.renamed({key: one for key, one in known.items() if key in here}, here)
     before = {key: one for key, one in known.items() if key not in here} | renamed
     return Standing(before, there, over, frozenset(seen & before.keys()), told, text)
+
+
+def _digest(resource: Json, content: bytes, last: versions.Seen | None) -> str:
+    """Of a resource as the journal has it; ``last``: as last seen at the FHIR side, which may be the same."""
+    return last.digest if last is not None and last.content == content else versions.digest(resource)
 
 
 def _answers(look: Look, asked: Sequence[str], family: str, *, prior: bool) -> _Answers:

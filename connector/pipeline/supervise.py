@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Protocol
 
 import structlog
 
 from connector.errors import ConnectorError
-from connector.pipeline.dispatch import Delivering
+from connector.pipeline.dispatch import Delivering, woken
 from connector.pipeline.entries import reason
 from connector.pipeline.links import Link
 from connector.pipeline.ports import Clock
@@ -21,6 +20,7 @@ from connector.store import Direction
 FIRST_PAUSE: Final = 0.1  # seconds before a lane that failed starts again; doubled up to LONGEST_PAUSE
 LONGEST_PAUSE: Final = 10.0
 FORGET: Final = 600.0  # seconds between two looks for what may be forgotten
+TELL: Final = 0.05  # seconds between two calls that something is settled
 LOOK: Final = 2.0  # seconds after which a lane looks into the store although nobody woke it
 
 _log: Final = structlog.get_logger(__name__)
@@ -63,6 +63,7 @@ class Lane:
         self._settled = settled
         self.arrived, self.translated, self.ending = asyncio.Event(), delivering.woken, asyncio.Event()
         self.failed: dict[str, BaseException] = {}  # by task
+        self._told_at, self._telling = -TELL, False
 
     @property
     def name(self) -> str:
@@ -79,7 +80,7 @@ class Lane:
                 self.translated.set()
                 self._settled()
             if count < BATCH:
-                await _woken(self.arrived, LOOK)
+                await woken(self.arrived, LOOK)
 
     async def deliver(self) -> None:
         """Deliver what is translated, until the end; then see through what is in hand."""
@@ -87,15 +88,28 @@ class Lane:
             while not self.ending.is_set():
                 gone = await self.delivering.step()
                 self.failed.pop("deliver", None)
-                self._settled()
+                self._tell()
                 if not gone:
-                    await _woken(self.translated, self._until_next())
+                    await woken(self.translated, self._until_next())
         except asyncio.CancelledError:
             self.delivering.cancel()
             raise
         finally:
             if self.ending.is_set():
                 await self.delivering.finish()
+
+    def _tell(self) -> None:
+        """Something may be settled: say so now, or in a moment where that was said just now."""
+        if self._telling:
+            return
+        loop = asyncio.get_running_loop()
+        self._told_at = max(loop.time(), self._told_at + TELL)
+        self._telling = True
+        loop.call_at(self._told_at, self._told)
+
+    def _told(self) -> None:
+        self._telling = False
+        self._settled()
 
     def end(self) -> None:
         """Finish what is in hand and take up nothing new."""
@@ -176,7 +190,7 @@ class Supervisor:
                 pause = min(pause * 2, LONGEST_PAUSE) if name in lane.failed else FIRST_PAUSE
                 lane.failed[name] = error
                 _log.error("lane failed", task=f"{name} {lane.name}", exc=error, seconds=pause)
-                await _woken(lane.ending, pause)
+                await woken(lane.ending, pause)
 
 
 async def _forget(retention: Retention) -> None:
@@ -187,8 +201,3 @@ async def _forget(retention: Retention) -> None:
         except Exception as error:
             _log.error("nothing was forgotten", link=retention.link, exc=error)
         await asyncio.sleep(FORGET)
-
-
-async def _woken(event: asyncio.Event, seconds: float) -> None:
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(event.wait(), seconds)

@@ -151,8 +151,3 @@ def entries(
         yield entry(link, key, now)
         if last is not None and key in under_way:
             yield JournalEntry(link, f"{_BEFORE}{key}", last.packed, None, "")
-
-
-def over(resources: Mapping[str, Json]) -> dict[str, str]:
-    """The digests of what a message is made over, by the FHIR side's keys."""
-    return {key: digest(resource) for key, resource in resources.items()}
