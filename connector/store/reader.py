@@ -16,7 +16,7 @@ from connector.store import database
 from connector.store.statement import driver
 
 THREADS: Final = 2
-SLOW: Final = 0.05  # seconds: a glance that takes longer is one at a disk that does
+SLOW: Final = 0.2  # seconds: a glance that takes longer is one at a disk that does
 _WARY: Final = 10.0  # seconds after that for which nobody glances
 
 Result = TypeVar("Result")

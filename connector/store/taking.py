@@ -121,7 +121,8 @@ class Taking(Door):
                 self._inbox.past(unit, behind)
             row = self._inbox.waiting(unit, inbox_id)
             self._outbox.add(unit, row, outgoing)
-            self._inbox.done(unit, row, self._outbox.state_of(unit, inbox_id), lost)
+            state = State.TRANSLATED if outgoing else self._outbox.state_of(unit, inbox_id)
+            self._inbox.done(unit, row, state, lost)
             self._journal.write(unit, journal, Origin(row["received_at"], inbox_id))
             for one in outgoing:
                 self._index.put(unit.connection, inbox_id, one.about)
