@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import structlog
 
-from connector.errors import ConnectorError, MessageError, ResourceError, Retry
+from connector.errors import ConnectorError, MessageError, MovedOn, ResourceError, Retry
 from connector.fhir import json as fjson
 from connector.fhir import validate
 from connector.fhir.references import referred
@@ -74,6 +74,13 @@ class Translating:
         """
         items = await self._store.pending(self.link.name, self.direction, BATCH)
         try:
+            await self._each(items)
+        except MovedOn:  # what it stands behind is not done yet, or a person has taken it up: look again
+            return BATCH
+        return len(items)
+
+    async def _each(self, items: Sequence[InboxItem]) -> None:
+        try:
             for before, item in zip([None, *items], items):
                 if self.ending:
                     break
@@ -81,7 +88,6 @@ class Translating:
                 await asyncio.sleep(0)
         finally:
             await self._under_way.end()
-        return len(items)
 
     async def _one(self, item: InboxItem, behind: int | None) -> None:
         correlation = item.uid

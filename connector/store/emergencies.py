@@ -68,5 +68,5 @@ def _break(unit: Unit, broken: Broken) -> None:
 def _lasting(connection: Connection, now: dt.datetime) -> list[Broken]:
     return [
         Broken(row["realm"], row["name"], row["reason"], instant(row["since"]), instant(row["ends_at"]))
-        for row in _LAST.run(connection, now=micros(now)).mappings()
+        for row in _LAST.rows(connection, now=micros(now))
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import secrets
+from contextlib import closing
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection
@@ -13,6 +14,7 @@ from connector.store import keyring
 from connector.store.cipher import framed
 from connector.store.keyring import NONE, DayKey, Keyring, KeyWanted
 from connector.store.keys import KeyProvider, Wrapped
+from connector.store.statement import driver
 
 _PAGE: Final = 50
 _EPOCH: Final = dt.date(1970, 1, 1)
@@ -132,7 +134,7 @@ def count(connection: Connection, ring: Keyring) -> None:
     """
     alive = True
     for number, times in ring.unsaid().items():
-        if not connection.exec_driver_sql(_USED, (times, number)).rowcount:
+        if not driver(connection).execute(_USED, (times, number)).rowcount:
             ring.drop(number)
             alive = False
     ring.said()
@@ -148,7 +150,8 @@ class Destroyed:
 
     def look(self, connection: Connection) -> None:
         """Drop what was destroyed since the last look."""
-        last = int(connection.exec_driver_sql(_LAST_DESTROYED).scalar() or 0)
+        with closing(driver(connection).execute(_LAST_DESTROYED)) as found:
+            last = int(found.fetchone()[0] or 0)
         if last != self._known:
             for (number,) in connection.exec_driver_sql(_DESTROYED_SINCE, (self._known,)).all():
                 self._ring.drop(int(number))
