@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 from collections.abc import Iterator
 from typing import Any, Final
@@ -10,7 +9,7 @@ from typing import Any, Final
 import click
 import pytest
 
-from connector.cli import COMMANDS
+from connector.cli import COMMANDS, main
 from connector.profile.schema import schema, schema_of
 from connector.settings import Settings
 
@@ -57,7 +56,8 @@ def test_an_address_holds_no_secret(url: str) -> None:
 
 def _options() -> Iterator[tuple[str, click.Parameter]]:
     for name in COMMANDS:
-        command = importlib.import_module(f"connector.commands.{name}").command
+        command = main.get_command(click.Context(main), name)
+        assert command is not None
         inner = command.commands.values() if isinstance(command, click.Group) else [command]
         for one in inner:
             yield from ((f"{name} {parameter.name}", parameter) for parameter in one.params)
