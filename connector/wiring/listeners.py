@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import structlog
@@ -19,22 +19,19 @@ from connector.edges.http_pace import Pace
 from connector.edges.http_server import App, HttpServer
 from connector.edges.mllp_server import MllpLimits, MllpServer
 from connector.edges.partners import Callers, Intake
-from connector.edges.tls import Peer
 from connector.errors import ConfigurationError
-from connector.pipeline.entries import instant, seen
-from connector.pipeline.ports import Entry
 from connector.pipeline.quotas import Bucket
 from connector.pipeline.receive import V2Receiver
 from connector.profile import Profile
 from connector.settings import HttpsListener, MllpListener, Settings
 from connector.store import Store
 from connector.wiring import now
+from connector.wiring.refused import Refused
 from connector.wiring.secured import Secured
 
 _log: Final = structlog.get_logger(__name__)
 
 _GRACE: Final = 10.0  # seconds in which the application itself says that a body takes too long
-REFUSALS: Final = 20  # refused handshakes audited one by one in a second; of the others the number is
 
 
 def listening(chosen: MllpListener | HttpsListener, table: str) -> socket.socket:
@@ -47,31 +44,6 @@ def listening(chosen: MllpListener | HttpsListener, table: str) -> socket.socket
             fix=f"see what uses it, or choose another in [{table}]",
             location=f"{chosen.host}:{chosen.port}",
         ) from None
-
-
-class Refused:
-    """Audits refused handshakes: one by one up to ``REFUSALS`` a second, beyond that their number."""
-
-    def __init__(self, store: Store, where: str) -> None:
-        self._store, self._where = store, where
-        self._second, self._count = 0, 0
-
-    async def __call__(self, reason: str, address: str, peer: Peer | None) -> None:
-        """A peer was not let in; who it was is known where only the profiles are against it."""
-        second = int(time.monotonic())
-        if second != self._second:
-            self._second, unsaid, self._count = second, max(0, self._count - REFUSALS), 0
-            if unsaid:
-                await self._record({"count": unsaid}, {}, "more than could be listed")
-        self._count += 1
-        if self._count <= REFUSALS:
-            _log.warning("handshake refused", address=address, code=reason)
-            await self._record({}, seen(peer) if peer else {"address": address}, reason)
-
-    async def _record(self, what: dict[str, object], actor: Mapping[str, object], reason: str) -> None:
-        target = {"listener": self._where, **what}
-        entry = Entry(instant(now()), "tls:handshake:refused", actor, target, "refused", reason, "")
-        await self._store.record([entry])
 
 
 def mllp_server(
@@ -97,7 +69,7 @@ def mllp_server(
         too_long=receiver.too_long,
         admit=receiver.admit,
         limits=limits,
-        on_refused=Refused(store, "mllp"),
+        on_refused=Refused(store, "mllp", now, time.monotonic),
     )
     secured.listens("mllp", server.acceptor)
     return server
@@ -134,7 +106,7 @@ def https_server(
         app,
         listening(https, "https"),
         secured.context("https"),
-        on_refused=Refused(store, "https"),
+        on_refused=Refused(store, "https", now, time.monotonic),
         limit=https.max_connections,
         keep_alive=https.idle_seconds,
         handshake_timeout=https.handshake_seconds,
