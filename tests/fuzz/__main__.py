@@ -11,7 +11,7 @@ import subprocess
 import sys
 from typing import Final
 
-from tests.fuzz.running import ROOT, TARGETS, Run, command, read
+from tests.fuzz.running import AVAILABLE, ROOT, TARGETS, Run, command, read
 
 SLOWEST: Final = 10  # seconds that one input may take
 
@@ -22,6 +22,9 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=1_000_000)
     parser.add_argument("targets", nargs="*", metavar="TARGET", help=", ".join(TARGETS))
     said = parser.parse_args()
+    if not AVAILABLE:
+        print("there is no atheris for this Python: nothing was fuzzed", file=sys.stderr)
+        return 1
     found = [_run(name, said.runs) for name in said.targets or TARGETS]
     print(f"{'target':18}{'executions':>12}  what was found")
     for one in found:
