@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from audit import schema
 from audit.canonical import canonical
 from audit.entry import Drafted, entry
+from audit.merkle import leaf_hash
 
 if TYPE_CHECKING:  # who only verifies needs nothing but the standard library
     from sqlalchemy import Connection
 
-LEAF: Final = b"\x00"  # RFC 6962 section 2.1: a leaf can never be taken for a node of the tree above it
 BEFORE_THE_FIRST: Final = bytes(32)
 
 
@@ -58,8 +57,3 @@ class AuditLog:
         """Number and hash of the last entry; 0 and 32 zero bytes if there is none."""
         row = connection.exec_driver_sql(schema.HEAD).first()
         return (int(row[0]), bytes(row[1])) if row else (0, BEFORE_THE_FIRST)
-
-
-def leaf_hash(leaf: bytes) -> bytes:
-    """RFC 6962 section 2.1, ``MTH({d(0)})``: a Merkle tree can be put over the entries as they are."""
-    return hashlib.sha256(LEAF + leaf).digest()

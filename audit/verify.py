@@ -12,7 +12,8 @@ from urllib.parse import quote
 from audit import schema
 from audit.canonical import NotCanonical, canonical, parsed
 from audit.entry import FIELDS
-from audit.log import BEFORE_THE_FIRST, leaf_hash
+from audit.log import BEFORE_THE_FIRST
+from audit.merkle import leaf_hash
 
 
 @dataclass(frozen=True, slots=True)
