@@ -9,6 +9,7 @@ from audit import schema
 from audit.canonical import canonical
 from audit.entry import Drafted, entry
 from audit.merkle import leaf_hash
+from audit.tiles import fitting
 
 if TYPE_CHECKING:  # who only verifies needs nothing but the standard library
     from sqlalchemy import Connection
@@ -40,8 +41,9 @@ class AuditLog:
         """Add entries in the order given, numbered without gaps and chained by hash.
 
         Must run in a transaction that already writes (SQLite: ``BEGIN IMMEDIATE``), so that nobody else
-        appends between the reading of the head and the commit. Raises ``EntryRefused``,
-        ``NotCanonical`` and what the database raises: the caller then rolls back.
+        appends between the reading of the head and the commit. Raises ``EntryRefused``
+        (also for an entry too long for a bundle of the tree), ``NotCanonical`` and what the database
+        raises: the caller then rolls back.
         """
         if not drafts:
             return
@@ -49,6 +51,7 @@ class AuditLog:
         rows: list[tuple[int, str, bytes]] = []
         for seq, draft in enumerate(drafts, start=length + 1):
             leaf = canonical(entry(draft, seq, previous))
+            fitting(leaf)
             previous = leaf_hash(leaf)
             rows.append((seq, leaf.decode("utf-8"), previous))
         connection.exec_driver_sql(schema.APPEND, rows)
