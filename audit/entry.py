@@ -61,6 +61,9 @@ class Tag(StrEnum):
     TLS_VALIDITY_ENDS = "tls:validity:ends"  # a certificate or list, ours or a partner's; once a day
     ACCESS_TOKEN_REFUSED = "access:token:refused"  # noqa: S105 - a tag, not a password
     ACCESS_SCOPE_REFUSED = "access:scope:refused"
+    ACCESS_LOGIN_SUCCEEDED = "access:login:succeeded"  # object.session until object.until
+    ACCESS_LOGIN_REFUSED = "access:login:refused"
+    ACCESS_LOGIN_ENDED = "access:login:ended"  # object.why: logged off, idle, longest time
     ACCESS_EMERGENCY_GRANTED = "access:emergency:granted"  # a person broke the glass, until object.until
     ACCESS_EMERGENCY_ENDED = "access:emergency:ended"  # before its time, by the person
     ACCESS_EMERGENCY_REFUSED = "access:emergency:refused"

@@ -16,11 +16,14 @@ from typing import Final
 
 import structlog
 from fastapi import FastAPI
+from starlette.applications import Starlette
 
 from connector import log, settings
 from connector.edges import fhir_side, senders
+from connector.edges.authorization_keys import OwnIssuer
 from connector.edges.hospital import HospitalSide, committed_of, replies_of
 from connector.edges.judge import Judge
+from connector.edges.login_desk import LoginDesk
 from connector.edges.operator_api import PREFIX, OperatorLimits, create_operator_app
 from connector.edges.operator_desk import Desk
 from connector.edges.operator_guard import OperatorGuard
@@ -49,6 +52,7 @@ from connector.wiring.authorization import OwnAuthorization
 from connector.wiring.confined import confine
 from connector.wiring.links import link_of, pauses_of, rules_of
 from connector.wiring.listeners import fhir_app, https_server, mllp_server
+from connector.wiring.login import People
 from connector.wiring.renewing import Renewing
 from connector.wiring.secured import Secured
 
@@ -157,11 +161,25 @@ class Service:
         intake = Intake(self._fhir, self._supervisor, self._renewing, *([own.ready] if own else []))
         app = fhir_app(chosen, self._profiles, access.callers, intake)
         app.router.routes.extend(own.routes if own else [])
-        if (operators := self._settings.operators) is not None:
-            parts, limits = self._supervisor, OperatorLimits(chosen.body_bytes, chosen.body_seconds)
-            desk = Desk(self._store, self._profiles, now, parts.ready, parts.conditions)
-            app.mount(PREFIX, create_operator_app(desk, OperatorGuard(operators, own=issuer), limits))
+        if (people := self._people()) is not None:
+            app.router.routes.extend(people.routes)
+        if self._settings.operators is not None or people is not None:
+            app.mount(PREFIX, self._operators(issuer, people.desk if people else None))
         return app
+
+    def _operators(self, own: OwnIssuer | None, logins: LoginDesk | None) -> Starlette:
+        chosen, parts = self._settings, self._supervisor
+        limits = OperatorLimits(chosen.https.body_bytes, chosen.https.body_seconds)
+        desk = Desk(self._store, self._profiles, now, parts.ready, parts.conditions, chosen.break_glass)
+        guard = OperatorGuard(chosen.operators, own=own) if chosen.operators else None
+        return create_operator_app(desk, guard, limits, logins)
+
+    def _people(self) -> People | None:
+        if (chosen := self._settings.login) is None:
+            return None
+        people = People(chosen, self._store, self._secured)
+        self._closing.append(people.close)
+        return people
 
     def _authorization(self) -> OwnAuthorization | None:
         if (chosen := self._settings.authorization) is None:

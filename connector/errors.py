@@ -60,6 +60,10 @@ class Forbidden(AccessError):
     scope: str = ""
 
 
+class LoginRefused(AccessError):
+    """Somebody who wants to log in comes back without what makes a login of it."""
+
+
 class UntrustedPeer(AccessError):
     """The TLS peer is not who the profile asks for."""
 
@@ -284,6 +288,7 @@ ANSWERS |= {
     Unauthenticated: Answer("AR", "207", "login", 401, _HOLD),
     TokenMisplaced: Answer("AR", "207", "login", 400, _HOLD),
     Forbidden: Answer("AR", "207", "forbidden", 403, _HOLD),
+    LoginRefused: Answer("AR", "207", "login", 403, _HOLD),
     UntrustedPeer: Answer("AR", "207", "security", 403, _HOLD),
     TokenRefused: Answer("AR", "207", "security", 400, _HOLD),
     TooManyTokens: Answer("AR", "207", "throttled", 429, _LATER),

@@ -15,6 +15,7 @@ from connector.errors import ConfigurationError, ProfileError
 from connector.profile.authorization import Authorization
 from connector.profile.endpoint import SELF
 from connector.profile.keys import Keys
+from connector.profile.login import Login
 from connector.profile.model import Profile
 from connector.profile.operators import Operators
 from connector.profile.people import BreakGlass, People
@@ -151,6 +152,8 @@ class Settings(Section):
     """FHIR comes in here."""
     operators: Operators | None = None
     """Who may operate the service over HTTPS."""
+    login: Login | None = None
+    """Where people log in to operate the service."""
     people: People | None = None
     """Who may use the commands: users of this machine, each with roles, `mia = ["operator"]`. The roles:
     `operator`, `analyst`, `auditor`, `security-officer`, `administrator`. Without this table everybody may

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import ssl
+from collections.abc import Mapping
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
@@ -39,6 +40,12 @@ class IssuerSite:
         """The JSON object that answers a form. Raises ``IssuerUnavailable`` for everything else."""
         return await self._object("POST", url, {"Content-Type": "application/x-www-form-urlencoded"}, form)
 
+    async def ask(self, url: str, form: bytes, headers: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
+        """The status and the JSON object that answer a form, also where it is refused (RFC 6749, 5.2: 400 or
+        401). Raises ``IssuerUnavailable`` for everything else."""
+        said = {"Content-Type": "application/x-www-form-urlencoded", **headers}
+        return await self._answer("POST", url, said, form, (200, 400, 401))
+
     def reload(self, context: ssl.SSLContext) -> None:
         """Use this context from the next request on."""
         self._context = context
@@ -56,11 +63,16 @@ class IssuerSite:
             await server.aclose()
 
     async def _object(self, method: str, url: str, headers: dict[str, str], body: bytes) -> dict[str, Any]:
+        return (await self._answer(method, url, headers, body, (200,)))[1]
+
+    async def _answer(
+        self, method: str, url: str, headers: dict[str, str], body: bytes, statuses: tuple[int, ...]
+    ) -> tuple[int, dict[str, Any]]:
         try:
             answer = await self._server(url).ask(method, target_of(url), {**_HEADERS, **headers}, body)
         except DeliveryError as error:
             raise unavailable(error.what, url) from None
-        if answer.status != 200:
+        if answer.status not in statuses:
             raise unavailable(f"it answers {answer.status}", url)
         try:
             content = json.loads(answer.content)
@@ -68,7 +80,7 @@ class IssuerSite:
             content = None
         if not isinstance(content, dict):
             raise unavailable("its answer is no JSON object", url)
-        return content
+        return answer.status, content
 
     def _server(self, url: str) -> BoundedTransport:
         at = "/".join(url.split("/", 3)[:3])
@@ -91,12 +103,14 @@ class PublishedKeys:
 
 
 class DiscoveredKeys:
-    """The keys that an issuer's metadata point to; ``token_endpoint``: what these said last, "" for none."""
+    """The keys that an issuer's metadata point to; ``token_endpoint``: what these said last, "" for none;
+    ``metadata``: all that they said."""
 
     def __init__(self, site: IssuerSite, issuer: str, form: Form, algorithms: tuple[str, ...]) -> None:
         self._site, self._issuer, self._algorithms = site, issuer, algorithms
         self._url = metadata_url(issuer, form)
         self.token_endpoint = ""
+        self.metadata: dict[str, Any] = {}
 
     async def keys(self) -> VerifyingKeys:
         """Raises ``IssuerUnavailable``, also where the metadata are those of another issuer."""
@@ -109,7 +123,16 @@ class DiscoveredKeys:
             raise unavailable(what, self._url, "name their address as jwks_url in the profile")
         endpoint = found.get("token_endpoint")
         self.token_endpoint = endpoint if isinstance(endpoint, str) and _origin(endpoint) else ""
-        return await published(self._site, url, self._algorithms)
+        keys = await published(self._site, url, self._algorithms)
+        self.metadata = found
+        return keys
+
+    def own_address(self, name: str) -> str:
+        """An address in the metadata, at the issuer's own host and port. Raises ``IssuerUnavailable``."""
+        url = self.metadata.get(name)
+        if not isinstance(url, str) or _origin(url) != _origin(self._issuer) or "#" in url:
+            raise unavailable("the metadata do not name an address of the issuer's own", self._url)
+        return url
 
 
 async def published(site: IssuerSite, url: str, algorithms: tuple[str, ...]) -> VerifyingKeys:

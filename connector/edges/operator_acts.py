@@ -112,6 +112,18 @@ async def drain(desk: Desk, asked: Asked) -> Json:
     return {"waiting": sum(one.waiting for one in here)}
 
 
+async def break_glass(desk: Desk, asked: Asked) -> Json:
+    """See content, act and edit for some minutes, which one's roles do not grant; for who is logged in."""
+    broken = await desk.glass.break_it(asked.who, asked.what.because, asked.what.minutes)
+    return {"until": broken.until}
+
+
+async def end_emergency(desk: Desk, asked: Asked) -> Json:
+    """End one's emergency before its time."""
+    await desk.glass.end(asked.who)
+    return {"ended": True}
+
+
 async def decide(desk: Desk, asked: Asked) -> Json:
     """Say whose change stands in a conflict that is held; then replay the message that it held."""
     one = await desk.conflict(asked.number)

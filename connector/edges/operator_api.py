@@ -10,11 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Any, Final, NamedTuple
 
 import msgspec
-import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -23,10 +21,11 @@ from starlette.routing import Route as Address
 
 from connector.edges import http_body, operator_acts, operator_looks
 from connector.edges import operator_asks as asks
-from connector.edges.challenge import challenge
 from connector.edges.http_ports import Peer
-from connector.edges.oauth import Principal
+from connector.edges.login_desk import LoginDesk
+from connector.edges.operator_answers import PREFIX, ours, peer_of, problem
 from connector.edges.operator_desk import Asked, Desk, Json
+from connector.edges.operator_entrance import Asking, Entrance
 from connector.edges.operator_guard import OperatorGuard
 from connector.errors import (
     ConnectorError,
@@ -35,7 +34,6 @@ from connector.errors import (
     Overloaded,
     Unauthenticated,
     UnsupportedContent,
-    UnsupportedInteraction,
     UntrustedPeer,
 )
 from connector.pipeline.entries import instant, reason, seen
@@ -43,11 +41,7 @@ from connector.pipeline.operate import Operator
 from connector.pipeline.ports import Entry
 from connector.profile.operators import OperatorScope
 
-PREFIX: Final = "/operator"
-
-_log: Final = structlog.get_logger(__name__)
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,17}\Z", re.ASCII)
-_PROBLEM: Final = "application/problem+json"
 _SMALL: Final = 64 * 1024  # bytes of a body that holds no message
 _TAGS: Final = (
     (Unauthenticated, "access:token:refused"),
@@ -55,6 +49,9 @@ _TAGS: Final = (
     (UntrustedPeer, "tls:peer:refused"),
     (ConnectorError, "operator:request:refused"),
 )
+
+
+__all__ = ["PREFIX", "ROUTES", "OperatorApi", "OperatorLimits", "Route", "create_operator_app"]
 
 
 class Route(NamedTuple):
@@ -75,6 +72,7 @@ EDIT: Final[OperatorScope] = "operator:edit"
 
 # What people write, as the reason of a look, goes in a body: addresses end up in the logs of others.
 ROUTES: Final = (
+    Route("GET", "/me", READ, asks.Nothing, operator_looks.me),
     Route("GET", "/lanes", READ, asks.Lanes, operator_looks.lanes),
     Route("GET", "/findings", READ, asks.Ways, operator_looks.why),
     Route("GET", "/counts", READ, asks.Ways, operator_looks.counts),
@@ -97,6 +95,8 @@ ROUTES: Final = (
     Route("POST", "/resume", ACT, asks.Pause, operator_acts.resume),
     Route("POST", "/drain", ACT, asks.Drain, operator_acts.drain),
     Route("POST", "/conflicts/{number}", ACT, asks.Decide, operator_acts.decide),
+    Route("POST", "/break-glass", READ, asks.Emergency, operator_acts.break_glass),
+    Route("POST", "/break-glass/end", READ, asks.Nothing, operator_acts.end_emergency),
 )
 
 
@@ -112,21 +112,25 @@ class OperatorLimits:
 class OperatorApi:
     """The state of the API: who is asked for, what is looked at, and how much is in hand."""
 
-    def __init__(self, desk: Desk, guard: OperatorGuard, limits: OperatorLimits) -> None:
-        self._desk, self._guard, self._limits = desk, guard, limits
+    def __init__(self, desk: Desk, entrance: Entrance, limits: OperatorLimits) -> None:
+        self._desk, self._entrance, self._limits = desk, entrance, limits
         self._in_hand = 0
 
     async def answer(self, route: Route, request: Request) -> Response:
         """What a route answers. Raises a ``ConnectorError`` where nothing was done, or not all of it."""
-        peer = _peer(request)
-        principal = await self._guard.check(request.headers.getlist("authorization"), peer)
-        request.scope["principal"] = principal
-        self._guard.may(principal, route.scope)
+        peer = peer_of(request)
+        asking = await self._entrance.check(request, peer)
+        request.scope["asking"] = asking
+        self._entrance.may(asking, route.scope)
         if self._in_hand >= self._limits.in_hand:
             raise Overloaded("too many requests are in hand", fix="send fewer at the same time")
         self._in_hand += 1
         try:
-            asked = Asked(_number(request), await self._what(route, request), self._acting(principal, peer))
+            known_by = _known_by(asking, peer, route)
+            what = await self._what(route, request)
+            asked = Asked(
+                _number(request), what, self._acting(asking, known_by), asking, asking.who(known_by)
+            )
             return Response(
                 msgspec.json.encode(await route.answer(self._desk, asked)), media_type="application/json"
             )
@@ -141,25 +145,24 @@ class OperatorApi:
         most = _SMALL + (self._limits.message * 4 // 3 if route.large else 0)  # base64
         return asks.body(route.takes, await http_body.read(request, most, self._limits.body_seconds))
 
-    def _acting(self, principal: Principal, peer: Peer | None) -> Callable[[str], Operator]:
-        return lambda because: Operator(
-            self._desk.store, self._desk.clock, principal.subject, because, _known_by(principal, peer)
-        )
+    def _acting(self, asking: Asking, known_by: dict[str, Any]) -> Callable[[str], Operator]:
+        return lambda because: Operator(self._desk.store, self._desk.clock, asking.name, because, known_by)
 
     async def refuse(self, request: Request, error: Exception, route: Route | None = None) -> Response:
         """The answer to any exception of a request, after the audit log heard of it."""
-        failure = _ours(error)
+        failure = ours(error)
         try:
             await self._desk.store.record([self._entry(request, failure, route)])
         except Exception as unheard:
-            failure, error = _ours(unheard), unheard
+            failure, error = ours(unheard), unheard
         headers = dict(getattr(error, "headers", None) or {})  # Allow, of a 405
-        return problem(failure, request, route, getattr(error, "status_code", 0), headers)
+        scope = route.scope if route else ""
+        return problem(failure, request, scope, getattr(error, "status_code", 0), headers)
 
     def _entry(self, request: Request, error: ConnectorError, route: Route | None) -> Entry:
-        principal: Principal | None = request.scope.get("principal")
-        name = {"name": principal.subject} if principal else {}
-        actor = {"role": "operator", **name, **_known_by(principal, _peer(request))}
+        asking: Asking | None = request.scope.get("asking")
+        name = {"name": asking.name} if asking else {}
+        actor = {"role": "operator", **name, **_known_by(asking, peer_of(request), route)}
         what = {"operation": f"{route.method} {PREFIX}{route.path}" if route else "none"}
         tag = next(tag for kind, tag in _TAGS if isinstance(error, kind))
         place = {"location": error.location} if error.location else {}
@@ -167,37 +170,9 @@ class OperatorApi:
         return Entry(time, tag, actor, {**what, **place}, "refused", reason(error), "")
 
 
-def problem(
-    error: ConnectorError, request: Request, route: Route | None, status: int, headers: dict[str, str]
-) -> Response:
-    """A refusal (RFC 9457): ``error`` is its name, ``detail`` what is wrong, ``fix`` what helps."""
-    code = status or error.answer.status
-    said: dict[str, Any] = {
-        "type": "about:blank",
-        "title": HTTPStatus(code).phrase,
-        "status": code,
-        "detail": error.what,
-        "error": reason(error),
-        "fix": error.fix,
-        "location": error.location,
-    }
-    if isinstance(error, Unauthenticated | Forbidden):
-        sent, scope = "authorization" in request.headers, route.scope if route else ""
-        headers["www-authenticate"] = challenge(error, "operator", token_sent=sent, scope=scope)
-    if code == 503:
-        headers["retry-after"] = "5"
-    body = msgspec.json.encode({name: value for name, value in said.items() if value})
-    return Response(body, code, headers, _PROBLEM)
-
-
-def _peer(request: Request) -> Peer | None:
-    peer: Peer | None = request.scope.get("state", {}).get("peer")
-    return peer
-
-
-def _known_by(principal: Principal | None, peer: Peer | None) -> dict[str, str]:
-    client = {"client": principal.client_id} if principal else {}
-    return {**client, **(seen(peer) if peer else {})}
+def _known_by(asking: Asking | None, peer: Peer | None, route: Route | None) -> dict[str, Any]:
+    said = asking.known_by(route.scope) if asking and route else {}
+    return {**said, **(seen(peer) if peer else {})}
 
 
 def _number(request: Request) -> int:
@@ -215,20 +190,15 @@ def _check_content(request: Request) -> None:
         raise UnsupportedContent("this content is not taken", fix=fix, location="http.content-type")
 
 
-def _ours(error: Exception) -> ConnectorError:
-    if isinstance(error, ConnectorError):
-        return error
-    if isinstance(error, HTTPException):
-        what = "there is nothing at this address for this method"
-        return UnsupportedInteraction(what, fix="see README.md for what there is", location="http.url")
-    _log.error("a request failed", exc=error)
-    return ConnectorError("the server failed", fix="tell its operators the time of this answer")
-
-
-def create_operator_app(desk: Desk, guard: OperatorGuard, limits: OperatorLimits | None = None) -> Starlette:
-    """The ASGI application, to be mounted under ``PREFIX``. The TLS acceptor puts the peer into
-    ``scope["state"]["peer"]``."""
-    api = OperatorApi(desk, guard, limits or OperatorLimits())
+def create_operator_app(
+    desk: Desk,
+    guard: OperatorGuard | None,
+    limits: OperatorLimits | None = None,
+    logins: LoginDesk | None = None,
+) -> Starlette:
+    """The ASGI application, to be mounted under ``PREFIX``, for who has a token (``guard``) and who is logged
+    in (``logins``). The TLS acceptor puts the peer into ``scope["state"]["peer"]``."""
+    api = OperatorApi(desk, Entrance(guard, logins, desk.glass), limits or OperatorLimits())
     app = Starlette(routes=[_address(api, route) for route in ROUTES])
     app.router.redirect_slashes = False
     app.add_exception_handler(HTTPException, api.refuse)

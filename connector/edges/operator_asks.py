@@ -146,6 +146,12 @@ class Pause(Reason, frozen=True, kw_only=True, forbid_unknown_fields=True):
     intake: bool = False
 
 
+class Emergency(Reason, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How long an emergency is to last; as long as the settings allow where it is left out."""
+
+    minutes: Number | None = None
+
+
 class Drain(Reason, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A link whose intake is closed until what it has is delivered."""
 

@@ -6,11 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
+from connector.edges.operator_entrance import Asking
 from connector.errors import NothingThere
 from connector.pipeline import asking
+from connector.pipeline.emergency import Glass, Who
 from connector.pipeline.operate import Operator
 from connector.pipeline.ports import Clock
 from connector.profile import Profile
+from connector.profile.people import BreakGlass
 from connector.store import Clash, Listed, Made, Store
 
 Json = dict[str, Any]
@@ -27,6 +30,12 @@ class Desk:
     clock: Clock
     parts: Known
     conditions: Known
+    break_glass: BreakGlass | None = None
+
+    @property
+    def glass(self) -> Glass:
+        """That people break in an emergency."""
+        return Glass(self.store, self.clock, self.break_glass)
 
     def ways(self, link: str | None, target: str | None) -> list[asking.Way]:
         """The links and directions that are meant. Raises ``NothingThere`` where there are none."""
@@ -66,6 +75,8 @@ class Asked(NamedTuple):
     number: int
     what: Any  # of the form that the route takes
     by: Callable[[str], Operator]  # with a reason
+    asking: Asking
+    who: Who
 
 
 def _there(found: Found | None, kind: str) -> Found:

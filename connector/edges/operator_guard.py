@@ -11,6 +11,7 @@ from connector.edges.issuer_keys import IssuerKeys
 from connector.edges.oauth import Issuer, Principal, TokenGuard
 from connector.errors import ConfigurationError, Forbidden, Unauthenticated, UntrustedPeer
 from connector.profile.operators import Operators, OperatorScope
+from connector.profile.roles import Permission
 
 LONGEST_NAME = 200  # characters of a subject; it stands in the audit trail and on operators' screens
 
@@ -50,6 +51,11 @@ class OperatorGuard:
                 location="http.authorization",
             )
         return principal
+
+    def granted(self, principal: Principal) -> frozenset[Permission]:
+        """What both the token and the settings grant."""
+        clients = self._chosen.clients[principal.client_id]
+        return frozenset(scope for scope in clients if scope in principal.others)
 
     def may(self, principal: Principal, scope: OperatorScope) -> None:
         """Raises ``Forbidden`` unless both the token and the settings grant the scope to its client."""

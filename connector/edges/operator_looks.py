@@ -17,6 +17,15 @@ from connector.pipeline import about, asking, findings, refusals
 from connector.store import Clash, Delivery, Filter, Kind, Listed, Made, State
 
 
+async def me(desk: Desk, asked: Asked) -> Json:
+    """Who asks, with which roles and permissions, and until when."""
+    one = asked.asking
+    said: Json = {"name": one.name, "permissions": sorted(one.permissions)}
+    if one.session is not None:
+        said |= {"roles": one.session.roles, "until": one.session.until}
+    return {**said, **({"emergency": one.broken} if one.broken else {})}
+
+
 async def lanes(desk: Desk, asked: Asked) -> Json:
     """Lanes in which something waits; those that stopped come first."""
     meant = desk.ways(asked.what.link, asked.what.to)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,9 +14,14 @@ from connector import settings
 from connector.app import Service
 from connector.demo import tls, tokens
 from connector.demo.site import Ports, Site, make_site
+from connector.edges.acceptor import listen
+from connector.edges.http_server import serve_http
+from connector.edges.tls import TlsFiles, server_context
 from connector.wiring import open_store
+from tests.pki import write_private
 from tests.ports import free_ports
 
+from .openid_provider import OpenIdProvider, key_file
 from .operator_site import assert_problem
 
 AUDIENCE = "https://connector.demo.invalid/operator"
@@ -29,8 +35,9 @@ clients = {{ analyst = ["operator:read", "operator:act"] }}
 
 
 @asynccontextmanager
-async def serving(folder: Path, section: str) -> AsyncIterator[Site]:
-    site = make_site(folder / "site", Ports(*free_ports(4)))
+async def serving(folder: Path, section: str, ports: Ports | None = None) -> AsyncIterator[Site]:
+    site = make_site(folder / "site", ports or Ports(*free_ports(4)))
+    write_private(site.folder / "login.key.json", key_file().encode())
     site.config.write_text(site.config.read_text() + section)
     configuration = settings.load(site.config)
     service = Service(configuration, open_store(configuration.settings))
@@ -84,3 +91,38 @@ async def test_operators_see_and_act_and_everybody_else_does_not(tmp_path: Path)
         async with client(site) as asking:
             answer = await asking.put("/fhir/Patient/p1", json={"resourceType": "Patient", "id": "p1"})
             assert answer.status_code == 401
+
+
+# --- people who log in --------------------------------------------------------------------------------
+
+LOGIN = """
+[login]
+issuer = "{issuer}"
+client_id = "connector"
+key = "login.key.json"
+base = "{base}"
+roles = {{ ops = "operator" }}
+"""
+
+
+async def test_people_log_in_to_the_service_and_operate_it(tmp_path: Path) -> None:
+    ports = Ports(*free_ports(4))
+    base, sock = f"https://localhost:{ports.https}", listen("127.0.0.1", 0)
+    issuer = f"https://localhost:{sock.getsockname()[1]}/realm"
+    provider = OpenIdProvider(issuer, f"{base}/login/callback", time.time)
+    async with serving(tmp_path, LOGIN.format(issuer=issuer, base=base), ports) as site:
+        files = TlsFiles(*(site.folder / name for name in ("fhir.pem", "fhir.key", "ca.pem", "crl.pem")))
+        server = serve_http(provider.app, sock, server_context(files))
+        await server.start()
+        context = tls.client_context(site.folder, "analyst")
+        async with httpx2.AsyncClient(base_url=base, verify=context, trust_env=False) as browser:
+            assert (await browser.get("/operator/me")).status_code == 401
+            sent = await browser.get("/login")
+            back = await browser.get(sent.headers["location"])
+            assert (await browser.get(back.headers["location"])).status_code == 200
+            assert (await browser.get("/operator/me")).json()["roles"] == ["operator"]
+            body = {"because": "new certificate", "link": "demo"}
+            paused = await browser.post("/operator/pause", json=body, headers={"origin": base})
+            assert paused.status_code == 200
+            assert (await browser.get("/fhir/metadata")).status_code == 200
+        await server.close(grace=0.2)
