@@ -49,6 +49,7 @@ ARGUMENTS: Final[dict[str, tuple[str, ...]]] = {
     "backup": ("no-folder/out",),
     "restore": ("--drill", __file__),
     "authorization rotate": BECAUSE,
+    "tls probe": ("127.0.0.1:1",),
 }
 
 
