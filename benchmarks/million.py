@@ -29,10 +29,12 @@ from connector.store import (
     Outgoing,
     Received,
     State,
+    Store,
     database,
 )
 from connector.store.commits import Unit, tally
 from connector.store.door import Door
+from connector.store.records import NOTHING, Origin
 
 MESSAGES: Final = 1_000_000
 PATIENTS: Final = 200_000
@@ -40,7 +42,7 @@ SLOWER: Final = 0.8  # of the rate of an empty store
 STARTED: Final = 5.0  # seconds
 MEMORY: Final = 400.0  # MiB
 _AT_ONCE: Final = 1_000  # in one transaction
-_NOW: Final = dt.datetime(2026, 11, 23, 10, 0, tzinfo=dt.UTC)
+_NOW: Final = dt.datetime.now(dt.UTC)
 _ANSWER: Final = rb"MSH|^~\&|||||20261123||ACK|1|P|2.5.1" + b"\rMSA|AA|1\r"
 _LINK: Final = "demo"
 _PART: Final = "million"
@@ -80,7 +82,7 @@ async def _accepted(say: Say, count: int, seconds: float) -> tuple[float, float,
     async def prepare(site: Site) -> None:
         _widen(site)
         if count:
-            await asyncio.to_thread(_fill, say, site, count)
+            await _fill(say, site, count)
 
     async with running(fhir_side=False, prepare=prepare) as service:
         await service.send(first=10_000_000, count=200)
@@ -103,16 +105,20 @@ def _widen(site: Site) -> None:
     site.profile.write_text("\n".join(lines) + "\n" + _PROFILE)
 
 
-def _fill(say: Say, site: Site, count: int) -> None:
+async def _fill(say: Say, site: Site, count: int) -> None:
     """Written past the group commit and without a log of its own, which would take three times as long."""
-    keys, audit = FileKeyProvider(site.folder / "kek.key"), AuditLog()
-    database.create(site.store)
-    rows = Door(None, None, keys)  # type: ignore[arg-type]
+    store = Store.open(site.store, FileKeyProvider(site.folder / "kek.key"), AuditLog())
+    await store.remember([JournalEntry(_LINK, "Patient/first", b"{}", None, "")])  # today's key is there now
+    await store.close()  # it alone could use the file otherwise
+    await asyncio.to_thread(_written, say, site, count, store)
+
+
+def _written(say: Say, site: Site, count: int, rows: Door) -> None:
+    audit = AuditLog()
     message = people.admission(0)
     bundle = fjson.dumps(Translator.of(load(site.profile)).to_fhir(message).bundle)
     start = perf_counter()
     with database.engine(site.store).connect() as connection:
-        database.prepare(connection, keys, audit)
         for pragma in _FAST:
             connection.exec_driver_sql(f"PRAGMA {pragma}")
         for first in range(0, count, _AT_ONCE):
@@ -135,7 +141,8 @@ def _one(rows: Door, unit: Unit, number: int, message: bytes, bundle: bytes) -> 
     rows._outbox.add(unit, row, [Outgoing(bundle, {"kind": "ADT^A01"}, (patient,))])
     rows._inbox.done(unit, row, State.TRANSLATED, [])
     if number < PATIENTS:
-        rows._journal.write(unit, [JournalEntry(_LINK, patient, bundle[:2_000], None, "")])
+        known = JournalEntry(_LINK, patient, bundle[:2_000], None, "")
+        rows._journal.write(unit, [known], Origin(row["received_at"], taken.id), NOTHING)
     unit.record(_entries(number))
 
 

@@ -126,6 +126,10 @@ class MovedOn(OperatorError):
     """What is to be changed is not in a state for it, or not any more."""
 
 
+class JournalMoved(MovedOn):
+    """What was read of the journal, to write something over it, is not what it says any more."""
+
+
 # --- what we need to work ---------------------------------------------------------------------------
 
 
@@ -295,6 +299,7 @@ ANSWERS |= {
     OperatorError: Answer("AE", "207", "invalid", 422, _HOLD),
     NothingThere: Answer("AE", "207", "not-found", 404, _HOLD),
     MovedOn: Answer("AE", "207", "conflict", 409, _HOLD),
+    JournalMoved: Answer("AE", "207", "conflict", 409, _LATER),
     UnableToWork: Answer("AE", "207", "transient", 503, _LATER),
     StoreUnavailable: Answer("AE", "207", "no-store", 503, _LATER),
     AuditRefused: Answer("AE", "207", "no-store", 503, _LATER),

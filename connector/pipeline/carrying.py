@@ -19,7 +19,7 @@ from connector.pipeline.links import Link
 from connector.pipeline.ports import FhirSender, Written
 from connector.pipeline.revising import Revising
 from connector.pipeline.sending import Sending, Turn
-from connector.store import JournalEntry, OutboxItem, Store
+from connector.store import JournalEntry, OutboxItem, Saw, Store
 
 Json = dict[str, Any]
 Settled = dict[int, DeliveryError | None]
@@ -86,14 +86,14 @@ class Carrying:
         """The versions of what was written, by the FHIR side's keys."""
         return {self._at.key(part.here): part.version for part in self._parts if part.done}
 
-    async def journal(self) -> list[JournalEntry]:
-        """What was learned, for the journal."""
+    async def journal(self, saw: Saw) -> list[JournalEntry]:
+        """What was learned, for the journal; ``saw``: takes down what of it was read for that."""
         done = [part for part in self._parts if part.done and part.kind not in ONCE]
         for part in done:
             if part.resource is not None:
                 part.content = self._at.resource(part, final=True)
         kept = self._sending.if_match
-        return await lessons(self._store, self._link.name, done, self._at.names, self._item, seen=kept)
+        return await lessons(self._store, self._link.name, done, self._at.names, self._item, saw, seen=kept)
 
     # --- what there is to send
 

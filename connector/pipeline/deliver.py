@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from connector.errors import DeliveryError
@@ -17,13 +17,16 @@ from connector.store import Acknowledgment, JournalEntry, OutboxItem
 class Told:
     """What the partner said: facts for the audit trail, the versions it gave to resources, and what the
     journal keeps of it. ``acknowledgment``: what its application has said so far; ``recorded``: to be called
-    when all of that is on the disk."""
+    when all of that is on the disk; ``saw``: what was read for the journal's part, and ``again``: the same
+    read anew, for when that has changed meanwhile."""
 
     facts: Mapping[str, Any]
     versions: Mapping[str, str]
     journal: Sequence[JournalEntry] = ()
     acknowledgment: Acknowledgment = Acknowledgment.POSITIVE
     recorded: Callable[[], None] | None = None
+    saw: Mapping[bytes, bytes] = field(default_factory=dict)
+    again: Callable[[], Awaitable[Told]] | None = None
 
 
 class ToV2:

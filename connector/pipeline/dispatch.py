@@ -17,7 +17,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
-from connector.errors import AnswerNotUnderstood, ConnectorError, DeliveryError, PartnerUnreachable, Retry
+from connector.errors import (
+    AnswerNotUnderstood,
+    ConnectorError,
+    DeliveryError,
+    JournalMoved,
+    PartnerUnreachable,
+    Retry,
+)
 from connector.pipeline.breaker import Breaker, Going, Pauses, of_the_partner
 from connector.pipeline.deliver import Told
 from connector.pipeline.entries import Trail, reason
@@ -236,7 +243,18 @@ class Delivering:
         entry = self._trail.did(
             f"{self._tag}:acknowledged", _correlation(item), attempt=attempt, **told.facts
         )
-        await self._store.delivered(item.id, self._clock(), told.journal, [entry], told.acknowledgment)
+        while True:
+            try:
+                await self._store.delivered(
+                    item.id, self._clock(), told.journal, [entry], told.acknowledgment, told.saw
+                )
+                break
+            except (
+                JournalMoved
+            ):  # it was written meanwhile: what is to be written over it is another thing now
+                if told.again is None:
+                    raise
+                told = await told.again()
         if told.recorded is not None:
             told.recorded()
 

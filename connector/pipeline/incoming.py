@@ -16,7 +16,7 @@ from connector.pipeline.changes import Change
 from connector.pipeline.conflicts import Conflicts, newer
 from connector.pipeline.links import Link
 from connector.pipeline.ports import Clock
-from connector.store import Direction, JournalEntry, Store
+from connector.store import Direction, JournalEntry, Saw, Store
 
 Json = dict[str, Any]
 
@@ -36,11 +36,14 @@ class Incoming:
         self._link, self._store = link, store
         self._conflicts = Conflicts(link, Direction.TO_V2, store, clock)
 
-    async def taken(self, told: Sequence[Change], source: str) -> Taken:
-        """``source``: the uid of the submission. Raises ``BothChanged`` where a person decides first."""
+    async def taken(self, told: Sequence[Change], source: str, saw: Saw) -> Taken:
+        """``source``: the uid of the submission; ``saw``: takes down what of the journal was read.
+
+        Raises ``BothChanged`` where a person decides first.
+        """
         keys = [change.key for change in told]
         asked = [*keys, *versions.asking(keys), *versions.asking_untold(keys)]
-        found = await self._store.resources(self._link.name, asked)
+        found = await self._store.resources(self._link.name, asked, saw)
         before = {key: fjson.loads(found[key]) for key in keys if found.get(key)}
         last = versions.told(found)
         under_way = {

@@ -9,7 +9,7 @@ from typing import Any
 from connector.fhir import json as fjson
 from connector.fhir.references import referred
 from connector.pipeline import names, versions
-from connector.store import JournalEntry, OutboxItem, Store
+from connector.store import JournalEntry, OutboxItem, Saw, Store
 
 Json = dict[str, Any]
 
@@ -95,16 +95,26 @@ async def base_of(
 
 
 async def lessons(
-    store: Store, link: str, done: Sequence[Part], keys: Mapping[str, str], item: OutboxItem, *, seen: bool
+    store: Store,
+    link: str,
+    done: Sequence[Part],
+    keys: Mapping[str, str],
+    item: OutboxItem,
+    saw: Saw,
+    *,
+    seen: bool,
 ) -> list[JournalEntry]:
-    """The journal's rows after these were written; ``keys``: ours to the FHIR side's."""
+    """The journal's rows after these were written.
+
+    ``keys``: ours to the FHIR side's; ``saw``: takes down what of the journal was read.
+    """
     learned = {part.here: keys[part.here] for part in done if part.learned}
     rows = list(names.entries(link, learned))
     if seen:
         rows += [_seen(link, part, keys.get(part.here, part.here)) for part in done]
     changed = [part for part in done if part.content is not None and (part.learned or part.revised)]
     if changed:
-        rows += [row async for row in _corrected(store, link, changed, keys, item)]
+        rows += [row async for row in _corrected(store, link, changed, keys, item, saw)]
     return rows
 
 
@@ -115,11 +125,11 @@ def _seen(link: str, part: Part, key: str) -> JournalEntry:
 
 
 async def _corrected(
-    store: Store, link: str, changed: Sequence[Part], keys: Mapping[str, str], item: OutboxItem
+    store: Store, link: str, changed: Sequence[Part], keys: Mapping[str, str], item: OutboxItem, saw: Saw
 ) -> AsyncIterator[JournalEntry]:
     """What the journal thought would come of the message, and of no later one, as it came out."""
     there = {part.here: keys.get(part.here, part.here) for part in changed}
-    found = await store.resources(link, [*there.values(), *versions.asking_untold(there.values())])
+    found = await store.resources(link, [*there.values(), *versions.asking_untold(there.values())], saw)
     untold = versions.untold(found)
     family = str(item.meta.get("kind", "")).partition("^")[0]
     for part in changed:

@@ -20,7 +20,7 @@ from connector.mapping.units import ResourceMap
 from connector.pipeline import names
 from connector.pipeline.changes import Planned
 from connector.pipeline.links import Link
-from connector.store import JournalEntry, Store
+from connector.store import JournalEntry, Saw, Store
 
 Json = dict[str, Any]
 
@@ -46,10 +46,13 @@ _NEVER_CHANGED: Final = frozenset({"MessageHeader", "Provenance"})  # they speak
 _KEEPS_ANY: Final = frozenset({"Patient", "Encounter"}).union(*_KEEPS_MESSAGE.values())
 
 
-async def known(store: Store, link: str, keys: Iterable[str]) -> dict[str, Json]:
-    """The resources as last known, by key; a key that is not known, or was deleted, is absent."""
+async def known(store: Store, link: str, keys: Iterable[str], saw: Saw | None = None) -> dict[str, Json]:
+    """The resources as last known, by key; a key that is not known, or was deleted, is absent.
+
+    ``saw``: takes down what of the journal was read.
+    """
     asked = list(dict.fromkeys(keys))
-    found = await store.resources(link, asked) if asked else {}
+    found = await store.resources(link, asked, saw) if asked else {}
     return {key: fjson.loads(content) for key, content in found.items() if content}
 
 
@@ -80,7 +83,7 @@ def _of_one_patient(message: str) -> bool:
     return names.count("PID") < 2 and "MRG" not in names
 
 
-async def around(store: Store, link: Link, planned: Planned, prior: str | None) -> dict[str, Json]:
+async def around(store: Store, link: Link, planned: Planned, prior: str | None, saw: Saw) -> dict[str, Json]:
     """The resources that one message is made from, by the FHIR side's keys.
 
     Among them are the changed ones; everything else that the prior message said, as it is now known;
@@ -93,11 +96,11 @@ async def around(store: Store, link: Link, planned: Planned, prior: str | None) 
     resources = {key: one for key, one in resources.items() if key not in gone or key == planned.focus}
     resources |= {one.key: one.resource for one in planned.changes if one.resource is not None}
     if planned.focus in gone:
-        resources |= await known(store, link.name, [planned.focus])
+        resources |= await known(store, link.name, [planned.focus], saw)
     links = _links(planned, resources.get(planned.focus, {}))
     for _ in range(_DEPTH):
         wanted = {key for resource in resources.values() for key in _referred(resource)} | links
-        resources |= await known(store, link.name, sorted(wanted - resources.keys() - gone))
+        resources |= await known(store, link.name, sorted(wanted - resources.keys() - gone), saw)
     return resources
 
 

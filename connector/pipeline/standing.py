@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from connector.fhir import json as fjson
 from connector.pipeline import names, picture, versions
-from connector.store import Look, Store
+from connector.store import Look, Saw, Store
 
 Json = dict[str, Any]
 
@@ -27,6 +27,7 @@ class Standing:
     the FHIR side. ``over``: the digests of ``before``, by the FHIR side's keys. ``seen``: our keys of those
     that the FHIR side is known to have just so. ``told``: the latest time at which a message of the family
     said that something happened to what this one is about. ``prior``: the last one about the first of that.
+    ``saw``: what was read for all that.
     """
 
     before: dict[str, Json]
@@ -35,6 +36,7 @@ class Standing:
     seen: frozenset[str]
     told: dt.datetime | None = None
     prior: bytes | None = None
+    saw: Saw = field(default_factory=dict)
 
     def unchanged(self, resources: Mapping[str, Json]) -> frozenset[str]:
         """Of the translated resources, by the FHIR side's keys: what it is known to have word for word.
@@ -52,6 +54,7 @@ class _Answers(NamedTuple):
     there: dict[str, str]
     told: dt.datetime | None
     prior: bytes | None
+    saw: Saw
 
 
 async def standing(store: Store, link: str, keys: Iterable[str], family: str, *, prior: bool) -> Standing:
@@ -60,7 +63,8 @@ async def standing(store: Store, link: str, keys: Iterable[str], family: str, *,
     ``family``: of the message that speaks of them; ``prior``: whether the last one before it is asked for.
     """
     asked = list(keys)
-    found, there, told, text = await store.look(link, lambda look: _answers(look, asked, family, prior=prior))
+    answers = await store.look(link, lambda look: _answers(look, asked, family, prior=prior))
+    found, there, told, text, saw = answers
     here = {name: key for key, name in there.items()}
     known = {key: fjson.loads(found[key]) for key in (*asked, *here) if found.get(key)}
     last = versions.told(found)
@@ -68,7 +72,7 @@ async def standing(store: Store, link: str, keys: Iterable[str], family: str, *,
     seen = {here.get(key, key) for key, one in last.items() if over.get(key) == one.digest}
     renamed = names.renamed({key: one for key, one in known.items() if key in here}, here)
     before = {key: one for key, one in known.items() if key not in here} | renamed
-    return Standing(before, there, over, frozenset(seen & before.keys()), told, text)
+    return Standing(before, there, over, frozenset(seen & before.keys()), told, text, saw)
 
 
 def _digest(resource: Json, content: bytes, last: versions.Seen | None) -> str:
@@ -84,4 +88,4 @@ def _answers(look: Look, asked: Sequence[str], family: str, *, prior: bool) -> _
         found |= look.resources([*moved, *versions.asking(moved)])
     about = picture.spoken_of(dict.fromkeys(there.get(key, key) for key in asked), family)
     text = look.prior_message(about[0], family) if about and prior else None
-    return _Answers(found, there, look.told_at(about, family) if about else None, text)
+    return _Answers(found, there, look.told_at(about, family) if about else None, text, look.saw)

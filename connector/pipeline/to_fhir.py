@@ -8,9 +8,11 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections import OrderedDict
+from contextlib import suppress
+from functools import partial
 from typing import Any, Final
 
-from connector.errors import DeliveryError
+from connector.errors import DeliveryError, JournalMoved
 from connector.fhir import bundle as bundles
 from connector.fhir import json as fjson
 from connector.pipeline.carrying import Carrying, Settled
@@ -19,7 +21,7 @@ from connector.pipeline.links import Link
 from connector.pipeline.ports import Clock, FhirSender
 from connector.pipeline.revising import Revising
 from connector.pipeline.sending import SENDING, Sending, Turn
-from connector.store import OutboxItem, Store
+from connector.store import OutboxItem, Saw, Store
 
 Json = dict[str, Any]
 
@@ -50,16 +52,30 @@ class ToFhir:
         try:
             await carrying.run(bundle, settled)
         except DeliveryError as error:
-            learned = await carrying.journal()
-            if learned:
-                await self._store.remember(learned, item.inbox_id)
+            await self._remember(carrying, item)
             if error.answer.retry == "never":
                 self._settled.pop(item.uid, None)
             raise
         finally:
             turn.give()
         self._settled.pop(item.uid, None)
-        return Told(carrying.facts, carrying.written, await carrying.journal())
+        return await self._told(carrying)
+
+    async def _told(self, carrying: Carrying) -> Told:
+        saw: Saw = {}
+        journal = await carrying.journal(saw)
+        again = partial(self._told, carrying)
+        return Told(carrying.facts, carrying.written, journal, saw=saw, again=again)
+
+    async def _remember(self, carrying: Carrying, item: OutboxItem) -> None:
+        """What an attempt that failed has taught all the same."""
+        while True:
+            saw: Saw = {}
+            learned = await carrying.journal(saw)
+            with suppress(JournalMoved):
+                if learned:
+                    await self._store.remember(learned, item.inbox_id, saw)
+                return
 
     async def _message(self, item: OutboxItem, bundle: Json) -> Told:
         """As a message (https://hl7.org/fhir/R4/messaging.html), of the same id at each attempt."""

@@ -31,7 +31,7 @@ from connector.pipeline.links import Link
 from connector.pipeline.ports import Clock, Translation
 from connector.pipeline.standing import Standing, standing
 from connector.pipeline.underway import UnderWay
-from connector.store import About, Direction, InboxItem, JournalEntry, Outgoing, Store
+from connector.store import About, Direction, InboxItem, JournalEntry, Outgoing, Saw, Store
 
 _log: Final = structlog.get_logger(__name__)
 
@@ -52,6 +52,7 @@ class Worked:
     journal: list[JournalEntry]
     verb: str = "translated"
     facts: Mapping[str, Any] = field(default_factory=dict)  # for the audit trail
+    saw: Saw = field(default_factory=dict)  # what of the journal was read for it
     about: frozenset[About] = frozenset()  # by what the message is found, where that is not known yet
 
 
@@ -108,7 +109,14 @@ class Translating:
             **worked.facts,
         )
         commit = self._store.translated(
-            item.id, worked.outgoing, worked.lost, worked.journal, [entry], worked.about, behind=behind
+            item.id,
+            worked.outgoing,
+            worked.lost,
+            worked.journal,
+            [entry],
+            worked.about,
+            behind=behind,
+            saw=worked.saw,
         )
         await self._under_way.begin(commit, frozenset(entry.resource for entry in worked.journal))
 
@@ -149,7 +157,7 @@ class Translating:
         journal = picture.remembered(self.link.name, resources, text, message.message_code, told, aside)
         facts = {"stale": True} if stale else {}
         known = about.in_v2(message, self.link.authorities) if item.revised else frozenset()
-        return Worked(outgoing, lost, journal, facts=facts, about=known)
+        return Worked(outgoing, lost, journal, facts=facts, about=known, saw=stands.saw)
 
     async def _merged(self, message: Message) -> tuple[Translation, Standing]:
         """The message over what the FHIR side has, and what that is."""
@@ -177,12 +185,13 @@ class Translating:
         content = fjson.loads(item.payload)
         verb, key = str(item.meta.get("verb", "")), str(item.meta.get("key", ""))
         told = changes.read(content, verb, key, correlation)
-        before, asked, rows = await self._incoming.taken(told, item.uid)
+        saw: Saw = {}
+        before, asked, rows = await self._incoming.taken(told, item.uid, saw)
         event = changes.message_event(content, self.link.rules)
         planned = changes.plan(asked, before, self.link.rules, event)
         if not planned:
-            return Worked([], [], rows, "unchanged")
-        worked = await self._messages(item, planned, asked, correlation)
+            return Worked([], [], rows, "unchanged", saw=saw)
+        worked = await self._messages(item, planned, asked, correlation, saw)
         worked.journal.extend(rows)
         return worked
 
@@ -192,13 +201,14 @@ class Translating:
         planned: Sequence[changes.Planned],
         asked: Sequence[changes.Change],
         correlation: str,
+        saw: Saw,
     ) -> Worked:
-        worked = Worked([], [], [])
+        worked = Worked([], [], [], saw=saw)
         for number, one in enumerate(planned, start=1):
             if not one.event:
                 continue
             identity = control_id(correlation, number)
-            message, lost, journal, lanes = await self._message(one, item, identity)
+            message, lost, journal, lanes = await self._message(one, item, identity, saw)
             meta = {"correlation": correlation, "kind": one.event, "control_id": identity}
             payload = charset.encode(message, charset_of(message, self.link))
             said = about.in_v2(Message.parse(message), self.link.authorities)
@@ -209,11 +219,11 @@ class Translating:
         return worked
 
     async def _message(
-        self, planned: changes.Planned, item: InboxItem, identity: str
+        self, planned: changes.Planned, item: InboxItem, identity: str, saw: Saw
     ) -> tuple[str, list[str], list[JournalEntry], tuple[str, ...]]:
         link = self.link
         prior = await picture.prior_message(self._store, link.name, planned)
-        resources = await picture.around(self._store, link, planned, prior)
+        resources = await picture.around(self._store, link, planned, prior, saw)
         here = await names.ours(self._store, link.name, resources)
         envelope = Envelope(event=planned.event, control_id=identity, at=dtm(item.received_at))
         plain = {key: link.identity.without_own(one) for key, one in resources.items()}

@@ -25,6 +25,7 @@ from connector.store.records import (
     Owed,
     Paused,
     Received,
+    Saw,
     State,
 )
 from connector.store.store import Store
@@ -55,6 +56,7 @@ __all__ = [
     "Owed",
     "Paused",
     "Received",
+    "Saw",
     "State",
     "Store",
 ]

@@ -8,19 +8,19 @@ given out for another.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from contextlib import suppress
 from typing import Final
 
 from sqlalchemy import Connection, bindparam, case, delete, exists, select
 from sqlalchemy.dialects.sqlite import insert
 
-from connector.errors import Erased, Tampered
+from connector.errors import Erased, JournalMoved, Tampered
 from connector.store.cipher import BlindIndex, Cipher
 from connector.store.commits import Unit
 from connector.store.inbox import new_uid
 from connector.store.keyring import Keyring
-from connector.store.records import JournalEntry, Origin
+from connector.store.records import JournalEntry, Origin, Saw
 from connector.store.statement import Statement, fresh, instant, micros
 from connector.store.tables import JournalMessage, JournalResource, JournalText, table
 
@@ -36,6 +36,11 @@ _KNOWN: Final = Statement(
     select(_RESOURCE.c.resource, _RESOURCE.c.data_key, _RESOURCE.c.content).where(
         _RESOURCE.c.resource.in_([bindparam(place) for place in _PLACES]),
         _RESOURCE.c.link == bindparam("link"),
+    )
+)
+_WRAPPED: Final = Statement(
+    select(_RESOURCE.c.resource, _RESOURCE.c.data_key).where(
+        _RESOURCE.c.resource.in_([bindparam(place) for place in _PLACES])
     )
 )
 _NEW: Final = insert(_RESOURCE)
@@ -92,8 +97,15 @@ class JournalRows:
         self._resource = BlindIndex(keys, "journal_resource.resource")
         self._spoken = BlindIndex(keys, "journal_message.resource")
 
-    def write(self, unit: Unit, entries: Sequence[JournalEntry], origin: Origin) -> None:
-        """Remember what the entries say, the later ones over the earlier."""
+    def write(
+        self, unit: Unit, entries: Sequence[JournalEntry], origin: Origin, saw: Mapping[bytes, bytes]
+    ) -> None:
+        """Remember what the entries say, the later ones over the earlier.
+
+        ``saw``: what was read for it. Raises ``JournalMoved`` where something of that would be written over
+        that is not what was read any more.
+        """
+        self._unmoved(unit.connection, {self._resource.of(one.link, one.resource) for one in entries}, saw)
         last: dict[tuple[bytes, str], tuple[str, bytes, int]] = {}
         for entry in entries:
             self._content(unit, entry, self._resource.of(entry.link, entry.resource), origin)
@@ -107,14 +119,28 @@ class JournalRows:
         for (link, message, at), by in spoken.items():
             self._message(unit, link, message, by, at, origin)
 
-    def resources(self, connection: Connection, link: str, keys: Iterable[str]) -> dict[str, bytes]:
-        """The contents that are known, by key."""
+    def _unmoved(self, connection: Connection, written: Set[bytes], saw: Mapping[bytes, bytes]) -> None:
+        asked = [index for index in written if index in saw]
+        for start in range(0, len(asked), _TOGETHER):
+            some = asked[start : start + _TOGETHER]
+            places = some + [b""] * (_TOGETHER - len(some))
+            now = dict(_WRAPPED.all(connection, **dict(zip(_PLACES, places))))
+            if any(now.get(index, b"") != saw[index] for index in some):
+                raise JournalMoved("what was read is not what is known any more", fix="read it again")
+
+    def resources(
+        self, connection: Connection, link: str, keys: Iterable[str], saw: Saw | None = None
+    ) -> dict[str, bytes]:
+        """The contents that are known, by key. ``saw``: takes down what was read."""
         indexes = {self._resource.of(link, key): key for key in keys}
         asked, found = list(indexes), {}
+        saw = {} if saw is None else saw
+        saw |= dict.fromkeys((index for index in asked if index not in saw), b"")
         for start in range(0, len(asked), _TOGETHER):
             some = asked[start : start + _TOGETHER]
             some += [b""] * (_TOGETHER - len(some))
             for index, data_key, sealed in _KNOWN.all(connection, link=link, **dict(zip(_PLACES, some))):
+                saw[index] = saw[index] or data_key
                 with suppress(Erased):  # it is not known any more
                     record = self._cipher.of("journal_resource", index.hex(), link, data_key)
                     found[indexes[index]] = record.open("content", sealed)

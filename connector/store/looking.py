@@ -8,19 +8,21 @@ from collections.abc import Iterable
 from sqlalchemy import Connection
 
 from connector.store.journal import JournalRows
+from connector.store.records import Saw
 
 
 class Look:
-    """What the journal knows, asked where it is read. Not to be kept."""
+    """What the journal knows, asked where it is read. Not to be kept. ``saw``: what contents it read."""
 
-    __slots__ = ("_connection", "_journal", "_link")
+    __slots__ = ("_connection", "_journal", "_link", "saw")
 
     def __init__(self, connection: Connection, journal: JournalRows, link: str) -> None:
         self._connection, self._journal, self._link = connection, journal, link
+        self.saw: Saw = {}
 
     def resources(self, keys: Iterable[str]) -> dict[str, bytes]:
         """The contents that are known, by key."""
-        return self._journal.resources(self._connection, self._link, keys)
+        return self._journal.resources(self._connection, self._link, keys, self.saw)
 
     def told_at(self, keys: Iterable[str], family: str) -> dt.datetime | None:
         """The latest time at which a message of the family said that something happened to one of them."""

@@ -6,7 +6,8 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, NamedTuple, Protocol
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple, Protocol
 
 from sqlalchemy import Connection
 
@@ -162,6 +163,12 @@ class Origin(NamedTuple):
 
     at: int  # when that came, in microseconds since 1970
     row: int | None
+
+
+Saw = dict[bytes, bytes]
+"""Which contents of the journal a piece of work has read, so that it writes over no others: by blind index,
+what each was wrapped with, b"" for none."""
+NOTHING: Final[Mapping[bytes, bytes]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)

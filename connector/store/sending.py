@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from connector.store.commits import Unit
 from connector.store.door import Door, Drafts
-from connector.store.records import Acknowledgment, Direction, JournalEntry, Origin, OutboxItem
+from connector.store.records import NOTHING, Acknowledgment, Direction, JournalEntry, Origin, OutboxItem
 from connector.store.statement import micros
 
 
@@ -73,12 +73,17 @@ class Sending(Door):
         journal: Sequence[JournalEntry],
         entries: Drafts,
         acknowledgment: Acknowledgment = Acknowledgment.POSITIVE,
+        saw: Mapping[bytes, bytes] = NOTHING,
     ) -> None:
-        """The partner has taken it; ``acknowledgment``: what its application has said so far."""
+        """The partner has taken it; ``acknowledgment``: what its application has said so far.
+
+        ``saw``: what was read for the ``journal``. Raises ``JournalMoved`` where that is not what is known
+        any more.
+        """
 
         def work(unit: Unit) -> None:
             of = self._outbox.deliver(unit, outbox_id, at, acknowledgment)
-            self._journal.write(unit, journal, Origin(micros(at), of))
+            self._journal.write(unit, journal, Origin(micros(at), of), saw)
 
         await self._step(entries, work)
 

@@ -8,7 +8,7 @@ the same transaction.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -26,7 +26,7 @@ from connector.store.keys import KeyProvider
 from connector.store.looking import Look
 from connector.store.operating import Operating
 from connector.store.reader import Reader
-from connector.store.records import AuditPort, JournalEntry, Origin
+from connector.store.records import NOTHING, AuditPort, JournalEntry, Origin, Saw
 from connector.store.rotating import Rotating
 from connector.store.sending import Sending
 from connector.store.statement import micros_now
@@ -81,10 +81,10 @@ class Store(Taking, Sending, Operating, Authorizing, Emergencies, Rotating, Eras
         """The content of ``Patient/abc`` as last known; None: not known, or no longer there."""
         return (await self.resources(link, [resource])).get(resource)
 
-    async def resources(self, link: str, keys: Iterable[str]) -> dict[str, bytes]:
-        """The contents that are known, by key."""
+    async def resources(self, link: str, keys: Iterable[str], saw: Saw | None = None) -> dict[str, bytes]:
+        """The contents that are known, by key. ``saw``: takes down what was read."""
         asked = list(keys)
-        return await self._glance(lambda connection: self._journal.resources(connection, link, asked))
+        return await self._glance(lambda connection: self._journal.resources(connection, link, asked, saw))
 
     async def told_at(self, link: str, keys: Iterable[str], family: str) -> dt.datetime | None:
         """The latest time at which a message of the family said that something happened to one of them."""
@@ -95,10 +95,16 @@ class Store(Taking, Sending, Operating, Authorizing, Emergencies, Rotating, Eras
         """Ask the journal several things at once. ``asked`` may run beside the event loop."""
         return await self._glance(lambda connection: asked(Look(connection, self._journal, link)))
 
-    async def remember(self, journal: Sequence[JournalEntry], of: int | None = None) -> None:
-        """Keep what was learned on the way, whatever becomes of it. ``of``: the received message."""
+    async def remember(
+        self, journal: Sequence[JournalEntry], of: int | None = None, saw: Mapping[bytes, bytes] = NOTHING
+    ) -> None:
+        """Keep what was learned on the way, whatever becomes of it.
+
+        ``of``: the received message; ``saw``: what was read for it. Raises ``JournalMoved`` where that is not
+        what is known any more.
+        """
         at = micros_now()
-        await self._write(lambda unit: self._journal.write(unit, journal, Origin(at, of)))
+        await self._write(lambda unit: self._journal.write(unit, journal, Origin(at, of), saw))
 
     async def prior_message(self, link: str, resource: str, family: str) -> bytes | None:
         """The last v2 text of the family that spoke of the resource."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from connector.store.commits import Unit
 from connector.store.door import Door, Drafts
 from connector.store.records import (
+    NOTHING,
     About,
     Accepted,
     Acknowledgment,
@@ -108,12 +109,14 @@ class Taking(Door):
         about: Iterable[About] = (),
         *,
         behind: int | None = None,
+        saw: Mapping[bytes, bytes] = NOTHING,
     ) -> None:
         """Queue what was made of a message, at the end of its lanes; without ``outgoing`` it is done.
 
         ``about``: by what it is found, besides what was said when it was taken. ``behind``: the message
-        before it, which must not wait for its translation any more. Raises ``MovedOn`` where it does, or
-        where this one does not.
+        before it, which must not wait for its translation any more; ``saw``: what was read for the
+        ``journal``. Raises ``MovedOn`` where that one does wait or this one does not, or what was read is
+        not what is known any more.
         """
 
         def work(unit: Unit) -> None:
@@ -123,7 +126,7 @@ class Taking(Door):
             self._outbox.add(unit, row, outgoing)
             state = State.TRANSLATED if outgoing else self._outbox.state_of(unit, inbox_id)
             self._inbox.done(unit, row, state, lost)
-            self._journal.write(unit, journal, Origin(row["received_at"], inbox_id))
+            self._journal.write(unit, journal, Origin(row["received_at"], inbox_id), saw)
             for one in outgoing:
                 self._index.put(unit.connection, inbox_id, one.about)
             self._index.put(unit.connection, inbox_id, about)

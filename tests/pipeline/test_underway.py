@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from connector.errors import StoreUnavailable
+from connector.fhir import json as fjson
 from connector.pipeline.underway import UnderWay
-from tests.store.site import rows
+from connector.store import JournalEntry
+from tests.store.site import LINK, rows
 
 from .room import TO_FHIR, Room, adt, room
 
@@ -127,3 +129,30 @@ async def test_no_more_are_under_way_than_there_is_room_for() -> None:
     await third
     await under_way.end()
     assert under_way.keys == frozenset()
+
+
+async def test_what_a_delivery_learned_meanwhile_is_not_lost_under_a_translation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with room(tmp_path) as here:
+        await here.ack(adt("A28", "C1", more=[]))
+        await here.work(TO_FHIR)
+        (patient,) = here.fhir.patients()
+        key = f"Patient/{patient['id']}"
+        await here.ack(adt("A31", "C2", family="Neu"))
+        translated = here.store.translated
+
+        async def late(*what: Any, **more: Any) -> None:
+            monkeypatch.setattr(here.store, "translated", translated)
+            known = fjson.loads(await here.store.resource(LINK, key) or b"")
+            told = JournalEntry(LINK, key, fjson.dumps({**known, "gender": "other"}), None, "")
+            await here.store.remember([told])  # somebody else's change, that a delivery met
+            await translated(*what, **more)
+
+        monkeypatch.setattr(here.store, "translated", late)
+        translating = here.lanes[TO_FHIR].translating
+        assert await translating.step() > 0  # look again
+        assert rows(tmp_path, "SELECT count(*) FROM outbox") == [(1,)]
+        assert await translating.step() == 1
+        known = fjson.loads(await here.store.resource(LINK, key) or b"")
+        assert (known["gender"], known["name"][0]["family"]) == ("other", "Neu")

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from connector.store import JournalEntry, Outgoing, Store
-from tests.store.site import LINK, NOW, head, number, open_store, take
+from connector.errors import JournalMoved
+from connector.store import JournalEntry, Outgoing, Saw, Store
+from tests.store.site import LINK, NOW, TO_FHIR, head, number, open_store, take
 
 _NUMBER = iter(range(10**9))
 
@@ -40,6 +42,33 @@ async def test_any_number_of_keys_can_be_asked_for_at_once(store: Store) -> None
     asked = [*known, *(f"Observation/absent-{n}" for n in range(50))]
     assert await store.resources(LINK, asked) == known
     assert await store.resources(LINK, [*known, *known]) == known
+
+
+@pytest.mark.parametrize("known", [b"1", None])
+@pytest.mark.parametrize("meanwhile", [b"1", b"2", None])
+async def test_what_was_read_is_not_written_over_once_it_was_written_again(
+    store: Store, known: bytes | None, meanwhile: bytes | None
+) -> None:
+    await remember(store, entry("Patient/a", known))
+    saw: Saw = {}
+    await store.resources(LINK, ["Patient/a", "Patient/b"], saw)
+    await remember(store, entry("Patient/a", meanwhile))
+    if known is meanwhile is None:
+        await store.remember([entry("Patient/a", b"3")], saw=saw)
+        return
+    row = (await take(store, "late")).id
+    made, written = [Outgoing(b"made over what was", {})], [entry("Patient/a", b"3")]
+    with pytest.raises(JournalMoved):
+        await store.translated(row, made, [], written, [], saw=saw)
+    assert await store.resource(LINK, "Patient/a") == meanwhile
+    assert [one.id for one in await store.pending(LINK, TO_FHIR, 9)] == [row]  # it is translated again
+    await store.remember([entry("Patient/b", b"3")], saw=saw)  # which nobody wrote
+
+
+async def test_what_was_not_read_may_be_written_over(store: Store) -> None:
+    await remember(store, entry("Patient/a", b"1"))
+    await store.remember([entry("Patient/a", b"2")])
+    assert await store.resource(LINK, "Patient/a") == b"2"
 
 
 async def test_what_was_deleted_is_known_no_more_but_its_words_are(store: Store) -> None:
