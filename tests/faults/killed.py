@@ -73,8 +73,9 @@ class Killed:
 
         ``messages`` 0: the kill may come while it still starts. A busy machine only makes this slower.
         """
-        before, patience = self._acknowledged(), time.monotonic() + _PATIENCE
+        before = self._acknowledged()
         self.serve()
+        patience = time.monotonic() + _PATIENCE
         while self._acknowledged() < before + messages:
             assert time.monotonic() < patience, self.log()
             time.sleep(0.005)

@@ -145,7 +145,7 @@ async def test_what_a_delivery_learned_meanwhile_is_not_lost_under_a_translation
         async def late(*what: Any, **more: Any) -> None:
             monkeypatch.setattr(here.store, "translated", translated)
             known = fjson.loads(await here.store.resource(LINK, key) or b"")
-            told = JournalEntry(LINK, key, fjson.dumps({**known, "gender": "other"}), None, "")
+            told = JournalEntry(LINK, key, fjson.dumps({**known, "photo": [{"title": "face"}]}), None, "")
             await here.store.remember([told])  # somebody else's change, that a delivery met
             await translated(*what, **more)
 
@@ -155,4 +155,4 @@ async def test_what_a_delivery_learned_meanwhile_is_not_lost_under_a_translation
         assert rows(tmp_path, "SELECT count(*) FROM outbox") == [(1,)]
         assert await translating.step() == 1
         known = fjson.loads(await here.store.resource(LINK, key) or b"")
-        assert (known["gender"], known["name"][0]["family"]) == ("other", "Neu")
+        assert (known["photo"], known["name"][0]["family"]) == ([{"title": "face"}], "Neu")
