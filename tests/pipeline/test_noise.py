@@ -56,8 +56,10 @@ async def flood(site: Site, connections: int) -> AsyncIterator[list[Talk]]:
         try:
             yield talks
         finally:
-            for task in tasks:
-                task.cancel()
+            while going := [task for task in tasks if not task.done()]:
+                for task in going:  # a wait that ends in this very moment swallows it (Python 3.11)
+                    task.cancel()
+                await asyncio.wait(going, timeout=0.2)
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
