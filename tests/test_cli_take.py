@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -32,7 +33,9 @@ async def take(site: Site, content: str, *options: str) -> tuple[int, list[str]]
     """The exit code, and what is printed."""
     command = ("take", "-", "--config", site.config, "--link", "demo", "--as", "mia", *options)
     done = await asyncio.to_thread(run, *command, given=content)
-    return done.exit_code, (done.stdout or done.stderr).splitlines()
+    lines = (done.stdout + done.stderr).splitlines()
+    # not what the service in this process has to say meanwhile
+    return done.exit_code, [line for line in lines if not re.match(r"\d{4}-\d\d-\d\d \d\d:.*\[", line)]
 
 
 def messages(count: int) -> str:
