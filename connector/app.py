@@ -68,6 +68,7 @@ class Service:
         self._secured = Secured(configuration)
         self._links = Links((link_of(profile) for profile in profiles), self._secured.link_of)
         self._closing: list[Callable[[], Awaitable[None]]] = []
+        self._starting: list[Callable[[], None]] = []
         self._senders: dict[str, senders.SenderSide] = {}
         self._awaiting = defaultdict[str, list[Callable[[str, str], bool]]](list)  # acknowledgments, by link
         lanes = [lane for profile in profiles for lane in self._lanes(profile)]
@@ -178,6 +179,7 @@ class Service:
         if (chosen := self._settings.login) is None:
             return None
         people = People(chosen, self._store, self._secured)
+        self._starting.append(people.start)
         self._closing.append(people.close)
         return people
 
@@ -198,6 +200,8 @@ class Service:
         await self._mllp.start()
         await self._https.start()
         self._renewing.start()
+        for start in self._starting:
+            start()
         _log.info("ready", port=self._mllp.address[1])
 
     def resume(self) -> None:

@@ -20,11 +20,13 @@ from connector.errors import (
     InvalidJson,
     MessageTooComplex,
     NoAnswer,
+    OperatorError,
     Overloaded,
     PartnerUnreachable,
     TooManyEntries,
     TooManyRequests,
     TooManyTokens,
+    Unauthenticated,
 )
 
 
@@ -61,6 +63,10 @@ SETTINGS: Final = (
     Limit("authorization.address_requests", TooManyTokens),
     Limit("authorization.body_bytes", BodyTooLarge),
     Limit("authorization.body_seconds", BodyIncomplete),
+    Limit("login.idle_minutes", Unauthenticated),
+    Limit("login.hours", Unauthenticated),
+    Limit("login.sessions", Overloaded),
+    Limit("break_glass.minutes", OperatorError),
 )
 PROFILE: Final = (
     Limit("limits.frame_bytes", FrameTooLarge),

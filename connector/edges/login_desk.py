@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from connector.edges.http_ports import Peer
 from connector.edges.login_provider import Provider
-from connector.edges.login_sessions import Begun, Logins, Session, Sessions
+from connector.edges.login_sessions import Begun, Ended, Logins, Session, Sessions
 from connector.edges.login_token import refused
 from connector.errors import ConnectorError, Forbidden
 from connector.pipeline.entries import instant, reason, seen
@@ -74,11 +74,18 @@ class LoginDesk:
             await self._store.record([self._entry(ENDED, session, peer, {"why": "logged off"})])
         return session is not None
 
+    async def close(self) -> None:
+        """Log everybody off."""
+        await self._write_down(self.sessions.clear())
+
     async def tidy(self) -> None:
         """Take away the sessions that have ended by themselves, and write that down."""
-        ended = [self._entry(ENDED, one.session, None, {"why": one.why}) for one in self.sessions.sweep()]
-        if ended:
-            await self._store.record(ended)
+        await self._write_down(self.sessions.sweep())
+
+    async def _write_down(self, ended: Iterable[Ended]) -> None:
+        entries = [self._entry(ENDED, one.session, None, {"why": one.why}) for one in ended]
+        if entries:
+            await self._store.record(entries)
 
     async def refuse(self, error: ConnectorError, peer: Peer | None, operation: str) -> None:
         """Tell the audit log of a refusal."""

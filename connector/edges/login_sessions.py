@@ -49,7 +49,7 @@ class Session:
 
 
 class Ended(NamedTuple):
-    """A session that has ended, and why: ``idle`` or ``longest time``."""
+    """A session that has ended, and why: ``idle``, ``longest time`` or ``the service stopped``."""
 
     session: Session
     why: str
@@ -131,6 +131,11 @@ class Sessions:
             if why := self._over(one):
                 del self._sessions[key]
                 yield Ended(one, why)
+
+    def clear(self) -> Iterator[Ended]:
+        """Take all of them away."""
+        while self._sessions:
+            yield Ended(self._sessions.popitem()[1], "the service stopped")
 
     def _over(self, one: Session) -> str:
         now = self._clock()

@@ -124,7 +124,7 @@ async def logging_in(
     servers = [serve_http(one, at, tls.server_context()) for one, at in zip((app, provider.app), sockets)]
     async with _up(servers):
         yield LoginSite(folder, operating, tls, provider, base, people, now)
-    await people.close()
+        await people.close()
     await operating.store.close()
 
 

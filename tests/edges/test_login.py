@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import httpx2
 import pytest
 
 from connector.edges.login_sessions import BEGUN_MOST, BEGUN_SECONDS
+from tests.store.site import rows
 
 from .login_site import Browser, LoginSite, logging_in
 from .operator_site import SECRET, V2, WHY, assert_problem
@@ -125,6 +127,36 @@ async def test_log_off_ends_the_session_and_not_only_the_cookie(site: LoginSite,
     assert [one["object"]["why"] for one in site.audited("access:login:ended")] == ["logged off"]
     again = await mia.client.post("/logout", headers={"origin": site.base})
     assert again.status_code == 204
+
+
+async def test_an_idle_end_is_written_down_though_nobody_asks_for_anything(
+    site: LoginSite, mia: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("connector.wiring.login.TIDY_SECONDS", 0.01)
+    site.people.start()
+    site.pass_by(minutes=15)
+    for _ in range(1000):
+        if site.audited("access:login:ended"):
+            break
+        await asyncio.sleep(0.01)
+    assert [one["object"]["why"] for one in site.audited("access:login:ended")] == ["idle"]
+    assert len(site.people.desk.sessions) == 0
+
+
+async def test_a_service_that_stops_logs_everybody_off(site: LoginSite, mia: Browser) -> None:
+    await site.people.close()
+    assert_problem(await mia.get("/me"), 401, "Unauthenticated")
+    assert [one["object"]["why"] for one in site.audited("access:login:ended")] == ["the service stopped"]
+
+
+async def test_nobody_is_let_in_whom_the_audit_log_does_not_know(site: LoginSite) -> None:
+    async with site.browser() as browser:
+        where = await browser.begin()
+        rows(site.folder, "ALTER TABLE audit_entry RENAME TO elsewhere")
+        assert_problem(await browser.client.get(where), 503, "AuditRefused")
+        assert browser.cookie() == ""
+        assert len(site.people.desk.sessions) == 0
+        rows(site.folder, "ALTER TABLE elsewhere RENAME TO audit_entry")
 
 
 async def test_a_session_counts_over_its_own_certificate_alone(site: LoginSite, mia: Browser) -> None:

@@ -52,6 +52,10 @@ PROOFS: Final = {
     + "test_an_address_that_floods_is_refused_and_does_not_fill_the_audit_log",
     "authorization.body_bytes": _TOKEN + "test_what_is_no_form_is_refused",
     "authorization.body_seconds": _TOKEN + "test_a_request_that_does_not_end_is_refused",
+    "login.idle_minutes": "tests/edges/test_login.py::test_a_session_ends_when_it_does_nothing",
+    "login.hours": "tests/edges/test_login.py::test_a_session_ends_after_its_longest_time_however_busy",
+    "login.sessions": "tests/edges/test_login.py::test_no_more_people_than_may_be_are_logged_in_at_once",
+    "break_glass.minutes": "tests/test_cli_emergency.py::test_it_lasts_no_longer_than_the_settings_say",
     "limits.frame_bytes": "tests/pipeline/test_receive.py::"
     "test_the_limits_of_a_link_hold_beside_those_of_the_service",
     "limits.body_bytes": "tests/pipeline/test_submit.py::test_the_body_limit_of_the_link_holds",
