@@ -228,6 +228,9 @@ def _complete(start: int, end: int) -> Iterator[tuple[int, int]]:
 
 def _range(start: int, end: int, nodes: Nodes) -> bytes:
     """``MTH(D[start:end])`` of a range that is a subtree of some tree."""
+    level = (end - start).bit_length() - 1
+    if end - start == 1 << max(level, 0):
+        return nodes(level, start >> level)
     return _folded([nodes(level, index) for level, index in _complete(start, end)])
 
 

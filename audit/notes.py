@@ -6,7 +6,6 @@ byte for byte.
 
 from __future__ import annotations
 
-import base64
 import binascii
 import hashlib
 import re
@@ -147,14 +146,14 @@ def parse_key(written: str) -> Key:
 
 def encoded(value: bytes) -> str:
     """Base 64 of RFC 4648 section 4."""
-    return base64.b64encode(value).decode("ascii")
+    return binascii.b2a_base64(value, newline=False).decode("ascii")
 
 
 def decoded(text: str) -> bytes:
     """What base 64 says, if it says it in the one right way and says anything. Raises ``NoteRefused``."""
     try:
-        value = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
+        value = binascii.a2b_base64(text, strict_mode=True)
+    except ValueError:
         raise NoteRefused("no base 64") from None
     if not value or encoded(value) != text:
         raise NoteRefused("base 64 in another than its one right form")

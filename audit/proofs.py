@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from audit import checkpoint as checkpoints
@@ -47,7 +48,7 @@ def parse(raw: bytes) -> TlogProof:
         raise ProofRefused("no proof of an entry")
     try:
         first, *lines = head.decode("ascii").split("\n")
-        checkpoints.parse(notes.parse(checkpoint).text)
+        _well_formed(checkpoint)
         beside = decoded(lines.pop(0)[len(_EXTRA) :]) if _begins(lines, _EXTRA) else b""
         index = decimal(lines.pop(0)[len(_INDEX) :]) if _begins(lines, _INDEX) else None
         path = tuple(map(hashed, lines))
@@ -56,6 +57,12 @@ def parse(raw: bytes) -> TlogProof:
     if first != FIRST or index is None or len(path) > LONGEST:
         raise ProofRefused("no proof of an entry")
     return TlogProof(index, path, checkpoint, beside)
+
+
+@lru_cache(maxsize=8)
+def _well_formed(checkpoint: bytes) -> None:
+    """That it has a checkpoint's form; looked at once for the many proofs that end in the same one."""
+    checkpoints.parse(notes.parse(checkpoint).text)
 
 
 def _begins(lines: list[str], word: str) -> bool:

@@ -206,3 +206,28 @@ def unbundle(packed: bytes, width: int) -> list[bytes]:
 def bundle_hashes(packed: bytes, width: int) -> list[bytes]:
     """The leaf hashes of the entries of a bundle: the tile of level 0 beside it. Raises ``TilesRefused``."""
     return [leaf_hash(entry) for entry in unbundle(packed, width)]
+
+
+def read_entries(tile: Tile, read: Read) -> list[bytes]:
+    """The entries of a bundle, out of the full one where the partial one is gone. Raises ``TilesRefused``."""
+    found = read(tile.path)
+    if found is not None:
+        return unbundle(found, tile.width)
+    full = read(tile._replace(width=WIDTH).path)
+    if full is None:
+        raise TilesRefused(f"{tile.path} is missing")
+    return unbundle(full, WIDTH)[: tile.width]
+
+
+def bundled(size: int, entries: Sequence[bytes], read: Read) -> Iterator[tuple[Tile, bytes]]:
+    """The bundles that are new when entries come to a tree of ``size``: what ``grown`` is for tiles.
+
+    Raises ``EntryTooLong``, and ``TilesRefused`` where the last bundle is missing or of another width.
+    """
+    first, width = divmod(size, WIDTH)
+    row = list(entries)
+    if row and width:
+        row = read_entries(Tile(None, first, width), read) + row
+    for at in range(0, len(row), WIDTH):
+        part = row[at : at + WIDTH]
+        yield Tile(None, first + at // WIDTH, len(part)), bundle(part)

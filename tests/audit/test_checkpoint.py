@@ -200,4 +200,4 @@ def test_the_log_is_not_its_own_witness_and_a_witness_says_when() -> None:
     own = signer(ORIGIN, Kind.COSIGNATURE, bytes([1] * 32))
     for witness in (own.key, STRANGER.key):
         with pytest.raises(CheckpointRefused, match="witness"):
-            opened(checkpoint(), TRUST._replace(witnesses=(witness,)), check)
+            opened(checkpoint(), TRUST._replace(witnesses=(witness,), quorum=0), check)

@@ -11,7 +11,7 @@ from audit import notes
 from audit.notes import Key, Kind, Note, NoteRefused, Signature, decoded, encoded, named, parse, parse_key
 from audit.primitives import check, signer
 from audit.signing import Signed, checked
-from tests.audit.signers import ALL, AT, LATTICE, LOG, ORIGIN, STRANGER, checkpoint
+from tests.audit.signers import ALL, AT, HEAD, LATTICE, LOG, ORIGIN, STRANGER, checkpoint
 
 # the example of Go's sumdb/note, where the format comes from
 SEED = base64.b64decode("AYEKFALVFGyNhPJEMzD1QIDr+Y7hfZx09iUvxdXHKDFz")[1:]  # behind its type
@@ -231,6 +231,15 @@ def test_one_bad_signature_of_a_known_key_spoils_the_note(one: notes.Key) -> Non
             checked(good._replace(signatures=lines), keys, check)
         with pytest.raises(NoteRefused, match="does not hold"):  # beside the good one as well
             checked(good._replace(signatures=(*good.signatures, line)), keys, check)
+
+
+@pytest.mark.parametrize("one", ALL, ids=lambda one: one.key.name + one.key.kind.name)
+def test_a_signature_of_another_length_does_not_even_get_to_the_check(one: notes.Key) -> None:
+    (good,) = parse(checkpoint(one)).signatures
+    for value in (good.value[:-1], good.value + b"\x00", good.value[:8]):
+        note = Note(HEAD.text, (good._replace(value=value),))
+        with pytest.raises(NoteRefused, match="does not hold"):
+            checked(note, [one.key], lambda *_: True)
 
 
 def test_a_seed_and_a_public_key_have_their_length() -> None:

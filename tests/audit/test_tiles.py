@@ -167,6 +167,38 @@ def test_bytes_are_a_bundle_only_if_it_would_be_written_so(packed: bytes, width:
     assert tiles.bundle(found) == packed
 
 
+@given(st.lists(st.integers(0, 600), max_size=5))
+@example([256, 256])
+@example([255, 1, 1])
+def test_bundles_grow_beside_the_tiles_however_the_entries_come(steps: list[int]) -> None:
+    kept: dict[str, bytes] = {}
+    size = 0
+    for step in steps:
+        more = [b"%d" % n for n in range(size, size + step)]
+        for tile, packed in tiles.bundled(size, more, kept.get):
+            assert tile in tiles.tiles_of(size + step, None)
+            kept[tile.path] = packed
+        size += step
+    found = [one for tile in tiles.tiles_of(size, None) for one in tiles.read_entries(tile, kept.get)]
+    assert found == [b"%d" % n for n in range(size)]
+
+
+def test_where_a_partial_bundle_is_gone_the_full_one_is_read() -> None:
+    full = tiles.bundle([b"%d" % n for n in range(256)])
+    partial = Tile(None, 0, 3)
+    assert tiles.read_entries(partial, {"tile/entries/000": full}.get) == [b"0", b"1", b"2"]
+    ((grown, packed),) = tiles.bundled(3, [b"new"], {"tile/entries/000": full}.get)
+    assert (grown, tiles.unbundle(packed, 4)[-1]) == (Tile(None, 0, 4), b"new")
+    for kept in (
+        {},
+        {partial.path: full},
+        {"tile/entries/000": full[:-1]},
+        {partial.path: tiles.bundle([b"0"])},
+    ):
+        with pytest.raises(TilesRefused):
+            list(tiles.bundled(3, [b"new"], kept.get))
+
+
 def test_the_longest_entry_fits_and_a_longer_one_is_refused() -> None:
     longest = bytes(65_535)
     assert tiles.unbundle(tiles.bundle([longest]), 1) == [longest]

@@ -116,6 +116,7 @@ def bad_inclusions(bits: Iterable[int], small: int = SMALL) -> Iterator[tuple[st
         for field, value in (("root", good.root), ("leaf", good.leaf)):
             for desc, other in _hashes(value, bits):
                 yield f"{name}: {field} {desc}", good._replace(**{field: other})
+        yield from _forged(name, good)
         for index in (*_near(good.index), good.size, good.index + (1 << 63), -1):
             if index != good.index:
                 yield f"{name}: index {index}", good._replace(index=index)
@@ -124,6 +125,22 @@ def bad_inclusions(bits: Iterable[int], small: int = SMALL) -> Iterator[tuple[st
                 yield f"{name}: size {size}", good._replace(size=size)
     yield "0 of 0", Inclusion(0, 0, ROOTS[0], LEAVES[0], ())
     yield "0 of 0, the root as leaf", Inclusion(0, 0, ROOTS[0], ROOTS[0], ())
+
+
+def _forged(name: str, good: Inclusion) -> Iterator[tuple[str, Inclusion]]:
+    """What leads to the root that is given, and yet is no proof: only its form gives it away."""
+    longer = (*good.proof, OTHER)
+    for side, root in (("right", naive.node(good.root, OTHER)), ("left", naive.node(OTHER, good.root))):
+        yield f"{name}: longer, under a root made for it ({side})", good._replace(proof=longer, root=root)
+    if good.proof:
+        first, *rest = good.proof
+        for to, leaf, hashed in (
+            ("the leaf", good.leaf + first[:1], first[1:]),
+            ("the leaf's end", first[-1:] + good.leaf, first[:-1]),
+            ("the hash", good.leaf[1:], first + good.leaf[:1]),
+            ("the hash's front", good.leaf[:-1], good.leaf[-1:] + first),
+        ):
+            yield f"{name}: a byte moved to {to}", good._replace(leaf=leaf, proof=(hashed, *rest))
 
 
 def _same_way(index: int, size: int, other: int) -> bool:
@@ -155,6 +172,17 @@ def bad_consistencies(bits: Iterable[int], small: int = SMALL) -> Iterator[tuple
             for desc, other in _hashes(getattr(good, field), bits):
                 yield f"{name}: {field} {desc}", good._replace(**{field: other})
         yield from _other_sizes(name, good)
+        if 0 < good.first < good.second:
+            for side, over in (
+                ("right", lambda r: naive.node(r, OTHER)),
+                ("left", lambda r: naive.node(OTHER, r)),
+            ):
+                made = Consistency(
+                    *good[:2], over(good.first_root), over(good.second_root), (*good.proof, OTHER)
+                )
+                yield f"{name}: longer, under roots made for it ({side})", made
+                made = made._replace(first_root=good.first_root)
+                yield f"{name}: longer, under a second root made for it ({side})", made
         if good.first != good.second:
             turned = Consistency(good.second, good.first, good.second_root, good.first_root, good.proof)
             yield f"{name}: backwards", turned
