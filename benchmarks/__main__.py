@@ -8,7 +8,18 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from benchmarks import accepting, delivering, handshakes, keeping, keys, million, oauth, results, translate
+from benchmarks import (
+    accepting,
+    auditing,
+    delivering,
+    handshakes,
+    keeping,
+    keys,
+    million,
+    oauth,
+    results,
+    translate,
+)
 from benchmarks.report import Row, show
 
 Part = Callable[..., list[Row]]
@@ -16,6 +27,7 @@ PARTS: Final[dict[str, Part]] = {
     "translate": translate.run,
     "results": results.run,
     "store": keeping.run,
+    "audit": auditing.run,
     "keys": keys.run,
     "accept": accepting.accept,
     "memory": accepting.memory,
