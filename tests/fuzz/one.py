@@ -16,7 +16,7 @@ import atheris
 def main() -> None:
     """Never comes back: libFuzzer ends the process."""
     _, name, learnt, *options = sys.argv
-    with atheris.instrument_imports(include=["connector"]):
+    with atheris.instrument_imports(include=["connector", "audit"]):
         target: Any = importlib.import_module(f"tests.fuzz.{name}")
     words = Path(f"{learnt}.dict")
     words.write_text("\n".join(f'"{_escaped(word)}"' for word in target.WORDS))
