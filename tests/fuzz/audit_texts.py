@@ -14,8 +14,8 @@ from audit.tiles import TilesRefused
 
 WORDS: Final = (
     b"c2sp.org/tlog-proof@v1\n", b"extra ", b"index ", b"\n\n", b"\n", "\N{EM DASH} ".encode(), b" ", b"+",
-    b"=", b"tile/", b"tile/entries/", b"x001/", b"000", b".p/", b"9223372036854775807", b"0", b"\xc2\xa0", b"\r\n",
-    b"47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=", b"\x00\x01", b"\xff\xff",
+    b"=", b"tile/", b"tile/entries/", b"x001/", b"000", b".p/", b"9223372036854775807", b"0", b"\xc2\xa0",
+    b"\r\n", b"47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=", b"\x00\x01", b"\xff\xff",
 )  # fmt: skip
 
 
