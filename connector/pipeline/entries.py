@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from connector.errors import ConnectorError
 from connector.pipeline.ports import Clock, Entry, Peer
+
+ROOM: Final = 49_152  # bytes of locations in an entry, which has 65,535 in all
+WIDEST: Final = 6  # bytes of a character in JSON: what needs an escape
 
 
 def instant(at: dt.datetime) -> str:
@@ -67,6 +71,24 @@ class Trail:
     ) -> Entry:
         target = {"link": self._link, "direction": self._direction, **what}
         return Entry(instant(self._clock()), tag, actor or _SELF, target, outcome, why, correlation)
+
+
+def listed(locations: Sequence[str]) -> dict[str, Any]:
+    """What was lost, as the fields of an entry: all of it where an entry has room for it.
+
+    Otherwise what comes first, how many there are, and the SHA-256 of all, a line each: the whole list stands
+    in the store, beside the message.
+    """
+    if sum(map(len, locations)) + len(locations) <= ROOM // WIDEST:
+        return {"lost": locations}
+    kept, room = [], ROOM
+    for one in locations:
+        room -= len(one) * WIDEST + len('"",')
+        if room < 0:
+            break
+        kept.append(one)
+    whole = hashlib.sha256("".join(f"{one}\n" for one in locations).encode("utf-8")).hexdigest()
+    return {"lost": kept, "lost_count": len(locations), "lost_sha256": whole}
 
 
 def reason(error: ConnectorError) -> str:

@@ -25,7 +25,7 @@ from connector.hl7v2 import charset
 from connector.hl7v2.tree import Message
 from connector.mapping.translator import Envelope
 from connector.pipeline import about, changes, echoes, names, picture, staleness
-from connector.pipeline.entries import Trail, dtm, reason
+from connector.pipeline.entries import Trail, dtm, listed, reason
 from connector.pipeline.incoming import Incoming
 from connector.pipeline.links import Link
 from connector.pipeline.ports import Clock, Translation
@@ -105,7 +105,7 @@ class Translating:
             f"{self._tag}:{worked.verb}",
             correlation,
             made=len(worked.outgoing),
-            lost=worked.lost,
+            **listed(worked.lost),
             **worked.facts,
         )
         commit = self._store.translated(
