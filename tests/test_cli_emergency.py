@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+import structlog
 
 from audit import verify
 from connector import settings, wiring
 from connector.demo.site import Ports, Site, make_site
+from connector.pipeline import emergency
 from connector.pipeline.emergency import ENDED, GRANTED, REFUSED
 from tests.pipeline.room import adt
 from tests.ports import free_ports
@@ -76,6 +78,7 @@ def pass_by(monkeypatch: pytest.MonkeyPatch, minutes: float) -> None:
 
 def test_content_is_seen_only_while_the_glass_is_broken(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     assert look(site).exit_code == 1
+    monkeypatch.setattr(emergency, "_log", structlog.get_logger())  # one that nobody has used yet
     done = break_glass(site, *WHY, "--minutes", "5")
     assert (done.exit_code, done.stdout[:6]) == (0, "until ")
     assert '"level": "critical"' in done.stderr
