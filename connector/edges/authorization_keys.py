@@ -23,6 +23,7 @@ from connector.errors import ConfigurationError, InvalidJson, KeyUnavailable
 from connector.fhir import json
 from connector.profile.authorization import LONGEST
 from connector.profile.endpoint import SELF
+from connector.store.files import synced
 
 ALGORITHM: Final = "ES384"
 _CURVE: Final = "P-384"
@@ -185,11 +186,7 @@ class Rotation:
     def take_effect(self) -> None:
         """Put the new set in the place of the old, at once and to stay."""
         os.replace(self._draft, self._path)
-        folder = os.open(self._path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        synced(self._path.parent)
 
     def give_up(self) -> None:
         """Leave everything as it was."""

@@ -5,7 +5,6 @@ Sources: OpenID Connect Core 1.0, 3.1.3.7 and 3.1.3.8; RFC 7519; RFC 8725.
 
 from __future__ import annotations
 
-import base64
 import hmac
 import re
 from dataclasses import dataclass
@@ -16,9 +15,9 @@ from joserfc import jws
 from joserfc.errors import JoseError
 
 from connector.edges.issuer_keys import KeySource
+from connector.edges.jwt_parts import part_of
 from connector.edges.oauth_claims import moment
-from connector.errors import InvalidJson, LoginRefused, Unauthenticated
-from connector.fhir import json
+from connector.errors import LoginRefused, Unauthenticated
 
 LEEWAY: Final = 30  # seconds that the clocks may differ
 OLDEST: Final = 600  # seconds since it was issued
@@ -96,12 +95,8 @@ def refused(what: str, fix: str = _FIX) -> LoginRefused:
 
 
 def _part(token: str, number: int) -> dict[str, Any]:
-    part = token.split(".")[number]
-    try:
-        found = json.loads(base64.b64decode(part + "=" * (-len(part) % 4), b"-_", validate=True))
-    except (ValueError, InvalidJson):
-        found = None
-    if not isinstance(found, dict):
+    found = part_of(token, number)
+    if found is None:
         raise refused("the ID token cannot be read")
     return found
 

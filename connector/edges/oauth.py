@@ -7,7 +7,6 @@ along, keys without an id, claims that are missing. A token that says which cert
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import re
 import time
@@ -21,9 +20,9 @@ from joserfc.errors import JoseError
 
 from connector.edges import oauth_claims, scopes
 from connector.edges.issuer_keys import KeySource
+from connector.edges.jwt_parts import part_of
 from connector.edges.oauth_claims import WHERE, Issuer, invalid, thumbprint_of
-from connector.errors import ConfigurationError, InvalidJson, TokenMisplaced, Unauthenticated
-from connector.fhir import json
+from connector.errors import ConfigurationError, TokenMisplaced, Unauthenticated
 
 __all__ = ["Issuer", "Principal", "TokenGuard", "bearer", "thumbprint_of", "unverified"]
 
@@ -167,12 +166,8 @@ def unverified(token: str) -> dict[str, Any] | None:
 def _part(token: str, number: int) -> dict[str, Any]:
     if not _JWT.match(token):
         raise invalid("is not a signed JWT", "ask the issuer for JWT access tokens (RFC 9068)")
-    part = token.split(".")[number]
-    try:
-        found = json.loads(base64.b64decode(part + "=" * (-len(part) % 4), b"-_", validate=True))
-    except (ValueError, InvalidJson):
-        found = None
-    if not isinstance(found, dict):
+    found = part_of(token, number)
+    if found is None:
         name = ("header", "claims")[number]
         raise invalid(f"has a {name} part that is no JSON object", "ask the issuer for a new token")
     return found

@@ -20,6 +20,7 @@ import msgspec
 
 from connector.errors import ConfigurationError, KeysOutOfReach, KeyUnavailable, StoreUnavailable, Tampered
 from connector.store import sealed
+from connector.store.files import synced
 from connector.store.keys import KEY_BYTES, KeyProvider, Wrapped, wipe
 
 MARK: Final = b"connector backup 1\n"
@@ -184,15 +185,6 @@ def gone(database: Path) -> None:
     """Take away a database that nobody uses, with what SQLite keeps beside it."""
     for end in ("", "-wal", "-shm", "-journal"):
         database.with_name(f"{database.name}{end}").unlink(missing_ok=True)
-
-
-def synced(folder: Path) -> None:
-    """What was made or renamed in a folder stays there after a loss of power."""
-    held = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(held)
-    finally:
-        os.close(held)
 
 
 def _digest(path: Path) -> tuple[str, int]:

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from connector.errors import ConfigurationError, KeyUnavailable, Tampered
+from connector.store.files import synced
 
 KEY_BYTES: Final = 32
 NONCE_BYTES: Final = 12
@@ -186,11 +187,7 @@ class FileKeyProvider:
             new.unlink(missing_ok=True)
             _write(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), keys)
             os.replace(new, path)
-            folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            synced(path.parent)
         except OSError as error:
             raise KeyUnavailable(f"the key file cannot be written ({_named(error)})") from None
 

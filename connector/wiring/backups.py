@@ -18,6 +18,7 @@ from connector.settings import Settings
 from connector.store import Store, backup
 from connector.store.alone import alone
 from connector.store.backup import Head
+from connector.store.files import synced
 from connector.wiring import now, open_store
 from connector.wiring.keys import key_provider
 
@@ -62,7 +63,7 @@ async def restore(chosen: Settings, source: Path, operator: str) -> Head:
         try:
             head = await _unpacked(chosen, source, part)
             os.link(part, chosen.store)
-            backup.synced(chosen.store.parent)
+            synced(chosen.store.parent)
         except OSError as error:
             raise StoreUnavailable(f"the store cannot be written ({type(error).__name__})") from None
         finally:
