@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Final, NamedTuple, Protocol
 
-FORMAT: Final = 1  # of the entry; goes into each one, so that later forms can be told apart
+FORMAT: Final = 2  # of the entry; goes into each one, so that later forms can be told apart
 GRAMMAR: Final = re.compile(r"[a-z]+(:[a-z0-9]+)?:[a-z]+")
 TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", re.ASCII)  # RFC 3339, UTC only
 
@@ -147,8 +147,9 @@ _TAGS: Final = frozenset(tag.value for tag in Tag)
 _OUTCOMES: Final = frozenset(outcome.value for outcome in Outcome)
 
 
-def entry(draft: Drafted, seq: int, previous: bytes) -> dict[str, Any]:
-    """The entry as it is hashed: the draft, its place (from 1) and the hash of the entry before.
+def entry(draft: Drafted, seq: int, previous: bytes, uncertainty: int | None = None) -> dict[str, Any]:
+    """The entry as it is hashed: the draft, its place (from 1), the hash of the entry before, and the known
+    error of the clock in milliseconds (None: not known).
 
     Raises ``EntryRefused``.
     """
@@ -169,6 +170,7 @@ def entry(draft: Drafted, seq: int, previous: bytes) -> dict[str, Any]:
         "seq": seq,
         "tag": str(draft.tag),
         "time": draft.time,
+        "uncertainty": uncertainty,
     }
 
 
@@ -177,3 +179,11 @@ def _plain(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 FIELDS: Final = frozenset(entry(Draft("2026-01-01T00:00:00Z", Tag.SERVICE_STARTED, {}, {}), 1, b""))
+FIELDS_OF: Final[Mapping[int, frozenset[str]]] = {1: FIELDS - {"uncertainty"}, FORMAT: FIELDS}
+"""The members of an entry by its format, also of the formats that are no longer written."""
+
+
+def whole(said: Mapping[str, Any]) -> bool:
+    """Whether something read has the members of an entry, no more and no fewer, in the format it names."""
+    number = said.get("format")
+    return type(number) is int and said.keys() == FIELDS_OF.get(number, frozenset())

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from audit import schema
 from audit.canonical import canonical
+from audit.clock import KnownError
 from audit.entry import Drafted, entry
 from audit.merkle import leaf_hash
 from audit.tiles import fitting
@@ -23,6 +24,10 @@ class LogAltered(RuntimeError):
 
 class AuditLog:
     """The log in the database of its caller. Holds no state: the head is read in each transaction."""
+
+    def __init__(self, uncertainty: Callable[[], int | None] | None = None) -> None:
+        """``uncertainty``: the known error of the clock in milliseconds; asked of the system if not given."""
+        self._uncertainty = uncertainty or KnownError()
 
     def install(self, connection: Connection, *, new: bool = True) -> None:
         """Make table and triggers in a ``new`` database, or see that they are there.
@@ -48,9 +53,10 @@ class AuditLog:
         if not drafts:
             return
         length, previous = self.head(connection)
+        uncertainty = self._uncertainty()
         rows: list[tuple[int, str, bytes]] = []
         for seq, draft in enumerate(drafts, start=length + 1):
-            leaf = canonical(entry(draft, seq, previous))
+            leaf = canonical(entry(draft, seq, previous, uncertainty))
             fitting(leaf)
             previous = leaf_hash(leaf)
             rows.append((seq, leaf.decode("utf-8"), previous))

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from audit import schema
 from audit.canonical import NotCanonical, canonical, parsed
-from audit.entry import FIELDS
+from audit.entry import whole
 from audit.log import BEFORE_THE_FIRST
 from audit.merkle import leaf_hash
 
@@ -123,7 +123,7 @@ class _Walk:
 def _read(leaf: bytes) -> dict[str, Any] | None:
     try:
         entry = parsed(leaf)
-        same = isinstance(entry, dict) and entry.keys() == FIELDS and canonical(entry) == leaf
+        same = isinstance(entry, dict) and whole(entry) and canonical(entry) == leaf
     except (ValueError, NotCanonical, RecursionError):
         return None
     return entry if same else None

@@ -36,10 +36,10 @@ def make(path: Path, entries: int = 0) -> Path:
     return path
 
 
-def write(path: Path, drafts: Sequence[Any]) -> None:
+def write(path: Path, drafts: Sequence[Any], log: AuditLog | None = None) -> None:
     with connected(path) as connection:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
-        AuditLog().append(connection, drafts)
+        (log or AuditLog()).append(connection, drafts)
         connection.exec_driver_sql("COMMIT")
 
 
