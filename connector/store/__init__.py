@@ -1,5 +1,6 @@
 """What was taken stays: inbox, outbox and journal of every link, encrypted, in one SQLite database."""
 
+from connector.store.feeding import FeedMark, Lag, Logged
 from connector.store.keys import FileKeyProvider, KeyProvider
 from connector.store.looking import Look
 from connector.store.records import (
@@ -40,6 +41,7 @@ __all__ = [
     "Counts",
     "Delivery",
     "Direction",
+    "FeedMark",
     "FileKeyProvider",
     "Filter",
     "InboxItem",
@@ -47,8 +49,10 @@ __all__ = [
     "JournalEntry",
     "KeyProvider",
     "Kind",
+    "Lag",
     "LaneState",
     "Listed",
+    "Logged",
     "Look",
     "Made",
     "OutboxItem",

@@ -20,6 +20,7 @@ from connector.store.authorizing import Authorizing
 from connector.store.commits import GroupCommit
 from connector.store.emergencies import Emergencies
 from connector.store.erasing import Erasing
+from connector.store.feeding import Feeding
 from connector.store.keydesk import KeyDesk
 from connector.store.keyring import Keyring
 from connector.store.keys import KeyProvider
@@ -37,7 +38,7 @@ _SCHEME: Final = "sqlite:///"
 Found = TypeVar("Found")
 
 
-class Store(Taking, Sending, Operating, Authorizing, Emergencies, Rotating, Erasing):
+class Store(Taking, Sending, Operating, Authorizing, Emergencies, Rotating, Erasing, Feeding):
     """One SQLite database; made by ``open``."""
 
     @classmethod

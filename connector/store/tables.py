@@ -276,6 +276,18 @@ class Emergency(Row, table=True):
     ends_at: int = _number("ends_at")
 
 
+class Feed(Row, table=True):
+    """How far a repository surely has the audit log. ``reason``: the error for which nothing moves."""
+
+    __tablename__ = "feed"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+    name: str = Field(sa_column=Column("name", Text, primary_key=True))
+    seq: int = _number("seq")  # of the last entry; 0: none
+    at: int = _number("at")
+    reason: str = _text("reason")
+    since: int | None = _number("since", nullable=True)
+
+
 class Kek(Row, table=True):
     """A key-encryption key that the store knows, in the order in which they became the current one."""
 
