@@ -1,4 +1,7 @@
-"""``python -m audit verify STORE``: 0 if the log is as it was written, 1 if not or if it cannot be read."""
+"""``python -m audit verify STORE``: 0 if the log is as it was written, 1 if not or if it cannot be read.
+
+``python -m audit witness``: see ``witness_command``.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(required=True)
     check = commands.add_parser("verify", help="compute every hash, number and link of a log again")
     check.add_argument("store", type=Path, metavar="STORE", help="the SQLite file that holds the log")
-    store = parser.parse_args(arguments).store
+    commands.add_parser("witness", help="cosign the checkpoints of logs, on a host of its own")
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    if given[:1] == ["witness"]:  # it needs more than the standard library
+        from audit import witness_command
+
+        return witness_command.main(given[1:])
+    store = parser.parse_args(given).store
     try:
         report = verify(store)
     except Unreadable as error:
