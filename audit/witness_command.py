@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from audit import keyfile, witness_state
-from audit.keyfile import KeyFileRefused
+from audit import witness_keys, witness_state
 from audit.notes import Kind, encoded
 from audit.signing import Signer
 from audit.witness_http import WitnessServer
+from audit.witness_keys import KeyFileRefused
 from audit.witness_settings import Settings, SettingsRefused, load
 from audit.witness_state import State, StateRefused
 from audit.witnessing import Witness
@@ -50,7 +50,7 @@ def _key(chosen: Settings, said: argparse.Namespace) -> int:
     kinds = [Kind.COSIGNATURE, *([Kind.ML_DSA_44] if said.ml_dsa_44 else [])]
     if chosen.state.exists() and any(chosen.state.iterdir()):
         raise StateRefused("the folder of the state is not empty; a new witness begins with an empty one")
-    keys = [signer.key for signer in keyfile.make(chosen.key, chosen.name, kinds)]
+    keys = [signer.key for signer in witness_keys.make(chosen.key, chosen.name, kinds)]
     witness_state.create(chosen.state, keys)
     sys.stdout.write("".join(f"{key}\n" for key in keys))
     return 0
@@ -91,7 +91,7 @@ async def _answer(chosen: Settings, witness: Witness) -> None:
 
 
 def _signers(chosen: Settings) -> tuple[Signer, ...]:
-    signers = keyfile.read(chosen.key)
+    signers = witness_keys.read(chosen.key)
     fit = all(one.key.name == chosen.name and one.key.kind is not Kind.ED25519 for one in signers)
     if not fit:
         raise KeyFileRefused(f"{chosen.key.name} holds keys of another name or of another use")

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from audit import keyfile, notes, witness_settings, witness_state
+from audit import notes, witness_keys, witness_settings, witness_state
 from audit.__main__ import main
-from audit.keyfile import KeyFileRefused
 from audit.notes import Kind
 from audit.primitives import check
 from audit.signing import Trust, opened
+from audit.witness_keys import KeyFileRefused
 from audit.witness_settings import SettingsRefused
 from audit.witness_state import State, StateRefused
 from tests.audit.signers import FIRST, LOG, ORIGIN, SECOND
@@ -89,7 +89,7 @@ def test_an_operator_sees_what_it_holds_and_what_it_refused(
 def test_it_serves_until_it_is_told_to_end_and_goes_on_from_there(tmp_path: Path) -> None:
     config = settings(tmp_path, PLAIN.replace("port = 1", f"port = {_free()}"))
     assert main(["witness", "key", "--config", str(config)]) == 0
-    key = keyfile.read(tmp_path / "witness.key")[0].key
+    key = witness_keys.read(tmp_path / "witness.key")[0].key
     for old, size, leaves, expected in ((0, 8, None, 200), (8, 9, FORK, 422), (8, 9, None, 200)):
         sent = body(old, size, leaves) if leaves else body(old, size)
         status, content = _asked_of_a_process(tmp_path, sent)
@@ -157,10 +157,10 @@ def test_settings_that_are_not_right_are_refused(case: str, tmp_path: Path) -> N
 
 
 def test_a_key_file_that_others_may_read_is_refused(tmp_path: Path) -> None:
-    keyfile.make(tmp_path / "key", "w.example/1", [Kind.COSIGNATURE])
+    witness_keys.make(tmp_path / "key", "w.example/1", [Kind.COSIGNATURE])
     (tmp_path / "key").chmod(0o640)
     with pytest.raises(KeyFileRefused, match="chmod 600"):
-        keyfile.read(tmp_path / "key")
+        witness_keys.read(tmp_path / "key")
 
 
 @pytest.mark.parametrize(
@@ -178,10 +178,10 @@ def test_a_key_file_that_is_not_as_it_was_written_is_refused(
     spoil: Callable[[bytes], bytes], tmp_path: Path
 ) -> None:
     path = tmp_path / "key"
-    keyfile.make(path, "w.example/1", [Kind.COSIGNATURE])
+    witness_keys.make(path, "w.example/1", [Kind.COSIGNATURE])
     path.write_bytes(spoil(path.read_bytes()))
     with pytest.raises(KeyFileRefused):
-        keyfile.read(path)
+        witness_keys.read(path)
 
 
 def test_a_state_that_is_not_as_it_was_written_is_not_believed(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from audit import keyfile, witness_state
+from audit import witness_keys, witness_state
 from audit.checkpoint import Checkpoint
 from audit.notes import Kind
 from audit.primitives import check
@@ -77,9 +77,9 @@ class Running:
         tls = Tls(files.certificate, files.key, files.trust, files.crl) if files else None
         key, state = folder / "cosigning.key", folder / "state"
         if not state.exists():
-            signers = keyfile.make(key, "third.example/w", [Kind.COSIGNATURE])
+            signers = witness_keys.make(key, "third.example/w", [Kind.COSIGNATURE])
             witness_state.create(state, [one.key for one in signers])
-        self.signers = keyfile.read(key)
+        self.signers = witness_keys.read(key)
         self._state = State(state, [one.key for one in self.signers])
         chosen = Settings("third.example/w", key, state, "127.0.0.1", 0, prefix, tls, limits, KNOWN)
         self.told: list[str] = []
