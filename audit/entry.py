@@ -98,6 +98,12 @@ class Tag(StrEnum):
     STORE_BACKUP_RESTORED = "store:backup:restored"  # this store comes from a backup
     STORE_REFUSED = "store:refused"  # the disk or the database did not take something
     AUDIT_VERIFIED = "audit:verified"
+    AUDIT_SEALING_FAILED = (
+        "audit:sealing:failed"  # no checkpoint can be signed; object.sealed is the last entry
+    )
+    AUDIT_SEALING_RESUMED = "audit:sealing:resumed"  # checkpoints are signed again
+    AUDIT_SHARD_OPENED = "audit:shard:opened"  # a year begins: object.origin, object.first, object.keys
+    AUDIT_SHARD_DISPOSED = "audit:shard:disposed"  # a year is past its retention: rows and tiles are gone
 
 
 class Outcome(StrEnum):
