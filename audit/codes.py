@@ -117,6 +117,7 @@ LIFECYCLES: Final = {
         "4": "Verification",
         "5": "Translation",
         "6": "Access / Use",
+        "9": "Report",
         "10": "Export",
         "11": "Disclosure",
         "12": "Receipt of disclosure",
