@@ -1,0 +1,87 @@
+"""What was changed about the connector itself, and who read or took away the audit log."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from audit.review.plain import Entry, because, partner, said, shown, who
+from audit.review.report import Row, Section, Table, table
+from audit.review.tally import Counted, Tally
+
+LOADED: Final = "profile:loaded"
+_CHANGES: Final = (
+    "keys:", "profile:", "configuration:", "settings:", "store:erased", "store:backup:", "store:pruned",
+    "tls:reloaded", "tls:file:",
+)  # fmt: skip
+_LEAD: Final = (
+    "Keys, settings, profiles, certificates, backups, and what was erased. A profile is known by the SHA-256 "
+    "of its file; where another one was loaded than before, both stand here.",
+)
+_COLUMNS: Final = ("What", "Link", "By", "Details", "Reason given", "Times", "First", "Last")
+_AUDIT_LEAD: Final = ("Who reviewed the audit log, took some of it away or listed disclosures, and why.",)
+
+
+class Changes:
+    """Alike changes by the same person for the same reason are put together."""
+
+    def __init__(self) -> None:
+        self.found = Tally(keeps=1)
+        self._loaded: dict[str, str] = {}
+        self._profiles: list[Row] = []
+
+    def wants(self, tag: str) -> bool:
+        """Keys, configuration and profiles."""
+        return tag.startswith(_CHANGES)
+
+    def before(self, entry: Entry) -> None:
+        """An entry from before the period: which profiles were in force."""
+        if entry["tag"] == LOADED:
+            self._loaded[partner(entry)] = shown(entry["object"].get("sha256", ""))
+
+    def see(self, entry: Entry) -> None:
+        """One entry of the period."""
+        tag, link = entry["tag"], partner(entry)
+        if tag == LOADED:
+            now = shown(entry["object"].get("sha256", ""))
+            before = self._loaded.get(link)
+            self._loaded[link] = now
+            if before not in (None, now):
+                one = Counted()
+                one.add(entry)
+                self._profiles.append(Row((link, str(before), now, one.lasted[0]), one.refs))
+        leaves = ("before", "most") if tag == "store:pruned" else ()
+        self.found.add((tag, link, who(entry), said(entry, *leaves), because(entry)), entry)
+
+    def section(self) -> Section:
+        """The profiles apart, since only two entries together tell of the change."""
+        columns = ("Link", "SHA-256 before", "SHA-256 since", "Loaded")
+        tables = (
+            table("Profiles that were loaded changed", columns, self._profiles),
+            table("Changes", _COLUMNS, self.found.rows(), self.found.note),
+        )
+        return Section("changes", "Keys, configuration and profiles", _LEAD, tables)
+
+
+class Audited:
+    """Reading of the audit log itself: every tag of ``audit`` that is no trouble of its making."""
+
+    TROUBLE: Final = ("audit:sealing:", "audit:witness:", "audit:feed:", "audit:shard:", "audit:stamp")
+
+    def __init__(self) -> None:
+        self.found = Tally(keeps=1)
+
+    def wants(self, tag: str) -> bool:
+        """Exports, reviews, lists of disclosures, verifications."""
+        return tag.startswith("audit:") and not tag.startswith(self.TROUBLE)
+
+    def see(self, entry: Entry) -> None:
+        """One entry of the period."""
+        self.found.add((entry["tag"], who(entry), said(entry), because(entry)), entry)
+
+    def section(self) -> Section:
+        """In the order in which they began."""
+        columns = ("What", "By", "What range", "Reason given", "Times", "First", "Last")
+        tables: tuple[Table, ...] = (
+            table("Readings and exports", columns, self.found.rows(), self.found.note),
+        )
+        return Section("audited", "Exports and reviews of the audit log", _AUDIT_LEAD, tables)
