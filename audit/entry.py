@@ -104,6 +104,9 @@ class Tag(StrEnum):
     AUDIT_SEALING_RESUMED = "audit:sealing:resumed"  # checkpoints are signed again
     AUDIT_SHARD_OPENED = "audit:shard:opened"  # a year begins: object.origin, object.first, object.keys
     AUDIT_SHARD_DISPOSED = "audit:shard:disposed"  # a year is past its retention: rows and tiles are gone
+    AUDIT_FEED_STOPPED = "audit:feed:stopped"  # a repository gets nothing; object.seq is the last it has
+    AUDIT_FEED_RESUMED = "audit:feed:resumed"  # it gets all that waited; object.since when it stopped
+    AUDIT_FEED_SKIPPED = "audit:feed:skipped"  # it never takes the entry object.seq, which is left out
 
 
 class Outcome(StrEnum):

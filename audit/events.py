@@ -270,6 +270,7 @@ EVENTS: Final[Mapping[str, Event]] = {
     "audit:witness:returned": _RECORDING_STARTED,
     "audit:feed:stopped": _RECORDING_STOPPED._replace(failing=8),
     "audit:feed:resumed": _RECORDING_STARTED,
+    "audit:feed:skipped": _RECORDING_STOPPED._replace(failing=8),
 }  # fmt: skip
 
 INTERACTIONS: Final[Mapping[str, Pattern]] = {"create": Pattern.CREATE, "update": Pattern.UPDATE}

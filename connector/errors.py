@@ -232,6 +232,14 @@ class PartnerRefusedMessage(DeliveryError):
     """The partner will never take this message (AR/CR, 400, 422)."""
 
 
+class EntryNotSendable(DeliveryError):
+    """An audit entry has no form that the repository takes, or one that is longer than it takes."""
+
+
+class LogIncomplete(DeliveryError):
+    """Entries of the audit log are gone before the repository had them."""
+
+
 class BothChanged(DeliveryError):
     """Both sides changed the same field, and the profile has a person decide which change stands."""
 
@@ -319,6 +327,8 @@ ANSWERS |= {
     PartnerRefusedUs: Answer("AE", "207", "security", 502, _HOLD),
     AddressNotAllowed: Answer("AE", "207", "security", 502, _HOLD),
     PartnerRefusedMessage: Answer("AE", "207", "processing", 502, _NEVER),
+    EntryNotSendable: Answer("AE", "207", "processing", 500, _NEVER),
+    LogIncomplete: Answer("AE", "207", "incomplete", 500, _HOLD),
     BothChanged: Answer("AE", "206", "conflict", 409, _STOP),
     PartnerChangedIt: Answer("AE", "206", "conflict", 502, _LATER),
     AnswerNotUnderstood: Answer("AE", "207", "processing", 502, _LATER),

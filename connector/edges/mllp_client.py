@@ -148,7 +148,7 @@ class MllpClient:
         async with self._turn:
             self._awake()
             try:
-                with _failures():
+                with failures():
                     await self._write(await self._ready(), block)
             except BaseException:
                 self._abort()
@@ -173,7 +173,7 @@ class MllpClient:
                 self._connection = None
 
     async def _deliver(self, block: bytes, control_id: str, mode: Mode) -> Acknowledgment:
-        with _failures():
+        with failures():
             connection = await self._ready()
             self._exchange.sent(control_id, mode)
             self._unknown = 0
@@ -256,8 +256,8 @@ class MllpClient:
 
 
 @contextlib.contextmanager
-def _failures() -> Iterator[None]:
-    """What a connection raises, as errors of ours."""
+def failures() -> Iterator[None]:
+    """What a connection raises, as errors of ours: PartnerUnreachable, or PartnerRefusedUs (TLS)."""
     try:
         yield
     except TimeoutError:

@@ -38,7 +38,11 @@ _MARK: Final = Statement(
     .values(reason=bindparam("why"), since=bindparam("began"))
 )
 _LENGTH: Final = text("SELECT coalesce(max(seq), 0) FROM audit_entry")  # the table is the audit package's
+_BEFORE: Final = text("SELECT coalesce(min(seq) - 1, 0) FROM audit_entry")
 _AFTER: Final = text("SELECT seq, entry, hash FROM audit_entry WHERE seq > :after ORDER BY seq LIMIT :limit")
+_OTHERS: Final = text(
+    "SELECT 1 FROM audit_entry WHERE seq > :after AND json_extract(entry, '$.tag') NOT LIKE :but LIMIT 1"
+)
 _NEXT: Final = text("SELECT entry FROM audit_entry WHERE seq > :after ORDER BY seq LIMIT 1")
 
 
@@ -85,15 +89,17 @@ class Feeding(Door):
         """The mark of a feed. A new one begins before the first entry (``whole``) or behind the last."""
 
         def work(unit: Unit) -> FeedMark:
-            seq = 0 if whole else _length(unit.connection)
+            seq = int(unit.connection.execute(_BEFORE if whole else _LENGTH).scalar_one())
             _ADD.run(unit.connection, name=name, seq=seq, at=micros(now), reason="", since=None)
             return there(_mark(unit.connection, name))
 
         return await self._write(work)
 
-    async def advance_feed(self, name: str, seq: int, now: dt.datetime) -> None:
+    async def advance_feed(self, name: str, seq: int, now: dt.datetime, entries: Drafts = ()) -> None:
         """The repository surely has everything up to this entry. Never takes anything back."""
-        await self._write(lambda unit: _ADVANCE.run(unit.connection, feed=name, to=seq, now=micros(now)))
+        await self._step(
+            entries, lambda unit: _ADVANCE.run(unit.connection, feed=name, to=seq, now=micros(now))
+        )
 
     async def mark_feed(
         self, name: str, reason: str, since: dt.datetime | None, entries: Drafts = ()
@@ -122,6 +128,11 @@ class Feeding(Door):
     async def lag(self, seq: int) -> Lag:
         """What lies behind an entry."""
         return await self._read(lambda connection: _lag(connection, seq))
+
+    async def waits(self, after: int, but: str) -> bool:
+        """Whether there are entries behind one whose tag does not begin with ``but``."""
+        asked = {"after": after, "but": f"{but}%"}
+        return await self._read(lambda connection: connection.execute(_OTHERS, asked).first() is not None)
 
 
 def _length(connection: Connection) -> int:
