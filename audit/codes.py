@@ -81,7 +81,7 @@ EMERGENCY_STOPPED: Final = Code(DCM, "110138", "Emergency Override Stopped")
 DISCLOSURE: Final = Code(IHE, "IHE0006", "Disclosure")  # ITI TF-2 3.20.8
 DISCLOSE: Final = Code(LIFECYCLE, "disclose", "Disclose Record Lifecycle Event")
 GET_TOKEN: Final = Code(TRANSACTIONS, "ITI-71", "Get Access Token")
-RESTFUL: Final = Code(EVENT_TYPE, "rest", "RESTful Operation")
+RESTFUL: Final = Code(EVENT_TYPE, "rest", "Restful Operation")  # BALP 1.1.0 fixed the display like this
 
 # --- roles of who takes part: DICOM CID 402, and what the profiles of BALP fix -------------------------
 APPLICATION: Final = Code(DCM, "110150", "Application")
