@@ -102,6 +102,9 @@ class Profile(Section):
     """The id of the link, in audit entries and in what binds ciphertexts to their place. Do not rename."""
     description: Text = ""
     """One line for people."""
+    purpose: Text = ""
+    """For what the partner gets what goes over this link, in one line for the accounting of disclosures (45
+    CFR 164.528), such as `treatment: results to the ordering practice`."""
     v2: V2 = Field(default_factory=V2)
     """The HL7 v2 side."""
     fhir: Fhir = Field(default_factory=Fhir)
