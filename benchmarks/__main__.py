@@ -18,6 +18,7 @@ from benchmarks import (
     million,
     oauth,
     results,
+    reviewing,
     translate,
 )
 from benchmarks.report import Row, show
@@ -28,6 +29,7 @@ PARTS: Final[dict[str, Part]] = {
     "results": results.run,
     "store": keeping.run,
     "audit": auditing.run,
+    "review": reviewing.run,
     "keys": keys.run,
     "accept": accepting.accept,
     "memory": accepting.memory,
