@@ -26,7 +26,7 @@ class Code(NamedTuple):
 
 _HL7: Final = "http://terminology.hl7.org/CodeSystem/"
 DCM: Final = System("http://dicom.nema.org/resources/ontology/DCM", "DCM")
-IHE: Final = System("urn:oid:1.3.6.1.4.1.19376.1.2", "IHE")
+IHE: Final = System("", "IHE")  # never said in FHIR, which has codes of its own for it
 TRANSACTIONS: Final = System("urn:ihe:event-type-code", "IHE Transactions")
 LIFECYCLE: Final = System(f"{_HL7}iso-21089-lifecycle", "ISO 21089")
 REST: Final = System("http://hl7.org/fhir/restful-interaction", "FHIR restful-interaction")

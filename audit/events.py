@@ -8,7 +8,8 @@ Which deliveries are disclosures. A link joins two parties, and the log cannot k
 one organisation. So each acknowledged delivery about a patient is a disclosure as recorded by its source,
 and each message of v2 about a patient, and each bundle, one as recorded by its recipient (BALP 3:5.7.7; ITI
 TF-2 3.20.8): a disclosure too many can be taken out of an accounting by its link, one that is missing cannot
-be put in. A FHIR request for one resource keeps the profile of its interaction instead (BALP 3:5.7.3).
+be put in. A FHIR request for one resource keeps the profile of its interaction instead (BALP 3:5.7.3), and an
+acknowledgment tells its receiver nothing.
 """
 
 from __future__ import annotations
@@ -300,9 +301,10 @@ def pattern(row: Event, entry: Mapping[str, Any], patients: int) -> Pattern | No
     ``patients``: how many the event speaks of. Each profile knows at most one (BALP 3:5.7.7: several
     patients are several events).
     """
-    if entry["outcome"] != "success" or patients > 1:
+    what = entry["object"]
+    if entry["outcome"] != "success" or patients > 1 or what.get("direction") == "answer":
         return None
-    asked = INTERACTIONS.get(entry["object"].get("interaction", ""))
+    asked = INTERACTIONS.get(what.get("interaction", ""))
     if asked is not None and Pattern.RECEIVED in row.patterns:
         return OF_A_PATIENT[asked] if patients else asked
     return row.patterns[0] if patients else row.patterns[1]

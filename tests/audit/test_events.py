@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from audit import codes, events
+from audit import codes, described, events
 from audit.entry import GRAMMAR, Tag
 from audit.events import EVENTS, INSIDE, OF_A_PATIENT, Party, Pattern
 
@@ -114,6 +114,11 @@ def test_a_fhir_request_for_one_resource_keeps_the_profile_of_its_interaction(
     assert events.pattern(row, entry, 1) is OF_A_PATIENT[pattern]
 
 
+def test_an_acknowledgment_discloses_nothing() -> None:
+    row = EVENTS["delivery:v2:acknowledged"]
+    assert events.pattern(row, _entry("delivery:v2:acknowledged", direction="answer"), 1) is None
+
+
 def test_one_event_about_several_patients_keeps_no_profile() -> None:
     for tag, row in EVENTS.items():
         assert events.pattern(row, _entry(tag), 2) is None
@@ -125,3 +130,24 @@ def test_people_are_named_where_people_act() -> None:
         parties = {one.party for one in row.shape}
         assert (Party.PERSON in parties) >= bool(people.match(tag)), tag
         assert row.shape != INSIDE or Party.PERSON not in parties
+
+
+@pytest.mark.parametrize("tag", EVENTS)
+def test_each_row_can_be_said_in_words(tag: str) -> None:
+    said = described.described(tag)
+    assert EVENTS[tag].id.code in said.event
+    assert said.participants.count(" as ") == len(EVENTS[tag].shape)
+    assert described.atna(tag).startswith(said.event)
+    assert described.balp(tag)
+
+
+def test_the_words_of_a_row_name_all_its_profiles() -> None:
+    assert described.balp("operator:content:viewed") == "PatientRead; without a patient Read"
+    assert described.balp("service:started") == "none; type Application Activity"
+    assert described.atna("service:started") == (
+        "Application Activity (110100, DCM), E; Application Start (110120, DCM)"
+    )
+    assert described.described("message:v2:received").participants == (
+        "the other end as source; this application as destination"
+    )
+    assert "PatientCreate or Create for one resource to create" in described.balp("message:fhir:received")
