@@ -55,11 +55,13 @@ class Tag(StrEnum):
     # who may
     TLS_HANDSHAKE_REFUSED = "tls:handshake:refused"
     TLS_PEER_REFUSED = "tls:peer:refused"  # a good certificate that may not speak here
+    TLS_PEER_ADMITTED = "tls:peer:admitted"  # a certificate was let in; object.count times since the last
     TLS_CONNECTION_CUT = "tls:connection:cut"  # revoked, removed or ended while it was open; see the reason
     TLS_RELOADED = "tls:reloaded"  # certificates, keys, authorities, lists or who may speak, for these ends
     TLS_FILE_REFUSED = "tls:file:refused"  # it cannot be used; what was before stays in force
     TLS_VALIDITY_ENDS = "tls:validity:ends"  # a certificate or list, ours or a partner's; once a day
-    ACCESS_TOKEN_REFUSED = "access:token:refused"  # noqa: S105 - a tag, not a password
+    ACCESS_TOKEN_ACCEPTED = "access:token:accepted"  # noqa: S105 - a tag, not a password; once for each token
+    ACCESS_TOKEN_REFUSED = "access:token:refused"  # noqa: S105
     ACCESS_SCOPE_REFUSED = "access:scope:refused"
     ACCESS_LOGIN_SUCCEEDED = "access:login:succeeded"  # object.session until object.until
     ACCESS_LOGIN_REFUSED = "access:login:refused"
@@ -81,6 +83,9 @@ class Tag(StrEnum):
     # ourselves
     SERVICE_STARTED = "service:started"
     SERVICE_STOPPED = "service:stopped"
+    SERVICE_RESUMED = "service:resumed"  # it was told to try again what waits for a person, and to read files
+    SETTINGS_LOADED = "settings:loaded"  # object.sha256 is of the file
+    SETTINGS_CHANGED = "settings:changed"
     PROFILE_LOADED = "profile:loaded"  # object.sha256 is the profile's identity
     PROFILE_CHANGED = "profile:changed"
     PROFILE_REFUSED = "profile:refused"
@@ -97,6 +102,9 @@ class Tag(StrEnum):
     STORE_BACKUP_TRIED = "store:backup:tried"  # restored beside the store, looked through, thrown away
     STORE_BACKUP_RESTORED = "store:backup:restored"  # this store comes from a backup
     STORE_REFUSED = "store:refused"  # the disk or the database did not take something
+    CLOCK_STEPPED = "clock:stepped"  # by object.milliseconds, against a clock that never steps
+    CLOCK_UNSYNCHRONISED = "clock:unsynchronised"
+    CLOCK_SYNCHRONISED = "clock:synchronised"
     AUDIT_VERIFIED = "audit:verified"
     AUDIT_SEALING_FAILED = (
         "audit:sealing:failed"  # no checkpoint can be signed; object.sealed is the last entry
@@ -107,6 +115,8 @@ class Tag(StrEnum):
     AUDIT_FEED_STOPPED = "audit:feed:stopped"  # a repository gets nothing; object.seq is the last it has
     AUDIT_FEED_RESUMED = "audit:feed:resumed"  # it gets all that waited; object.since when it stopped
     AUDIT_FEED_SKIPPED = "audit:feed:skipped"  # it never takes the entry object.seq, which is left out
+    AUDIT_VIEWED = "audit:viewed"  # somebody read entries
+    AUDIT_COMPARED = "audit:compared"  # a record with the commitment to it
 
 
 class Outcome(StrEnum):

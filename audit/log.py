@@ -11,6 +11,7 @@ from audit.clock import KnownError
 from audit.entry import Drafted, entry
 from audit.merkle import leaf_hash
 from audit.tiles import fitting
+from audit.vocabulary import check
 
 if TYPE_CHECKING:  # who only verifies needs nothing but the standard library
     from sqlalchemy import Connection
@@ -25,9 +26,14 @@ class LogAltered(RuntimeError):
 class AuditLog:
     """The log in the database of its caller. Holds no state: the head is read in each transaction."""
 
-    def __init__(self, uncertainty: Callable[[], int | None] | None = None) -> None:
-        """``uncertainty``: the known error of the clock in milliseconds; asked of the system if not given."""
-        self._uncertainty = uncertainty or KnownError()
+    def __init__(
+        self,
+        uncertainty: Callable[[], int | None] | None = None,
+        check: Callable[[Drafted], None] = check,
+    ) -> None:
+        """``uncertainty``: the known error of the clock in milliseconds; asked of the system if not given.
+        ``check``: raises ``EntryRefused`` for a draft that says what is not documented."""
+        self._uncertainty, self._check = uncertainty or KnownError(), check
 
     def install(self, connection: Connection, *, new: bool = True) -> None:
         """Make table and triggers in a ``new`` database, or see that they are there.
@@ -56,6 +62,7 @@ class AuditLog:
         uncertainty = self._uncertainty()
         rows: list[tuple[int, str, bytes]] = []
         for seq, draft in enumerate(drafts, start=length + 1):
+            self._check(draft)
             leaf = canonical(entry(draft, seq, previous, uncertainty))
             fitting(leaf)
             previous = leaf_hash(leaf)

@@ -135,11 +135,23 @@ def _rate(what: str, count: int, taken: float, target: int = 0) -> Row:
 
 
 def _draft(number: int) -> Draft:
-    target = {"link": "bench", "direction": "to_fhir", "kind": "ADT^A01", "size": number}
+    target = {
+        "link": "bench",
+        "direction": "to_fhir",
+        "message": "ADT^A01",
+        "size": number,
+        "patient": ["9f3c51d2a8e04b76"],
+        "content": "5a" * 32,
+    }
     return Draft(
         "2026-11-23T10:00:00.000Z",
         Tag.MESSAGE_V2_RECEIVED,
-        {"certificate": "sha256:0123456789abcdef", "subject": "CN=ward"},
+        {
+            "role": "partner",
+            "certificate": f"sha256:{'ab' * 32}",
+            "subject": "CN=ward",
+            "address": "10.0.0.5:41022",
+        },
         target,
         correlation=f"c{number}",
     )

@@ -76,5 +76,8 @@ async def _take(store: Store, number: int) -> None:
 
 def _draft() -> Draft:
     return Draft(
-        "2026-11-23T10:00:00Z", Tag.MESSAGE_V2_RECEIVED, {"role": "partner"}, {"link": "bench", "size": 1}
+        "2026-11-23T10:00:00Z",
+        Tag.MESSAGE_V2_RECEIVED,
+        {"role": "partner", "certificate": "sha256:ab"},
+        {"link": "bench", "direction": "to_fhir", "message": "ADT^A01", "size": 1},
     )

@@ -11,7 +11,7 @@ import asyncio
 import datetime as dt
 import hashlib
 from time import perf_counter
-from typing import Final
+from typing import Any, Final
 
 from audit import AuditLog, Draft, Tag
 from benchmarks import people
@@ -153,9 +153,13 @@ def _received(number: int, message: bytes) -> Received:
 
 
 def _entries(number: int) -> list[Draft]:
-    tags = (Tag.MESSAGE_V2_RECEIVED, Tag.MESSAGE_V2_TRANSLATED)
-    what = {"link": _LINK, "direction": "to_fhir"}
+    where: dict[str, Any] = {"link": _LINK, "direction": "to_fhir"}
+    sender = {"role": "partner", "certificate": "sha256:ab"}
+    said = (
+        (Tag.MESSAGE_V2_RECEIVED, sender, where | {"message": "ADT^A01", "size": 1}),
+        (Tag.MESSAGE_V2_TRANSLATED, {"role": "connector"}, where | {"made": 1, "lost": []}),
+    )
     return [
-        Draft("2026-11-23T10:00:00Z", tag, {"role": "connector"}, what, correlation=f"{number:032x}")
-        for tag in tags
+        Draft("2026-11-23T10:00:00Z", tag, actor, what, correlation=f"{number:032x}")
+        for tag, actor, what in said
     ]

@@ -86,7 +86,12 @@ def test_content_is_seen_only_while_the_glass_is_broken(site: Site, monkeypatch:
     assert (shown.exit_code, "PID|" in shown.stdout) == (0, True)
     assert look(site, BEN).exit_code == 1
     (viewed,) = audited(site, "operator:content:viewed")
-    assert viewed["actor"] == {"role": "operator", "name": MIA.pw_name, "emergency": True}
+    assert viewed["actor"] == {
+        "role": "operator",
+        "name": MIA.pw_name,
+        "realm": "machine",
+        "emergency": True,
+    }
     pass_by(monkeypatch, 5)
     assert "this needs operator:content" in look(site).stderr
     assert verify(site.store).good

@@ -18,8 +18,7 @@ import pytest
 
 from connector import settings, wiring
 from connector.demo.site import Ports, Site, make_site
-from connector.pipeline.entries import instant
-from connector.pipeline.ports import Entry
+from connector.pipeline.entries import Trail
 from connector.store import Clash, Direction, Listed, OutboxItem, Store
 from tests.ports import free_ports
 from tests.test_cli import CONNECTOR, DAY, run
@@ -262,9 +261,10 @@ def test_a_conflict_is_listed_without_content_shown_for_a_reason_and_decided(
     async def keep() -> None:
         store = wiring.open_store(settings.load(site.config).settings)
         try:
-            await store.clash(
-                [clash], [Entry(instant(wiring.now()), "conflict:kept", {}, {}, "success", "", "")]
+            kept = Trail(wiring.now, "demo", "to_fhir").did(
+                "conflict:kept", element="Patient.gender", winner="hold"
             )
+            await store.clash([clash], [kept])
         finally:
             await store.close()
 

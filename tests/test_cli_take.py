@@ -73,7 +73,7 @@ async def test_the_trail_says_who_took_it(site: Site) -> None:
     await take(site, messages(2))
     entries = [json.loads(entry) for (entry,) in rows(site.folder, "SELECT entry FROM audit_entry")]
     actors = [one["actor"] for one in entries if one["tag"] in ("message:v2:received", "message:v2:batched")]
-    assert actors == [{"role": "operator", "name": "mia"}] * 3
+    assert actors == [{"role": "operator", "name": "mia", "realm": "machine"}] * 3
 
 
 async def test_what_is_refused_is_told_with_its_place_and_without_its_words(site: Site) -> None:

@@ -247,7 +247,7 @@ def test_the_python_examples_of_the_readme_run_as_shown() -> None:
 async def site(tmp_path: Path) -> Path:
     """A store with a log, where the README's demo has its own."""
     store = Store.open(tmp_path / "store.db", FileKeyProvider.create(tmp_path / "kek.key"), AuditLog())
-    await store.record([Draft("2026-11-23T10:00:00Z", Tag.SERVICE_STARTED, {}, {})])
+    await store.record([Draft("2026-11-23T10:00:00Z", Tag.SERVICE_STARTED, {"role": "connector"}, {})])
     await store.close()
     return tmp_path
 

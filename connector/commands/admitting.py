@@ -78,7 +78,7 @@ class Person(NamedTuple):
     @property
     def known_by(self) -> dict[str, Any]:
         """What else the audit trail is told."""
-        return {"emergency": True} if self.emergency else {}
+        return {"realm": "machine", **({"emergency": True} if self.emergency else {})}
 
     @property
     def actor(self) -> dict[str, Any]:

@@ -58,7 +58,7 @@ def rotate(config: Path, alone: bool, because: str, operator: str | None) -> Non
         made = Rotation(chosen.keys, int(time.time()), chosen.token_seconds, alone=alone)
         try:
             by = desk.by(because)
-            what = {"keys": "authorization", "kid": made.kid, "before": made.before, "ended": made.ended}
+            what = {"signs": "authorization", "kid": made.kid, "before": made.before, "ended": made.ended}
             what |= {"because": by.because}
             actor = desk.person.actor
             await desk.store.record([Entry(instant(now()), "keys:rotated", actor, what, "success", "", "")])

@@ -41,7 +41,7 @@ from connector.errors import (
     UnableToWork,
     UnsupportedInteraction,
 )
-from connector.pipeline.entries import instant, reason, seen
+from connector.pipeline.entries import PLACE, client, instant, reason, seen, short
 from connector.pipeline.ports import Clock, Entry
 from connector.profile.authorization import Authorization
 from connector.store import Store
@@ -138,8 +138,7 @@ class TokenEndpoint:
             "method": token.method,
             "seconds": token.seconds,
         }
-        actor = {"role": "client", "client": token.client, **seen(peer)}
-        entries = [Entry(instant(now), ISSUED, actor, what, "success", "", "")]
+        entries = [Entry(instant(now), ISSUED, client(token.client, peer), what, "success", "", "")]
         if token.proven is None:
             await self._store.record(entries)
             return
@@ -156,10 +155,10 @@ class TokenEndpoint:
         return refusal(error, request)
 
     def _refusal(self, request: Request, error: ConnectorError, count: int) -> Entry:
-        peer = _peer(request)
-        actor = {"role": "client", **(seen(peer) if peer else {})}
-        what: dict[str, Any] = {"error": code_of(error), "why": error.what, "count": count}
-        return Entry(instant(self._clock()), REFUSED, actor, what, "refused", reason(error), "")
+        what: dict[str, Any] = {"error": code_of(error), "why": short(error.what, PLACE), "count": count}
+        return Entry(
+            instant(self._clock()), REFUSED, seen(_peer(request)), what, "refused", reason(error), ""
+        )
 
 
 def code_of(error: ConnectorError) -> str:

@@ -11,7 +11,7 @@ from connector.edges.login_provider import Provider
 from connector.edges.login_sessions import Begun, Ended, Logins, Session, Sessions
 from connector.edges.login_token import refused
 from connector.errors import ConnectorError, Forbidden
-from connector.pipeline.entries import instant, reason, seen
+from connector.pipeline.entries import PLACE, instant, reason, seen, short, shown
 from connector.pipeline.ports import Clock, Entry
 from connector.profile.login import Login
 from connector.profile.roles import ROLES, Role
@@ -89,10 +89,9 @@ class LoginDesk:
 
     async def refuse(self, error: ConnectorError, peer: Peer | None, operation: str) -> None:
         """Tell the audit log of a refusal."""
-        actor = {"role": "operator", **(seen(peer) if peer else {})}
-        what = {"operation": operation, "why": error.what}
+        what = {"operation": operation, "why": short(error.what, PLACE)}
         at = instant(self._clock())
-        await self._store.record([Entry(at, REFUSED, actor, what, "refused", reason(error), "")])
+        await self._store.record([Entry(at, REFUSED, seen(peer), what, "refused", reason(error), "")])
 
     def _may_come(self, peer: Peer) -> None:
         if self._chosen.certificates and peer.fingerprint not in self._chosen.certificates:
@@ -111,7 +110,7 @@ class LoginDesk:
         return name, roles
 
     def _entry(self, tag: str, session: Session, peer: Peer | None, what: dict[str, Any]) -> Entry:
-        known = seen(peer) if peer else {"certificate": session.fingerprint}
+        known = shown(peer) if peer else {"certificate": session.fingerprint}
         actor = {"role": "operator", "name": session.name, "realm": "login", **known}
         about = {"session": session.label, "roles": list(session.roles), **what}
         return Entry(instant(self._clock()), tag, actor, about, "success", "", "")

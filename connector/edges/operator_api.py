@@ -36,7 +36,7 @@ from connector.errors import (
     UnsupportedContent,
     UntrustedPeer,
 )
-from connector.pipeline.entries import instant, reason, seen
+from connector.pipeline.entries import instant, placed, reason, seen, shown
 from connector.pipeline.operate import Operator
 from connector.pipeline.ports import Entry
 from connector.profile.operators import OperatorScope
@@ -161,18 +161,18 @@ class OperatorApi:
 
     def _entry(self, request: Request, error: ConnectorError, route: Route | None) -> Entry:
         asking: Asking | None = request.scope.get("asking")
-        name = {"name": asking.name} if asking else {}
-        actor = {"role": "operator", **name, **_known_by(asking, peer_of(request), route)}
+        peer = peer_of(request)
+        known = {"role": "operator", "name": asking.name, **_known_by(asking, peer, route)} if asking else {}
+        actor = known or seen(peer)
         what = {"operation": f"{route.method} {PREFIX}{route.path}" if route else "none"}
         tag = next(tag for kind, tag in _TAGS if isinstance(error, kind))
-        place = {"location": error.location} if error.location else {}
         time = instant(self._desk.clock())
-        return Entry(time, tag, actor, {**what, **place}, "refused", reason(error), "")
+        return Entry(time, tag, actor, {**what, **placed(error.location)}, "refused", reason(error), "")
 
 
 def _known_by(asking: Asking | None, peer: Peer | None, route: Route | None) -> dict[str, Any]:
-    said = asking.known_by(route.scope) if asking and route else {}
-    return {**said, **(seen(peer) if peer else {})}
+    said = asking.known_by(route.scope if route else None) if asking else {}
+    return {**said, **shown(peer)}
 
 
 def _number(request: Request) -> int:

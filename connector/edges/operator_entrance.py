@@ -34,12 +34,12 @@ class Asking:
     session: Session | None = None
     broken: Broken | None = None
 
-    def known_by(self, scope: OperatorScope) -> dict[str, Any]:
-        """What else the audit trail is told: the client or the session, and whether only an emergency grants
-        the scope."""
+    def known_by(self, scope: OperatorScope | None) -> dict[str, Any]:
+        """What else the audit trail is told: whose name it is, the client or the session, and whether only an
+        emergency grants the scope (None: none is asked for)."""
         if self.session is None:
-            return {"client": self.principal.client_id} if self.principal else {}
-        emergency = scope not in granted(self.session.roles)
+            return {"realm": "token", **({"client": self.principal.client_id} if self.principal else {})}
+        emergency = scope is not None and scope not in granted(self.session.roles)
         return {
             "realm": "login",
             "session": self.session.label,

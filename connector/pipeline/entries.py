@@ -10,6 +10,9 @@ from typing import Any, Final
 from connector.errors import ConnectorError
 from connector.pipeline.ports import Clock, Entry, Peer
 
+NAME: Final = 200  # characters of a name, a reason or a client in an entry (audit.fields)
+PLACE: Final = 500  # of a subject, a location or a reason of TLS
+ISSUE: Final = 40  # of a code
 ROOM: Final = 49_152  # bytes of locations in an entry, which has 65,535 in all
 WIDEST: Final = 6  # bytes of a character in JSON: what needs an escape
 
@@ -24,9 +27,32 @@ def dtm(at: dt.datetime) -> str:
     return at.astimezone(dt.UTC).strftime("%Y%m%d%H%M%S+0000")
 
 
-def seen(peer: Peer) -> dict[str, str]:
-    """The other end of a connection, as an actor."""
-    return {"certificate": peer.fingerprint, "subject": peer.subject, "address": peer.address}
+def short(text: str, most: int) -> str:
+    """A text from outside, cut to what an entry has room for; ``…`` at its end says so."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def shown(peer: Peer | None) -> dict[str, str]:
+    """What the other end of a connection shows, as fields of an actor; nothing where there is none."""
+    if peer is None:
+        return {}
+    subject = short(peer.subject, PLACE)
+    return {"certificate": peer.fingerprint, "subject": subject, "address": peer.address}
+
+
+def seen(peer: Peer | None) -> dict[str, str]:
+    """The other end of a connection, as an actor of whom no more is known."""
+    return {"role": "peer", **shown(peer)}
+
+
+def partner(peer: Peer) -> dict[str, str]:
+    """The other end of a connection, as the partner of a link."""
+    return {"role": "partner", **shown(peer)}
+
+
+def client(name: str, peer: Peer | None) -> dict[str, str]:
+    """An OAuth client at the other end."""
+    return {"role": "client", "client": short(name, NAME), **shown(peer)}
 
 
 _SELF: Final = {"role": "connector"}
@@ -99,4 +125,14 @@ def reason(error: ConnectorError) -> str:
 def _where(error: ConnectorError, what: dict[str, Any]) -> dict[str, Any]:
     """Beside what it was: where, and what the partner answered (a status, an issue code of R4)."""
     said = {name: getattr(error, name, None) for name in ("location", "status", "issue")}
-    return what | {name: value for name, value in said.items() if value}
+    return what | {name: _bounded(name, value) for name, value in said.items() if value}
+
+
+def placed(location: str) -> dict[str, str]:
+    """Where, as a field of an entry; nothing where that is not known."""
+    return {"location": short(location, PLACE)} if location else {}
+
+
+def _bounded(name: str, value: Any) -> Any:
+    most = PLACE if name == "location" else ISSUE
+    return short(value, most) if isinstance(value, str) else value

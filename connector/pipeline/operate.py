@@ -33,7 +33,8 @@ _AT_ONCE: Final = 100
 class Operator:
     """One person with one reason. ``because`` goes into the audit trail: no patient's words belong there.
 
-    ``known_by``: what else is known of the person (client, certificate, address), for the audit trail.
+    ``known_by``: what else is known of the person (client, certificate, address), for the audit trail; a user
+    of the machine, where it does not say whose name it is.
 
     Raises ``ConfigurationError`` where no reason is given. Every act raises ``MovedOn`` where what it
     is about is not there or not in a state for it, and ``StoreUnavailable`` and ``AuditRefused``: then
@@ -176,7 +177,7 @@ class Operator:
         return Trail(self._clock, link, what).did(tag, actor=self._actor(), **self._why())
 
     def _actor(self) -> dict[str, Any]:
-        return {"role": "operator", "name": self.name, **self._known_by}
+        return {"role": "operator", "name": self.name, "realm": "machine", **self._known_by}
 
     def _why(self) -> dict[str, str]:
         return {"because": self.because}

@@ -10,7 +10,7 @@ import structlog
 from connector.errors import ConnectorError, FrameTooLarge, Overloaded, UntrustedPeer
 from connector.hl7v2 import envelope
 from connector.pipeline.batches import Batches
-from connector.pipeline.entries import Trail, reason, seen
+from connector.pipeline.entries import Trail, partner, reason, seen
 from connector.pipeline.links import NOBODY, Link, Links
 from connector.pipeline.ports import Clock, Ids, Judge, Peer
 from connector.pipeline.quotas import Seconds, Shares
@@ -73,7 +73,7 @@ class V2Receiver:
         if len(payload) > link.frame_bytes:
             return await self.too_long(payload[:HEAD], peer, _too_large(link.frame_bytes))
         share = self._shares.of(link)
-        source = Source(seen(peer), peer.fingerprint, peer.address)
+        source = Source(partner(peer), peer.fingerprint, peer.address)
         async with share.turn():
             if envelope.holds_many(payload):
                 return (await self._batches.take(link, payload, source, share.pace)).answer
@@ -95,7 +95,8 @@ class V2Receiver:
         self, tag: str, name: str, peer: Peer, error: ConnectorError, count: int = 1
     ) -> None:
         more: dict[str, Any] = {"count": count} if count > 1 else {}
-        entry = Trail(self._clock, name, _IN).refused(tag, error, actor=seen(peer), **more)
+        actor = seen(peer) if name == NOBODY else partner(peer)
+        entry = Trail(self._clock, name, _IN).refused(tag, error, actor=actor, **more)
         try:
             await self._store.refuse(name, _IN, reason(error), self._clock(), [entry])
         except ConnectorError as failure:  # nothing was taken, and nothing is said that looks as if it were

@@ -23,7 +23,7 @@ from connector.fhir import bundle as bundles
 from connector.fhir import validate
 from connector.pipeline import about, changes
 from connector.pipeline.backlog import Backlog
-from connector.pipeline.entries import Trail, reason, seen
+from connector.pipeline.entries import Trail, client, reason, seen
 from connector.pipeline.links import NOBODY, Link, Links
 from connector.pipeline.picture import known
 from connector.pipeline.ports import Clock, Ids, Json, Peer, Principal, Submission, Taken
@@ -196,5 +196,4 @@ def _tag(error: ConnectorError) -> str:
 
 
 def _actor(principal: Principal | None, peer: Peer | None) -> dict[str, str]:
-    client = {"client": principal.client_id} if principal else {}
-    return {**client, **(seen(peer) if peer else {})}
+    return client(principal.client_id, peer) if principal else seen(peer)

@@ -146,4 +146,12 @@ def _facts(head: Head) -> dict[str, Any]:
 
 
 def _entry(tag: str, operator: str, what: dict[str, Any]) -> Entry:
-    return Entry(instant(now()), tag, {"role": "operator", "name": operator}, what, "success", "", "")
+    return Entry(
+        instant(now()),
+        tag,
+        {"role": "operator", "name": operator, "realm": "machine"},
+        what,
+        "success",
+        "",
+        "",
+    )

@@ -9,7 +9,7 @@ from typing import Final
 import structlog
 
 from connector.edges.tls import Peer
-from connector.pipeline.entries import instant, seen
+from connector.pipeline.entries import PLACE, instant, seen, short
 from connector.pipeline.ports import Clock, Entry
 from connector.store import Store
 
@@ -37,7 +37,9 @@ class Refused:
         self._counts[reason] += 1
         if self._counts[reason] <= MOST:
             _log.warning("handshake refused", address=address, code=reason)
-            entries.append(self._entry({}, seen(peer) if peer else {"address": address}, reason))
+            entries.append(
+                self._entry({}, seen(peer) if peer else {"role": "peer", "address": address}, reason)
+            )
         if entries:
             await self._store.record(entries)
 
@@ -48,9 +50,19 @@ class Refused:
             return []
         over, self._counts, self._since = self._counts, Counter(), now
         return [
-            self._entry({"count": count - MOST}, {}, reason) for reason, count in over.items() if count > MOST
+            self._entry({"count": count - MOST}, {"role": "peer"}, reason)
+            for reason, count in over.items()
+            if count > MOST
         ]
 
     def _entry(self, what: Mapping[str, object], actor: Mapping[str, object], reason: str) -> Entry:
         target = {"listener": self._where, **what}
-        return Entry(instant(self._clock()), "tls:handshake:refused", actor, target, "refused", reason, "")
+        return Entry(
+            instant(self._clock()),
+            "tls:handshake:refused",
+            actor,
+            target,
+            "refused",
+            short(reason, PLACE),
+            "",
+        )

@@ -15,7 +15,7 @@ from typing import Any, Final
 import structlog
 
 from connector.errors import ConfigurationError, ConnectorError
-from connector.pipeline.entries import instant, seen
+from connector.pipeline.entries import PLACE, instant, placed, seen, short
 from connector.pipeline.ports import Clock, Entry
 from connector.store import Store
 from connector.wiring.endings import Ending, endings
@@ -116,8 +116,10 @@ class Renewing:
         for place, fault in faults.items():
             if self._faults.get(place) != fault.what:
                 _log.error("a file of tls cannot be used; what was before stays in force", exc=fault)
-                what = {"location": fault.location or place}
-                entries.append(self._entry("tls:file:refused", what, "refused", reason=fault.what))
+                what = placed(fault.location or place)
+                entries.append(
+                    self._entry("tls:file:refused", what, "refused", reason=short(fault.what, PLACE))
+                )
         self._faults = {place: fault.what for place, fault in faults.items()}
         return entries
 
@@ -131,7 +133,7 @@ class Renewing:
                     "tls:connection:cut",
                     {"end": one.end},
                     "refused",
-                    seen(one.peer) if one.peer else None,
+                    seen(one.peer),
                     one.reason,
                 )
                 for one in cut
@@ -152,9 +154,7 @@ class Renewing:
         await self._record(entries)
 
     def _ends(self, one: Ending) -> Entry:
-        what = {"what": one.name, "until": instant(one.until)}
-        if one.location:
-            what["location"] = one.location
+        what = {"what": one.name, "until": instant(one.until), **placed(one.location)}
         return self._entry("tls:validity:ends", what, "success")
 
     async def _record(self, entries: list[Entry]) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from audit import AuditLog, Draft, Outcome, Tag, verify
 from audit.entry import FIELDS, GRAMMAR, EntryRefused, entry
 from audit.log import LogAltered
-from tests.audit.site import connected, draft, entries, make, tamper, write
+from tests.audit.site import FREE, connected, draft, entries, make, tamper, write
 
 
 @pytest.fixture
@@ -49,8 +49,8 @@ def test_an_entry_says_what_its_draft_said(path: Path) -> None:
     drafted = Draft(
         time="2026-11-23T10:15:00Z",
         tag=Tag.TLS_HANDSHAKE_REFUSED,
-        actor={"a": "é"},
-        object={"n": [1]},
+        actor={"role": "peer", "subject": "CN=é"},
+        object={"listener": "mllp", "count": 1},
         outcome=Outcome.REFUSED,
         reason="CERTIFICATE_VERIFY_FAILED",
         correlation="c",
@@ -168,7 +168,7 @@ def test_whatever_is_written_verifies(
 ) -> None:
     path = make(tmp_path_factory.mktemp("log") / "log.db")
     for batch in batches:
-        write(path, [Draft("2026-11-23T10:15:00.1Z", *one) for one in batch])
+        write(path, [Draft("2026-11-23T10:15:00.1Z", *one) for one in batch], FREE)
     report = verify(path)
     assert report.good, report
     assert report.entries == sum(map(len, batches))

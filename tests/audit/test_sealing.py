@@ -276,7 +276,7 @@ def test_a_directory_that_is_gone_is_not_begun_again(tmp_path: Path) -> None:
     place = Place(tmp_path, 1)
     place.seal()
     what = {"origin": f"{SITE}/2026", "first": 1}
-    log.write(place.store, [log.draft()._replace(tag=OPENED, object=what)])
+    log.write(place.store, [log.draft()._replace(tag=OPENED, actor={"role": "connector"}, object=what)])
     place.directory.rename(tmp_path / "away")
     with pytest.raises(DirectoryLost, match="entry 2"):
         place.seal()

@@ -12,7 +12,7 @@ from audit.entry import EntryRefused
 from audit.merkle import leaf_hash
 from audit.tiles import Tile, TileNodes, TilesRefused
 from tests.audit import naive
-from tests.audit.site import draft, entries, make, write
+from tests.audit.site import FREE, draft, entries, make, write
 
 LEAVES = [hashlib.sha256(b"%d" % n).digest() for n in range(70_000)]
 
@@ -209,8 +209,8 @@ def test_the_longest_entry_fits_and_a_longer_one_is_refused() -> None:
 def test_an_entry_that_no_bundle_can_hold_does_not_get_into_the_log(tmp_path: Path) -> None:
     path = make(tmp_path / "log.db", 1)
     room = 65_535 - len(entries(path)[0][1].encode()) - len(',"more":""')
-    write(path, [draft(0, more="x" * room)])
+    write(path, [draft(0, more="x" * room)], FREE)
     assert len(entries(path)[1][1].encode()) == 65_535
     with pytest.raises(EntryRefused, match="65536 bytes; 65535 is the most"):
-        write(path, [draft(0), draft(0, more="x" * (room + 1))])
+        write(path, [draft(0), draft(0, more="x" * (room + 1))], FREE)
     assert len(entries(path)) == 2

@@ -16,7 +16,7 @@ from tests.pipeline.site import TO_FHIR, Cycle, message, peer
 from tests.store.site import open_store
 
 BHS = "BHS|^~\\&|STVADT|STV|CONNECTOR|DEMO|20261123||night||B1\r"
-SOURCE = Source({"role": "test"})
+SOURCE = Source({"role": "partner", "certificate": "sha256:ab"})
 FHS = "FHS|^~\\&|STVADT|STV|CONNECTOR|DEMO|20261123||night||F1\r"
 
 

@@ -23,6 +23,7 @@ from connector.store import Delivery, Direction, Filter, Listed, Made, Outgoing,
 from tests.store.site import LINK, NOW, TO_FHIR, head, open_store, queue, received, rows, take
 
 V2 = rb"MSH|^~\&|A|B|C|D|20260101||ADT^A08|C1|P|2.5" + b"\rPID|1||7\r"
+MIA = {"role": "operator", "name": "mia", "realm": "machine"}
 BUNDLE = b'{"resourceType": "Bundle", "type": "transaction"}'
 
 
@@ -105,7 +106,7 @@ async def test_a_replay_is_audited_with_who_did_it_to_what_and_why(
     one = await untranslatable(store, "1")
     await mia.replay(one)
     (entry,) = audited(tmp_path)
-    assert entry["actor"] == {"role": "operator", "name": "mia"}
+    assert entry["actor"] == MIA
     about = {"link": LINK, "direction": "to_fhir", "kind": "message", "number": one.id}
     assert entry["object"] == {**about, "because": "the partner is back"}
     assert (entry["outcome"], entry["correlation"]) == ("success", one.uid)
@@ -168,7 +169,7 @@ async def test_one_that_has_moved_on_while_others_are_put_back_stays(
 async def test_who_did_it_is_told_with_what_is_known_of_them(store: Store, tmp_path: Path) -> None:
     mia = Operator(store, lambda: NOW, "mia", "the partner is back", {"client": "console"})
     await mia.replay(await untranslatable(store, "1"))
-    assert audited(tmp_path)[0]["actor"] == {"role": "operator", "name": "mia", "client": "console"}
+    assert audited(tmp_path)[0]["actor"] == {**MIA, "client": "console"}
 
 
 async def test_a_filter_puts_back_what_it_names_and_nothing_else(store: Store, mia: Operator) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from audit import AuditLog, Draft, Tag
+from audit.vocabulary import BY_TAG
 from connector.store import (
     Accepted,
     AuditPort,
@@ -21,6 +22,7 @@ from connector.store import (
     Received,
     Store,
 )
+from tests.audit.samples import sample
 
 LINK: Final = "demo"
 TO_FHIR: Final = Direction.TO_FHIR
@@ -35,7 +37,11 @@ def open_store(folder: Path, audit: AuditPort | None = None, **options: Any) -> 
 
 
 def draft(tag: Tag = Tag.MESSAGE_V2_RECEIVED, **what: Any) -> Draft:
-    return Draft("2026-11-23T10:15:00.123Z", tag, {"role": "connector"}, {"link": LINK, **what})
+    """Of any tag, realistic, and about ``LINK`` where it is about one."""
+    if tag not in BY_TAG:
+        return Draft("2026-11-23T10:15:00.123Z", tag, {"role": "connector"}, what)
+    row = BY_TAG[tag]
+    return sample(tag, **({"link": LINK} if "link" in row.required | row.optional else {}), **what)
 
 
 def received(

@@ -14,13 +14,14 @@ from audit import AuditLog, Draft, Outcome, verify
 from connector.errors import KeysOutOfReach, KeyUnavailable
 from connector.store import FileKeyProvider, Store
 from connector.store.keys import Wrapped
+from tests.audit.samples import MACHINE
 from tests.store.site import LINK, NOW, TO_FHIR, draft, open_store, queue, received, rows, take
 
 _DATA_KEYS = "SELECT id, data_key, payload, control FROM inbox ORDER BY id"
 
 
 def told(tag: str, what: dict[str, Any]) -> Draft:
-    return Draft("2026-11-23T10:15:00.123Z", tag, {"role": "operator"}, what, Outcome.SUCCESS)  # type: ignore[arg-type]
+    return Draft("2026-11-23T10:15:00.123Z", tag, MACHINE, what, Outcome.SUCCESS)  # type: ignore[arg-type]
 
 
 async def fill(store: Store, days: int) -> None:

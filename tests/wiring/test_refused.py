@@ -41,7 +41,7 @@ async def test_a_flood_is_audited_by_its_number_and_hides_no_other_reason(kept: 
         await refused("handshake timeout", f"10.0.0.9:{number}", None)
     await refused("certificate: certificate revoked", "10.0.0.5:1", None)
     assert len(kept.entries) == MOST + 1
-    assert kept.entries[-1].actor == {"address": "10.0.0.5:1"}
+    assert kept.entries[-1].actor == {"role": "peer", "address": "10.0.0.5:1"}
     time[0] += MINUTE
     await refused("closed during the handshake", "10.0.0.7:1", None)
     summed, last = kept.entries[MOST + 1 :]
