@@ -1,6 +1,6 @@
 """``python -m audit verify STORE``: 0 if the log is as it was written, 1 if not or if it cannot be read.
 
-``python -m audit witness``: see ``witness_command``.
+``python -m audit witness``: see ``witness_command``. ``review``, ``disclosures``: see ``review.command``.
 """
 
 from __future__ import annotations
@@ -20,11 +20,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     check = commands.add_parser("verify", help="compute every hash, number and link of a log again")
     check.add_argument("store", type=Path, metavar="STORE", help="the SQLite file that holds the log")
     commands.add_parser("witness", help="cosign the checkpoints of logs, on a host of its own")
+    commands.add_parser("review", help="what happened in the period of an export, and what is unusual")
+    commands.add_parser("disclosures", help="the accounting of disclosures for one patient, of an export")
     given = sys.argv[1:] if arguments is None else list(arguments)
     if given[:1] == ["witness"]:  # it needs more than the standard library
         from audit import witness_command
 
         return witness_command.main(given[1:])
+    if given[:1] in (["review"], ["disclosures"]):
+        from audit.review import command
+
+        return command.main(given)
     store = parser.parse_args(given).store
     try:
         report = verify(store)

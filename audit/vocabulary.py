@@ -309,23 +309,6 @@ ROWS: Final = (
         "connector operator",
     ),
     _row(
-        _T.AUDIT_WITNESS_SILENT,
-        "too few witnesses have cosigned a checkpoint of the log for too long",
-        "required witnesses",
-        _US,
-    ),
-    _row(
-        _T.AUDIT_WITNESS_RETURNED, "enough witnesses cosign its checkpoints again", "required witnesses", _US
-    ),
-    _row(
-        _T.AUDIT_WITNESS_DISAGREED,
-        "a witness has seen another version of this log: once until it cosigns again",
-        "witness origin entries seen?",
-        _US,
-    ),
-    _row(_T.AUDIT_STAMP_SILENT, "no time-stamp was put on the log for too long", "authority", _US),
-    _row(_T.AUDIT_STAMP_RETURNED, "time-stamps are put on it again", "authority", _US),
-    _row(
         _T.AUDIT_FEED_STOPPED,
         "an audit record repository gets nothing; once for each kind of error",
         "feed seq? waiting? status? issue?",
@@ -337,6 +320,13 @@ ROWS: Final = (
         "the repository never takes an entry, which is left out",
         "feed seq",
         _US,
+    ),
+    _row(_T.AUDIT_REVIEWED, "somebody reads a review of a period", "because since? until? link?", "operator"),
+    _row(
+        _T.AUDIT_DISCLOSURES_LISTED,
+        "somebody reads the accounting of disclosures for a patient",
+        "because patient since? until?",
+        "operator",
     ),
     _row(_T.AUDIT_VIEWED, "somebody read entries of this log", "what because?", "operator"),
     _row(

@@ -8,7 +8,7 @@ from audit.review.plain import Entry, because, partner, said, shown, who
 from audit.review.report import Row, Section, Table, table
 from audit.review.tally import Counted, Tally
 
-LOADED: Final = "profile:loaded"
+_IN_FORCE: Final = frozenset({"profile:loaded", "profile:changed", "settings:loaded", "settings:changed"})
 _CHANGES: Final = (
     "keys:", "profile:", "configuration:", "settings:", "store:erased", "store:backup:", "store:pruned",
     "tls:reloaded", "tls:file:",
@@ -27,39 +27,49 @@ class Changes:
     def __init__(self) -> None:
         self.found = Tally(keeps=1)
         self._loaded: dict[str, str] = {}
-        self._profiles: list[Row] = []
+        self._changed: list[Row] = []
 
     def wants(self, tag: str) -> bool:
         """Keys, configuration and profiles."""
         return tag.startswith(_CHANGES)
 
     def before(self, entry: Entry) -> None:
-        """An entry from before the period: which profiles were in force."""
-        if entry["tag"] == LOADED:
-            self._loaded[partner(entry)] = shown(entry["object"].get("sha256", ""))
+        """An entry from before the period: what was in force."""
+        if entry["tag"] in _IN_FORCE:
+            self._loaded[_kind(entry)] = shown(entry["object"].get("sha256", ""))
 
     def see(self, entry: Entry) -> None:
         """One entry of the period."""
         tag, link = entry["tag"], partner(entry)
-        if tag == LOADED:
-            now = shown(entry["object"].get("sha256", ""))
-            before = self._loaded.get(link)
-            self._loaded[link] = now
-            if before not in (None, now):
-                one = Counted()
-                one.add(entry)
-                self._profiles.append(Row((link, str(before), now, one.lasted[0]), one.refs))
+        if tag in _IN_FORCE:
+            self._in_force(entry)
         leaves = ("before", "most") if tag == "store:pruned" else ()
         self.found.add((tag, link, who(entry), said(entry, *leaves), because(entry)), entry)
 
+    def _in_force(self, entry: Entry) -> None:
+        what, now = _kind(entry), shown(entry["object"].get("sha256", ""))
+        before = self._loaded.get(what)
+        if before is None and entry["object"].get("before"):
+            before = shown(entry["object"]["before"])
+        self._loaded[what] = now
+        if before not in (None, now):
+            one = Counted()
+            one.add(entry)
+            self._changed.append(Row((what, str(before), now, one.lasted[0]), one.refs))
+
     def section(self) -> Section:
         """The profiles apart, since only two entries together tell of the change."""
-        columns = ("Link", "SHA-256 before", "SHA-256 since", "Loaded")
+        columns = ("What", "SHA-256 before", "SHA-256 since", "When")
         tables = (
-            table("Profiles that were loaded changed", columns, self._profiles),
+            table("Settings and profiles that are others than before", columns, self._changed),
             table("Changes", _COLUMNS, self.found.rows(), self.found.note),
         )
         return Section("changes", "Keys, configuration and profiles", _LEAD, tables)
+
+
+def _kind(entry: Entry) -> str:
+    """``profile lab``, ``settings``: what a hash is of."""
+    return f"{entry['tag'].partition(':')[0]} {partner(entry)}".rstrip()
 
 
 class Audited:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from audit.review.content import SEARCHED, VIEWED, patients
-from audit.review.period import END, second
+from audit.review.period import BEGINNING, END, Asked, second
 from audit.review.plain import Entry, because, cell, partner, person, shown, who
 from audit.review.report import Finding, Report, Row, Section, table
 from audit.review.tally import Counted, Key, Tally
@@ -72,18 +72,17 @@ class Patient:
     """``pseudonyms``: of each record number with its authority, as entries about messages have them.
 
     ``searched``: of the numbers alone, as entries about searches have them. ``since``, ``until``: UTC.
-    ``purposes``: by link; ``places``: by link and standard (``("lab", "fhir")``).
+    ``purposes``: by link; ``places``: by link and standard (``("lab", "fhir")``). ``facts``: what else is to
+    be shown.
     """
 
     pseudonyms: frozenset[str]
     searched: frozenset[str] = frozenset()
-    since: dt.datetime = dt.datetime(1, 1, 1, tzinfo=dt.UTC)
+    since: dt.datetime = BEGINNING
     until: dt.datetime = END
     purposes: Mapping[str, str] = field(default_factory=dict)
     places: Mapping[tuple[str, str], str] = field(default_factory=dict)
-    by: str = ""
-    because: str = ""
-    at: str = ""
+    facts: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(slots=True)
@@ -187,16 +186,12 @@ class Accounting:
 
     def _facts(self) -> tuple[tuple[str, str], ...]:
         asked = self._patient
-        since = "the beginning of the log" if asked.since.year == 1 else f"{asked.since:%Y-%m-%d %H:%M:%S}"
-        until = "the end of the log" if asked.until >= END else f"before {asked.until:%Y-%m-%d %H:%M:%S}"
         facts = (
             ("Patient", f"{', '.join(sorted(asked.pseudonyms))} (a pseudonym that stands in the audit log)"),
-            ("Period (UTC)", f"from {since} until {until}"),
-            ("Made by", asked.by),
-            ("Because", asked.because),
-            ("Made at", asked.at),
+            ("Period (UTC)", Asked(asked.since, asked.until).period),
+            *asked.facts,
         )
-        return tuple((name, shown(value)) for name, value in facts if value)
+        return tuple((name, shown(value)) for name, value in facts)
 
     def _note(self) -> str:
         return _UNNAMED.format(count=self._unnamed) if self._unnamed else ""

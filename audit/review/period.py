@@ -11,6 +11,7 @@ from audit.review.plain import Entry
 from audit.review.unusual import WEEKS
 
 USUAL: Final = Hours()
+BEGINNING: Final = dt.datetime(1, 1, 1, tzinfo=dt.UTC)
 END: Final = dt.datetime(9999, 1, 1, tzinfo=dt.UTC)
 
 
@@ -18,21 +19,26 @@ END: Final = dt.datetime(9999, 1, 1, tzinfo=dt.UTC)
 class Asked:
     """From ``since`` until before ``until``, in UTC. ``partner``: entries about this link alone.
 
-    ``by``, ``because``: who asks and why; ``at``: when, to be shown; "" where that is not known.
+    ``facts``: what else is to be shown, such as who asks, and why: names and values.
     """
 
     since: dt.datetime
     until: dt.datetime = END
     partner: str = ""
-    by: str = ""
-    because: str = ""
-    at: str = ""
+    facts: tuple[tuple[str, str], ...] = ()
     hours: Hours = USUAL
+
+    @property
+    def period(self) -> str:
+        """In words."""
+        since = "the beginning of the log" if self.since == BEGINNING else f"{self.since:%Y-%m-%d %H:%M:%S}"
+        until = "the end of the log" if self.until >= END else f"before {self.until:%Y-%m-%d %H:%M:%S}"
+        return f"from {since} until {until}"
 
     @property
     def history(self) -> dt.datetime:
         """Entries from here on are needed, to know what is usual."""
-        return self.since - dt.timedelta(weeks=WEEKS) if self.since.year > 1 else self.since
+        return self.since - dt.timedelta(weeks=WEEKS) if self.since > BEGINNING else self.since
 
     def about(self, entry: Entry) -> bool:
         """Whether an entry is about the partner, where one is named."""

@@ -50,7 +50,7 @@ def moment(time: str) -> str:
 def said(entry: Entry, *leaves: str) -> str:
     """What an entry's object holds, as ``name: value``; without its place and what ``leaves`` names."""
     out = {"link", "direction", "because", *leaves}
-    found = entry["object"].items()
+    found = sorted(entry["object"].items())
     return shown("; ".join(f"{name}: {_text(value)}" for name, value in found if name not in out))
 
 

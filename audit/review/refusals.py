@@ -9,8 +9,15 @@ from audit.review.report import Section, table
 from audit.review.tally import Tally
 
 ACCESS: Final = ("tls:", "access:", "oauth:", "operator:", "audit:")
-_OURS: Final = frozenset({"tls:file:refused"})  # see the changes
+_OURS: Final = frozenset({"tls:file:refused", "profile:refused", "store:refused"})  # told elsewhere
+_CYCLE: Final = ("message:", "delivery:")
 _COLUMNS: Final = ("What", "Why", "Where", "Who", "From", "Times", "First", "Last")
+_FAILED: Final = ("What", "Why", "Where", "Times", "First", "Last")
+_NAMES: Final = (
+    "People and machines that were not let in",
+    "What was not taken",
+    "What could not be translated or delivered, each attempt",
+)
 _LEAD: Final = (
     "Everybody who was not let in, and everything that was not taken, alike ones put together. From: the "
     "address without its port. In a flood an entry may stand for many, so the times may be more than the "
@@ -22,7 +29,7 @@ class Refusals:
     """Of people and machines, and of messages."""
 
     def __init__(self) -> None:
-        self.access, self.messages = Tally(keeps=3), Tally(keeps=3)
+        self.access, self.messages, self.failed = Tally(keeps=3), Tally(keeps=3), Tally(keeps=1)
 
     def wants(self, tag: str) -> bool:
         """By its outcome, so all but what is told elsewhere."""
@@ -30,22 +37,20 @@ class Refusals:
 
     def see(self, entry: Entry) -> None:
         """One entry of the period."""
-        if entry["outcome"] != "refused":
-            return
-        tag, what = entry["tag"], entry["object"]
-        tally = self.access if tag.startswith(ACCESS) else self.messages
-        tally.add((tag, _why(entry), _where(what), who(entry), host(entry)), entry, times(what))
+        tag, what, outcome = entry["tag"], entry["object"], entry["outcome"]
+        if outcome == "failure" and tag.startswith(_CYCLE):
+            self.failed.add((tag, _why(entry), _where(what)), entry)
+        elif outcome == "refused":
+            tally = self.access if tag.startswith(ACCESS) else self.messages
+            tally.add((tag, _why(entry), _where(what), who(entry), host(entry)), entry, times(what))
 
     def section(self) -> Section:
         """What came most often first."""
+        failed = self.failed.rows(most_first=True)
         tables = (
-            table(
-                "People and machines that were not let in",
-                _COLUMNS,
-                self.access.rows(most_first=True),
-                self.access.note,
-            ),
-            table("What was not taken", _COLUMNS, self.messages.rows(most_first=True), self.messages.note),
+            table(_NAMES[0], _COLUMNS, self.access.rows(most_first=True), self.access.note),
+            table(_NAMES[1], _COLUMNS, self.messages.rows(most_first=True), self.messages.note),
+            table(_NAMES[2], _FAILED, failed, self.failed.note),
         )
         return Section("refused", "Refused attempts", _LEAD, tables)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -88,18 +87,15 @@ class Review:
 
     def _facts(self) -> tuple[tuple[str, str], ...]:
         asked = self._asked
-        until = "the end of the log" if asked.until >= END else f"before {asked.until:%Y-%m-%d %H:%M:%S}"
         entries = f"{self._count}, numbers {self._first} to {self._last}" if self._count else "none"
         facts = [
-            ("Period (UTC)", f"from {_from(asked.since)} until {until}"),
+            ("Period (UTC)", asked.period),
             ("Entries", entries),
             ("First and last", " and ".join(one[:19].replace("T", " ") for one in self._times if one)),
             ("Partners", shown(", ".join(self._activity.partners)) or "none"),
             ("People", shown(", ".join(self._activity.people)) or "none"),
             ("Link", f"{shown(asked.partner)}. {_FILTER}" if asked.partner else "all"),
-            ("Made by", shown(asked.by)),
-            ("Because", shown(asked.because)),
-            ("Made at", shown(asked.at)),
+            *((name, shown(value)) for name, value in asked.facts),
         ]
         return tuple((name, value) for name, value in facts if value)
 
@@ -120,10 +116,6 @@ class Review:
             Finding(self._content.looks.times, "Views and searches of content", "content"),
         ]
         return [one for one in found if one.number]
-
-
-def _from(since: dt.datetime) -> str:
-    return "its beginning" if since.year == 1 else f"{since:%Y-%m-%d %H:%M:%S}"
 
 
 def reviewed(entries: Iterable[Entry], asked: Asked, seals: tuple[Seal, ...] = ()) -> Report:

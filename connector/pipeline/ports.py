@@ -10,16 +10,11 @@ import datetime as dt
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from connector.errors import ConnectorError, DeliveryError, MessageError
+from connector.errors import DeliveryError, MessageError
 
 Clock = Callable[[], dt.datetime]
 Ids = Callable[[], str]
-Withheld = Callable[[], ConnectorError | None]  # why nothing new may be taken in; None: it may
 Json = dict[str, Any]
-
-
-def nothing_withheld() -> None:
-    """Everything may be taken in."""
 
 
 class Peer(Protocol):

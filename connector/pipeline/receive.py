@@ -12,7 +12,7 @@ from connector.hl7v2 import envelope
 from connector.pipeline.batches import Batches
 from connector.pipeline.entries import Trail, partner, reason, seen
 from connector.pipeline.links import NOBODY, Link, Links
-from connector.pipeline.ports import Clock, Ids, Judge, Peer, Withheld
+from connector.pipeline.ports import Clock, Ids, Judge, Peer
 from connector.pipeline.quotas import Seconds, Shares
 from connector.pipeline.taking import HEAD, Heard, Source, Taking
 from connector.store import Direction, Store
@@ -48,10 +48,6 @@ class V2Receiver:
     @accepting.setter
     def accepting(self, accepting: bool) -> None:
         self._taking.accepting = accepting
-
-    def ask_first(self, withheld: Withheld) -> None:
-        """Ask this of each message; where it says why not, nothing is taken."""
-        self._taking.withheld = withheld
 
     async def admit(self, peer: Peer) -> Callable[[], None] | None:
         """What to call when this connection is over; None: the partner has too many, close it."""

@@ -26,17 +26,7 @@ from connector.pipeline.backlog import Backlog
 from connector.pipeline.entries import Trail, client, reason, seen
 from connector.pipeline.links import NOBODY, Link, Links
 from connector.pipeline.picture import known
-from connector.pipeline.ports import (
-    Clock,
-    Ids,
-    Json,
-    Peer,
-    Principal,
-    Submission,
-    Taken,
-    Withheld,
-    nothing_withheld,
-)
+from connector.pipeline.ports import Clock, Ids, Json, Peer, Principal, Submission, Taken
 from connector.store import Direction, InboxKey, Received, Store
 
 _IN: Final = Direction.TO_V2
@@ -57,23 +47,16 @@ class FhirReceiver:
         self._arrived = arrived
         self._backlog = Backlog(store, clock)
         self.accepting = True
-        self._withheld: Withheld = nothing_withheld
-
-    def ask_first(self, withheld: Withheld) -> None:
-        """Ask this of each request; where it says why not, nothing is taken."""
-        self._withheld = withheld
 
     async def submit(self, submission: Submission) -> Taken:
         """Durable and audited when this returns.
 
         Raises ``NotTranslatable``, ``VersionConflict``, ``InvalidResource`` (the judge of strict links),
-        ``BodyTooLarge``, ``Forbidden``, ``ShuttingDown``, ``AuditUnwitnessed``, ``Overloaded``,
-        ``StoreUnavailable``, ``AuditRefused``: then nothing was taken.
+        ``BodyTooLarge``, ``Forbidden``, ``ShuttingDown``, ``Overloaded``, ``StoreUnavailable``,
+        ``AuditRefused``: then nothing was taken.
         """
         if not self.accepting:
             raise ShuttingDown("the connector is stopping", fix="send it again")
-        if (error := self._withheld()) is not None:
-            raise error
         link = self._links.of_client(submission.principal.client_id)
         if link is None:
             raise Forbidden("no profile names this client")

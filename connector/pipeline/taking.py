@@ -31,7 +31,7 @@ from connector.pipeline.answers import Answers
 from connector.pipeline.backlog import Backlog
 from connector.pipeline.entries import Trail, reason
 from connector.pipeline.links import Link
-from connector.pipeline.ports import Clock, Entry, Ids, Judge, Withheld, nothing_withheld
+from connector.pipeline.ports import Clock, Entry, Ids, Judge
 from connector.store import Accepted, Direction, InboxKey, Received, Store
 
 Heard = Callable[[str, str, str], bool]
@@ -97,7 +97,6 @@ class Taking:
         self._judge, self._arrived, self._heard = judge, arrived, heard
         self._backlog, self._answers = Backlog(store, clock), Answers(clock)
         self.accepting = True
-        self.withheld: Withheld = nothing_withheld
 
     async def take(self, link: Link, payload: bytes, source: Source) -> Outcome:
         """Take one message, or say why not."""
@@ -141,8 +140,6 @@ class Taking:
         try:
             if not self.accepting:
                 raise ShuttingDown("the connector is stopping", fix="send it again")
-            if (error := self.withheld()) is not None:
-                raise error
             number = sequences.number_of(case.message, case.link.numbers)
             starts = number is not None and number <= sequences.WHERE
             faults = (

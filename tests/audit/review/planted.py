@@ -9,9 +9,12 @@ from audit.review.disclosures import Accounting, Patient
 from tests.audit.review.plain_log import BEGIN, PARTNER, PATIENT, SELF, Entry, Log, operator, peer
 
 SINCE = BEGIN + dt.timedelta(weeks=8)
-ASKED = Asked(
-    SINCE, by="bea (machine)", because="the monthly review", at="2026-11-09 08:00:00 UTC", partner=""
+FACTS = (
+    ("Made by", "bea (machine)"),
+    ("Because", "the monthly review"),
+    ("Made at", "2026-11-09 08:00:00 UTC"),
 )
+ASKED = Asked(SINCE, facts=FACTS)
 SEALS = (
     Seal(
         "hospital.example/audit/2026",
@@ -90,7 +93,8 @@ def _thursday(log: Log) -> None:
     log.add("profile:loaded", link="lab", sha256="bb" * 32)
     log.add("keys:rotated", operator("kim"), provider="file", key="kek-2", because="yearly")
     log.add("store:refused", SELF, outcome="failure", reason="StoreUnavailable", count=3)
-    log.add("audit:exported", operator("bea"), after=60, because="the insurer asks")
+    told = {"patient": [PATIENT], "because": "the patient asks"}
+    log.add("audit:disclosures:listed", operator("bea"), after=60, **told)
     log.add("service:stopped", after=600, drained=True)
     log.add("service:started", after=-900)
     log.add("audit:reviewed", operator("bea"), after=1200, because="the monthly review")
@@ -108,9 +112,7 @@ def accounting() -> Report:
         frozenset({LOOKED}),
         purposes={"lab": "treatment: results to the ordering practice"},
         places={("lab", "fhir"): "https://fhir.practice.example/r4"},
-        by="bea (machine)",
-        because="the patient asks",
-        at="2026-11-09 08:00:00 UTC",
+        facts=FACTS,
     )
     counted = Accounting(patient)
     for entry in month():

@@ -88,7 +88,7 @@ def both(name: str, why: str, link: str) -> tuple[Report, Report]:
     accounting = Accounting(patient)
     for entry in entries:
         accounting.see(entry)
-    return reviewed(entries, Asked(BEGIN, by=name, because=why)), accounting.report()
+    return reviewed(entries, Asked(BEGIN, facts=((name, why),))), accounting.report()
 
 
 @pytest.mark.parametrize("name", sorted(pages()))

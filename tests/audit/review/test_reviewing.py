@@ -7,12 +7,13 @@ from collections import Counter
 
 import pytest
 
-from audit import Tag
+from audit import Draft, Tag
 from audit.review import Asked, Report, reviewed
 from audit.review.report import Row, Table
 from audit.review.tally import Tally
+from audit.vocabulary import check
 from tests.audit.review import planted
-from tests.audit.review.plain_log import BEGIN, Log, operator, peer
+from tests.audit.review.plain_log import BEGIN, PATIENT, Log, operator, peer
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +27,11 @@ def table(report: Report, section: str, caption: str) -> Table:
 
 def cells(report: Report, section: str, caption: str) -> list[tuple[str | int, ...]]:
     return [row.cells for row in table(report, section, caption).rows]
+
+
+def test_the_planted_month_is_one_that_the_log_would_take() -> None:
+    for one in planted.month():
+        check(Draft(*(one[name] for name in Draft._fields)))
 
 
 def test_every_entry_of_the_period_stands_under_its_tag(report: Report) -> None:
@@ -144,13 +150,13 @@ def test_a_use_from_before_the_period_is_told_where_it_reaches_into_it() -> None
 def test_readings_of_the_log_and_changes_of_keys_and_profiles_are_told(report: Report) -> None:
     read = cells(report, "audited", "Readings and exports")
     assert [row[:4] for row in read] == [
-        ("audit:exported", "bea (machine)", "", "the insurer asks"),
+        ("audit:disclosures:listed", "bea (machine)", f"patient: {PATIENT}", "the patient asks"),
         ("audit:reviewed", "bea (machine)", "", "the monthly review"),
     ]
-    (profile,) = cells(report, "changes", "Profiles that were loaded changed")
-    assert profile[:3] == ("lab", "aa" * 32, "bb" * 32)
+    (profile,) = cells(report, "changes", "Settings and profiles that are others than before")
+    assert profile[:3] == ("profile lab", "aa" * 32, "bb" * 32)
     changes = [row[:5] for row in cells(report, "changes", "Changes")]
-    assert ("keys:rotated", "", "kim (machine)", "provider: file; key: kek-2", "yearly") in changes
+    assert ("keys:rotated", "", "kim (machine)", "key: kek-2; provider: file", "yearly") in changes
 
 
 def test_ends_steps_of_the_clock_and_trouble_are_told(report: Report) -> None:
@@ -219,7 +225,7 @@ def test_every_tag_has_its_place(tag: Tag) -> None:
         log.add(tag, operator("ann"), outcome=outcome, reason="X", link="lab", because="y", patient=["aa"])
         report = reviewed(log.entries, Asked(BEGIN))
         assert cells(report, "tags", "Entries of each tag")[0][:2] == (tag, 1)
-        if outcome == "refused" and tag != "tls:file:refused":
+        if outcome == "refused" and tag not in ("tls:file:refused", "profile:refused", "store:refused"):
             told = [*report.section("refused").tables[0].rows, *report.section("refused").tables[1].rows]
             assert [row.cells[0] for row in told] == [tag]
 
