@@ -74,6 +74,8 @@ def party(which: Party, entry: Mapping[str, Any], source: Source) -> Named:
 
 def _person(actor: Mapping[str, Any], source: Source) -> Named:
     name = actor.get("name")
+    if actor.get("role") == "connector":  # by itself, where a person may do it as well
+        return party(Party.SELF, {}, source)
     if name is None:
         return _end(actor, source)
     system = f"{systems(source).person}:{quote(actor.get('realm', ''), safe='')}"

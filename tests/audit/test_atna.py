@@ -19,6 +19,7 @@ from audit.events import EVENTS
 from audit.merkle import leaf_hash
 from audit.parties import Source
 from tests.audit.bare import HOSTILE, OTHER, PATIENT, SOURCE, bare, full, hostile, refused, several
+from tests.audit.samples import log, samples
 
 SCHEMA: Final = xmlschema.XMLSchema10(Path(audit.__file__).parent / "atna.xsd")
 TAGS: Final = sorted(map(str, Tag))
@@ -37,6 +38,11 @@ def _details(root: ET.Element) -> dict[str, str]:
 def test_the_message_of_each_tag_is_valid(tag: str) -> None:
     for made in (bare, full, refused, several, hostile):
         SCHEMA.validate(_root(made(tag)))
+
+
+@pytest.mark.parametrize("entry", [*samples(), *log(200)], ids=lambda entry: entry["tag"])
+def test_the_messages_of_a_real_log_are_valid(entry: dict[str, Any]) -> None:
+    SCHEMA.validate(_root(entry))
 
 
 @pytest.mark.parametrize("tag", TAGS)

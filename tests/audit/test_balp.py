@@ -10,7 +10,7 @@ from typing import Any, Final
 import pytest
 from fhir.resources.R4B.auditevent import AuditEvent
 
-from audit import balp, codes, events
+from audit import balp, balp_rules, codes, events
 from audit.balp import Json
 from audit.canonical import canonical
 from audit.entry import Tag
@@ -18,6 +18,7 @@ from audit.events import BALP, EVENTS, Pattern
 from audit.merkle import leaf_hash
 from audit.parties import Source
 from tests.audit.bare import HOSTILE, OTHER, PATIENT, SOURCE, bare, full, hostile, refused, several
+from tests.audit.samples import log, samples
 
 TAGS: Final = sorted(map(str, Tag))
 
@@ -48,6 +49,30 @@ def test_the_event_of_each_tag_is_valid(tag: str) -> None:
         for event in (balp.event(made(tag), SOURCE), *balp.events_of(made(tag), SOURCE)):
             AuditEvent.model_validate(event)
             assert json.loads(json.dumps(event)) == event
+
+
+@pytest.mark.parametrize("entry", [*samples(), *log(200)], ids=lambda entry: entry["tag"])
+def test_the_events_of_a_real_log_are_valid_and_keep_what_they_claim(entry: dict[str, Any]) -> None:
+    for event in (balp.event(entry, SOURCE), *balp.events_of(entry, SOURCE)):
+        AuditEvent.model_validate(event)
+        assert balp_rules.broken(event) == []
+
+
+def test_a_real_log_has_events_of_most_profiles() -> None:
+    claimed = {
+        event["meta"]["profile"][0].removeprefix(BALP)
+        for entry in samples()
+        for event in balp.events_of(entry, SOURCE)
+        if "meta" in event
+    }
+    assert {"PatientRead", "PatientQuery", "PatientUpdate", "PatientDelete"} <= claimed
+    assert {"PrivacyDisclosure.Source", "PrivacyDisclosure.Recipient"} <= claimed
+
+
+def test_what_the_connector_does_by_itself_names_no_person() -> None:
+    entry = bare("keys:rotated")
+    agents = balp.event(entry, SOURCE)["agent"]
+    assert {one["who"]["identifier"]["value"] for one in agents} == {SOURCE.host}
 
 
 @pytest.mark.parametrize("tag", TAGS)
