@@ -1,5 +1,6 @@
 """``python -m audit verify STORE``: 0 if the log is as it was written, 1 if not or if it cannot be read.
 
+``python -m audit fsck STORE DIRECTORY``: the same of the table, and of every tile and checkpoint beside it.
 ``python -m audit witness``: see ``witness_command``. ``review``, ``disclosures``: see ``review.command``.
 """
 
@@ -9,8 +10,12 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from audit.verify import Unreadable, verify
+from audit.verify import Report, Unreadable, verify
+
+if TYPE_CHECKING:
+    from audit.fsck import Found
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -19,6 +24,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(required=True)
     check = commands.add_parser("verify", help="compute every hash, number and link of a log again")
     check.add_argument("store", type=Path, metavar="STORE", help="the SQLite file that holds the log")
+    whole = commands.add_parser("fsck", help="derive everything again: table, bundles, tiles, checkpoints")
+    whole.add_argument("store", type=Path, metavar="STORE", help="the SQLite file that holds the log")
+    whole.add_argument("directory", type=Path, metavar="DIRECTORY", help="where its tiles lie")
     commands.add_parser("witness", help="cosign the checkpoints of logs, on a host of its own")
     commands.add_parser("review", help="what happened in the period of an export, and what is unusual")
     commands.add_parser("disclosures", help="the accounting of disclosures for one patient, of an export")
@@ -31,14 +39,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from audit.review import command
 
         return command.main(given)
-    store = parser.parse_args(given).store
+    asked = parser.parse_args(given)
+    report: Report | Found
     try:
-        report = verify(store)
-    except Unreadable as error:
-        sys.stderr.write(f"{store}: {error}\n")
+        report = _whole(asked.store, asked.directory) if "directory" in asked else verify(asked.store)
+    except (Unreadable, OSError) as error:
+        sys.stderr.write(f"{asked.store}: {error}\n")
         return 1
     sys.stdout.write(f"{report}\n")
     return 0 if report.good else 1
+
+
+def _whole(store: Path, directory: Path) -> Found:
+    from audit.fsck import fsck  # it needs more than the standard library
+
+    return fsck(store, directory)
 
 
 if __name__ == "__main__":

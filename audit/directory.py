@@ -24,6 +24,7 @@ from audit.tiles import LONGEST, WIDTH, parse_path
 KEYS: Final = "keys"
 CHECKPOINT: Final = "checkpoint"
 COSIGNED: Final = "cosigned"
+ANNOUNCED: Final = "announced"  # an empty file: the log itself tells that this shard was opened
 
 _YEAR: Final = re.compile(r"[0-9]{4}")
 _MOST: Final = WIDTH * (LONGEST + 2)  # bytes of a bundle, the largest file that there is

@@ -23,8 +23,10 @@ OPENED = "audit:shard:opened"
 _BEGINNING = (0, bytes(32))
 
 
-def put_back(connection: sqlite3.Connection, directory: Path, site: str) -> int:
+def put_back(connection: sqlite3.Connection, directory: Path, site: str = "") -> int:
     """See that the table has all that was signed, and put back what it lacks; how many entries those were.
+
+    ``site``: whose log it must be; "": that of the directory.
 
     Must run in a transaction that may write, with which the caller does what else must go along. Raises
     ``SealingRefused`` of the kind that it is (``Forked``: the table went on otherwise), ``OSError`` and
@@ -35,7 +37,7 @@ def put_back(connection: sqlite3.Connection, directory: Path, site: str) -> int:
         if not found:
             never_sealed(connection, site)
             return 0
-        site_of(found, site)
+        site_of(found, site or found[0].site)
         tip = tip_of(found[-1])
         if not _lacks(connection, tip):
             return 0
@@ -45,9 +47,9 @@ def put_back(connection: sqlite3.Connection, directory: Path, site: str) -> int:
 
 
 def never_sealed(connection: sqlite3.Connection, site: str) -> None:
-    """Raises ``DirectoryLost`` where the table says that this site's log was sealed."""
+    """Raises ``DirectoryLost`` where the table says that this site's log (""; any) was sealed."""
     for entry in tagged(connection, OPENED):
-        if f'"origin":"{site}/'.encode() in entry:
+        if f'"origin":"{site and f"{site}/"}'.encode() in entry:
             number = place(entry).seq
             raise DirectoryLost(f"entry {number} says that the log was sealed, and there are no checkpoints")
 

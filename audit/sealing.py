@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 
 from audit import merkle, tiles
 from audit.checkpoint import Checkpoint
-from audit.directory import KEYS, DirectoryRefused, Shard, origin_of
+from audit.directory import ANNOUNCED, KEYS, DirectoryRefused, Shard, origin_of
 from audit.following import Place, Row, Table, chained
 from audit.keyfile import SigningKey
 from audit.merkle import EMPTY, Frontier
@@ -31,7 +31,6 @@ from audit.tip import Tip, sealed, site_of, tip_of
 from audit.writing import lock, publish, put, put_all
 
 MOST: Final = 100 * WIDTH  # entries under one checkpoint, so that catching up stays small in memory
-ANNOUNCED: Final = "announced"  # in a shard whose opening the log tells of
 
 Year = tuple[int, list[tuple[Row, Place]]]
 

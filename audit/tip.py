@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from audit import merkle
 from audit.checkpoint import Checkpoint, CheckpointRefused
-from audit.directory import CHECKPOINT, Shard, shards
+from audit.directory import ANNOUNCED, CHECKPOINT, Shard, shards
 from audit.following import place
 from audit.merkle import Frontier, Nodes
 from audit.notes import NoteRefused
@@ -41,11 +41,18 @@ class Tip(NamedTuple):
 
 
 def sealed(directory: Path) -> list[Shard]:
-    """The shards that have a checkpoint, the oldest first. Raises ``DirectoryRefused``, ``OSError``.
+    """The shards that have a checkpoint, the oldest first.
 
-    One that has none yet was begun when the process ended; it is begun again.
+    One that has none yet was begun when the process ended; it is begun again. Raises ``TilesChanged`` where
+    one had a checkpoint and has none, ``DirectoryRefused``, ``OSError``.
     """
-    return [shard for shard in shards(directory) if shard.checkpoint() is not None]
+    found = []
+    for shard in shards(directory):
+        if shard.checkpoint() is not None:
+            found.append(shard)
+        elif (shard.root / ANNOUNCED).exists():
+            raise TilesChanged(f"{shard.root / CHECKPOINT}: it is missing")
+    return found
 
 
 def site_of(found: Sequence[Shard], site: str) -> None:

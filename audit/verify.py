@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from urllib.parse import quote
 
 from audit import schema
 from audit.canonical import NotCanonical, canonical, parsed
-from audit.entry import whole
+from audit.entry import Tag, whole
 from audit.log import BEFORE_THE_FIRST
 from audit.merkle import leaf_hash
 
@@ -52,6 +53,16 @@ def verify(store: Path) -> Report:
 
     Within one read transaction, so a log that is being written to is checked up to one commit.
     """
+    with reading(store) as connection:
+        walk = Walk()
+        fault = next(walk.faults(connection.execute(schema.ENTRIES)), None) or walk.missing(connection)
+        faults = ([fault] if fault else []) + altered(connection)
+    return Report(walk.count, walk.first, walk.last, walk.previous.hex(), tuple(faults))
+
+
+@contextmanager
+def reading(store: Path) -> Iterator[sqlite3.Connection]:
+    """A store as it is at one moment, its texts as bytes. Raises ``Unreadable``, also while it is read."""
     if not store.is_file():
         raise Unreadable("there is no such file")
     try:
@@ -59,38 +70,43 @@ def verify(store: Path) -> Report:
         connection.text_factory = bytes  # as it lies there: what is no UTF-8 is a fault of its entry
         try:
             connection.execute("BEGIN")
-            return _checked(connection)
+            if schema.TABLE.encode() not in {name for name, _ in connection.execute(schema.PRESENT)}:
+                raise Unreadable("it holds no audit log")
+            yield connection
         finally:
             connection.close()
     except sqlite3.Error as error:
         raise Unreadable(f"SQLite cannot read it ({error.sqlite_errorname})") from None
 
 
-def _checked(connection: sqlite3.Connection) -> Report:
+def altered(connection: sqlite3.Connection) -> list[str]:
+    """What is wrong with the table and its triggers."""
     present = {name.decode(): sql.decode() for name, sql in connection.execute(schema.PRESENT)}
-    if schema.TABLE not in present:
-        raise Unreadable("it holds no audit log")
-    walk = _Walk()
-    fault = next(walk.faults(connection.execute(schema.ENTRIES)), None) or _cut(connection, walk.seq)
-    altered = [f"{name}: the table or trigger is missing or altered" for name in schema.altered(present)]
-    faults = ([fault] if fault else []) + altered
-    return Report(walk.seq, walk.first, walk.last, walk.previous.hex(), tuple(faults))
+    return [f"{name}: the table or trigger is missing or altered" for name in schema.altered(present)]
 
 
-def _cut(connection: sqlite3.Connection, entries: int) -> str | None:
-    row = connection.execute(schema.LENGTH).fetchone()
-    length = int(row[0]) if row else 0
-    if length == entries:
-        return None
-    return f"entry {entries + 1}: removed (the log once had {length} entries, now {entries})"
+class Walk:
+    """The way along the chain; stops at the first fault, since after it nothing hangs together.
 
-
-class _Walk:
-    """The way along the chain; stops at the first fault, since after it nothing hangs together."""
+    Where the log does not begin with entry 1, an entry of it must tell that what came before was disposed
+    of, and name the hash that it ended in.
+    """
 
     def __init__(self) -> None:
-        self.seq, self.previous = 0, BEFORE_THE_FIRST
+        self.seq, self.previous, self.count = 0, BEFORE_THE_FIRST, 0
         self.first = self.last = ""
+        self._begins: tuple[int, str] | None = None  # after which entry, and its hash
+        self._told = False
+
+    def missing(self, connection: sqlite3.Connection) -> str | None:
+        """What is not there at the end of the way: entries at the end, or an account of the beginning."""
+        row = connection.execute(schema.LENGTH).fetchone()
+        length = int(row[0]) if row else 0
+        if length != self.seq:
+            return f"entry {self.seq + 1}: removed (the log once had {length} entries, now {self.seq})"
+        if self._begins and not self._told:
+            return f"entry 1: removed (the log begins with entry {self._begins[0] + 1}, and none says why)"
+        return None
 
     def faults(self, rows: Iterator[tuple[Any, Any, Any]]) -> Iterator[str]:
         """What is wrong with the entries, in their order."""
@@ -99,10 +115,11 @@ class _Walk:
             if fault:
                 yield fault
             self.seq, self.previous = seq, hashed
+            self.count += 1
 
     def _fault(self, seq: int, leaf: Any, hashed: Any) -> str | None:
         expected = self.seq + 1
-        if seq != expected:
+        if seq != expected and (self.count or seq < 1):
             return f"entry {expected}: removed (entry {seq} follows entry {self.seq})"
         if not isinstance(leaf, bytes) or leaf_hash(leaf) != hashed:
             return f"entry {seq}: modified (its hash is another)"
@@ -114,10 +131,19 @@ class _Walk:
             return f"entry {seq}: modified (not the canonical form of an entry)"
         if entry["seq"] != seq:
             return f"entry {seq}: reordered (it says that it is entry {entry['seq']})"
-        if entry["previous"] != self.previous.hex():
+        if seq > 1 and not self.count:
+            self._begins = seq - 1, entry["previous"]
+        elif entry["previous"] != self.previous.hex():
             return f"entry {seq}: it does not follow entry {seq - 1} as that now is"
+        if self._begins and entry["tag"] == Tag.AUDIT_SHARD_DISPOSED:
+            self._told |= _disposed(entry["object"]) == self._begins
         self.first, self.last = self.first or entry["time"], entry["time"]
         return None
+
+
+def _disposed(said: Any) -> tuple[Any, Any] | None:
+    """Up to which entry, and its hash."""
+    return (said.get("last"), said.get("hash")) if isinstance(said, dict) else None
 
 
 def _read(leaf: bytes) -> dict[str, Any] | None:

@@ -305,8 +305,8 @@ ROWS: Final = (
     _row(
         _T.AUDIT_SHARD_DISPOSED,
         "a year is past its retention: its rows and tiles are gone",
-        "origin",
-        "connector operator",
+        "origin first last size root hash checkpoint because",
+        "operator",
     ),
     _row(
         _T.AUDIT_FEED_STOPPED,

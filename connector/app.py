@@ -48,12 +48,14 @@ from connector.store import Direction, Store
 from connector.store.alone import alone
 from connector.wiring import fresh, now, open_store
 from connector.wiring.access import Access
+from connector.wiring.auditing import Kept
 from connector.wiring.authorization import OwnAuthorization
 from connector.wiring.confined import confine
 from connector.wiring.links import link_of, pauses_of, rules_of
 from connector.wiring.listeners import fhir_app, https_server, mllp_server
 from connector.wiring.login import People
 from connector.wiring.renewing import Renewing
+from connector.wiring.sealing import Sealing
 from connector.wiring.secured import Secured
 
 _log: Final = structlog.get_logger(__name__)
@@ -80,6 +82,9 @@ class Service:
         self._renewing = Renewing(self._secured, store, now, chosen.tls.warn_days, self._supervisor.resume)
         self._v2 = V2Receiver(self._links, store, now, fresh, judge, arrived, self._heard, time.monotonic)
         self._fhir = FhirReceiver(self._links, store, now, fresh, arrived)
+        self._sealing = Sealing(Kept.of(chosen), store, now, chosen.audit)
+        self._v2.bar(self._sealing.barred)
+        self._fhir.barred = self._sealing.barred
         if judge is not None:
             self._closing.append(judge.close)
         self._mllp = mllp_server(chosen, profiles, self._v2, store, self._secured)
@@ -159,7 +164,8 @@ class Service:
         issuer = own.issuer if own else None
         access = Access(self._profiles, self._secured, issuer)
         self._closing.append(access.close)
-        intake = Intake(self._fhir, self._supervisor, self._renewing, *([own.ready] if own else []))
+        parts = [own.ready] if own else []
+        intake = Intake(self._fhir, self._supervisor, self._renewing, self._sealing, *parts)
         app = fhir_app(chosen, self._profiles, access.callers, intake)
         app.router.routes.extend(own.routes if own else [])
         if (people := self._people()) is not None:
@@ -192,6 +198,8 @@ class Service:
 
     async def start(self) -> None:
         """Record the start, take up what waits, and listen."""
+        await self._sealing.begin()
+        self._sealing.start()
         facts = [{"link": link.name, **link.facts} for link in self._links.all]
         await self._store.record(
             [_entry("service:started", {})] + [_entry("profile:loaded", fact) for fact in facts]
@@ -222,6 +230,7 @@ class Service:
         for close in self._closing:
             await close()
         await self._store.record([_entry("service:stopped", {"drained": drained})])
+        await self._sealing.stop()
         await self._store.close()
         return drained
 

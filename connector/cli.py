@@ -40,6 +40,7 @@ COMMANDS: Final = {
     "restore": "Restore the store from a backup, or try whether it would work.",
     "store": "See that nothing readable is left on the disk.",
     "authorization": "See and change the keys that sign our access tokens.",
+    "audit": "See, check and take away the sealed audit log.",
     "profile": "Check partner profiles; print their JSON Schema.",
     "tls": "See who was not let in, what we show and trust, and what a partner shows.",
 }

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 from connector.errors import (
     AddressTooLong,
     AnswerNotUnderstood,
+    AuditRefused,
     BodyIncomplete,
     BodyTooLarge,
     ConnectorError,
@@ -67,6 +68,7 @@ SETTINGS: Final = (
     Limit("login.hours", Unauthenticated),
     Limit("login.sessions", Overloaded),
     Limit("break_glass.minutes", OperatorError),
+    Limit("audit.refuse_unsealed_seconds", AuditRefused),
 )
 PROFILE: Final = (
     Limit("limits.frame_bytes", FrameTooLarge),

@@ -12,6 +12,7 @@ from typing import Annotated, Literal, NamedTuple, Self
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from connector.errors import ConfigurationError, ProfileError
+from connector.profile.audit import Audit
 from connector.profile.authorization import Authorization
 from connector.profile.endpoint import SELF
 from connector.profile.keys import Keys
@@ -162,6 +163,8 @@ class Settings(Section):
     """Who may do in an emergency what the role does not grant."""
     authorization: Authorization | None = None
     """A token endpoint of our own."""
+    audit: Audit = Field(default_factory=Audit)
+    """The sealed audit log."""
     log: Log = Field(default_factory=Log)
     """The operational log."""
     drain_seconds: Seconds = 20.0

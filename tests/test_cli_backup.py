@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -10,7 +11,10 @@ from typing import Any
 
 import pytest
 
+from audit.directory import Shard, shards
+from audit.fsck import fsck
 from connector.demo.site import Ports, Site, make_site
+from tests.audit.sealed import consistent
 from tests.test_cli import DAY, run
 
 
@@ -112,3 +116,63 @@ def test_a_store_whose_audit_log_was_altered_is_not_backed_up(site: Site, tmp_pa
     out = tmp_path / "night.backup"
     assert backup(site, out).exit_code == 1
     assert not out.exists()
+
+
+def _shard(site: Site) -> Shard:
+    (found,) = shards(site.store.with_suffix(".audit"))
+    return found
+
+
+def test_the_audit_log_goes_on_where_it_was_signed(site: Site, tmp_path: Path) -> None:
+    out = tmp_path / "night.backup"
+    backup(site, out)
+    before = _shard(site).checkpoint() or b""
+    taken = run("take", "--config", site.config, "--link", "demo", DAY / "02-register.hl7")
+    assert taken.exit_code == 0, taken.stderr
+    signed = _shard(site).checkpoint() or b""
+    with closing(sqlite3.connect(site.store)) as connection:
+        entries = connection.execute("SELECT * FROM audit_entry").fetchall()
+    lose(site)
+    said = restore(site, out).stdout
+    assert "audit entries that had been signed since were put back" in said
+    with closing(sqlite3.connect(site.store)) as connection:
+        restored = connection.execute("SELECT * FROM audit_entry").fetchall()
+    assert restored[: len(entries)] == entries
+    assert json.loads(restored[len(entries)][1])["tag"] == "store:backup:restored"
+    assert consistent(_shard(site), [before, signed, _shard(site).checkpoint() or b""]) == 3
+    assert fsck(site.store, site.store.with_suffix(".audit")).good
+    assert "signed since put back" in restore(site, out, "--drill").stdout
+
+
+def test_a_fresh_machine_is_told_what_is_missing(site: Site, tmp_path: Path) -> None:
+    out = tmp_path / "night.backup"
+    backup(site, out)
+    origin = _shard(site).origin
+    lose(site)
+    site.store.with_suffix(".audit").rename(tmp_path / "away")
+    result = restore(site, out)
+    assert result.exit_code == 1
+    assert not site.store.exists()
+    assert "another [audit] site" in result.stderr
+    assert f"a checkpoint of {origin} over" in result.stderr
+    text = site.config.read_text()
+    site.config.write_text(f'{text}\n[audit]\nsite = "new.example"\n')
+    assert restore(site, out).exit_code == 0
+    assert _shard(site).site == "new.example"
+
+
+def test_a_store_that_went_another_way_takes_nothing_back(site: Site, tmp_path: Path) -> None:
+    out = tmp_path / "night.backup"
+    backup(site, out)
+    kept = site.store.with_suffix(".audit")
+    kept.rename(tmp_path / "away")
+    lose(site)
+    text = site.config.read_text()
+    site.config.write_text(f'{text}\n[audit]\nsite = "new.example"\n')
+    assert restore(site, out).exit_code == 0  # goes on otherwise than the log that was signed
+    shutil.rmtree(kept)
+    (tmp_path / "away").rename(kept)
+    site.config.write_text(text)
+    result = run("take", "--config", site.config, "--link", "demo", DAY / "02-register.hl7")
+    assert result.exit_code == 1
+    assert "not the one whose audit log was signed" in result.stderr

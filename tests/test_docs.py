@@ -21,6 +21,8 @@ import msgspec
 import pytest
 
 from audit import AuditLog, Draft, Tag
+from audit.keyfile import SigningKey
+from audit.sealing import Sealer
 from connector.cli import COMMANDS, main, module_of
 from connector.commands.admitting import PERMISSIONS, UNASKED
 from connector.edges.operator_api import PREFIX, ROUTES
@@ -249,6 +251,11 @@ async def site(tmp_path: Path) -> Path:
     store = Store.open(tmp_path / "store.db", FileKeyProvider.create(tmp_path / "kek.key"), AuditLog())
     await store.record([Draft("2026-11-23T10:00:00Z", Tag.SERVICE_STARTED, {"role": "connector"}, {})])
     await store.close()
+    sealer = Sealer(
+        tmp_path / "store.db", tmp_path / "store.audit", "demo", SigningKey(tmp_path / "store.audit.key")
+    )
+    sealer.seal()
+    sealer.close()
     return tmp_path
 
 

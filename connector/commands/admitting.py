@@ -57,6 +57,8 @@ PERMISSIONS: Final[Mapping[str, Permission]] = MappingProxyType(
         "resume": "operator:act",
         "drain": "operator:act",
         "backup": "store:backup",
+        "audit status": "audit:read",
+        "audit fsck": "audit:read",
         "restore": "store:backup",
         "authorization keys": "access:read",
         "tls refused": "operator:read",

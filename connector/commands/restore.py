@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 def command(config: Path, operator: str | None, drill: bool, file: Path) -> None:
     """Put the backup FILE in the place of the store, where there is none.
 
-    Nothing is written over: move a damaged store away first, with its -wal and -shm files. Database and
-    audit log are checked before anything is in its place. What waited for delivery when the backup was made
-    is delivered (again: that changes nothing at a partner); what was taken after it is not in it, so ask
-    partners to send again what they sent since.
+    Nothing is written over: move a damaged store away first, with its -wal and -shm files, and leave its
+    audit directory where it is: what was signed there since is put back into the audit log, which goes on
+    where it was. Database and audit log are checked before anything is in its place. What waited for delivery
+    when the backup was made is delivered (again: that changes nothing at a partner); what was taken after it
+    is not in it, so ask partners to send again what they sent since.
     """
     from connector import settings
     from connector.commands.admitting import admit
@@ -39,15 +40,17 @@ def command(config: Path, operator: str | None, drill: bool, file: Path) -> None
         if not found.reconciled:
             raise SystemExit(1)
         return
-    head = asyncio.run(backups.restore(chosen, file, who))
+    head, back = asyncio.run(backups.restore(chosen, file, who))
     click.echo(f"restored as it was at {head.made}, with {head.entries} audit entries")
+    if back:
+        click.echo(f"{back} audit entries that had been signed since were put back")
 
 
 def _told(found: Drill) -> str:
     lines = (
         f"made        {found.head.made}, under key {found.head.key}",
         f"database    {found.head.size} bytes, whole",
-        f"audit log   {found.head.entries} entries, as they were written",
+        f"audit log   {found.head.entries} entries, as written; {found.put_back} signed since put back",
         f"messages    {found.received} received, {found.waiting} waiting; {found.seen} opened and readable",
         "counts      reconcile" if found.reconciled else "counts      do NOT reconcile",
     )

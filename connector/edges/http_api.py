@@ -106,6 +106,7 @@ class Api:
                 "status": "ready" if fine else "not ready",
                 "parts": parts,
                 "warnings": dict(self.intake.warnings()),
+                "figures": dict(self.intake.figures()),
             },
             200 if fine else 503,
         )

@@ -74,6 +74,10 @@ class Intake(Protocol):
         """What works yet and will not, or works by what was before, by name."""
         ...
 
+    def figures(self) -> Mapping[str, float]:
+        """Numbers to watch, by name."""
+        ...
+
 
 class Guard(Protocol):
     """Says who asks (``oauth.TokenGuard``).

@@ -128,11 +128,26 @@ class Watched(Protocol):
         ...
 
 
+class Counted(Protocol):
+    """What seals the audit log."""
+
+    def ready(self) -> Mapping[str, bool | str]:
+        """Parts, by name: True, or why not."""
+        ...
+
+    def figures(self) -> Mapping[str, float]:
+        """Numbers to watch, by name."""
+        ...
+
+
 class Intake:
     """What the HTTP edge hands its requests to."""
 
-    def __init__(self, receiver: FhirReceiver, supervisor: Supervisor, tls: Watched, *parts: Ready) -> None:
-        self._receiver, self._supervisor, self._tls, self._parts = receiver, supervisor, tls, parts
+    def __init__(
+        self, receiver: FhirReceiver, supervisor: Supervisor, tls: Watched, audit: Counted, *parts: Ready
+    ) -> None:
+        self._receiver, self._supervisor, self._tls = receiver, supervisor, tls
+        self._audit, self._parts = audit, (audit.ready, *parts)
 
     async def submit(self, submission: Submission) -> Accepted:
         """Durable and audited when this returns; raises a ``ConnectorError`` when nothing was taken."""
@@ -153,3 +168,7 @@ class Intake:
     def warnings(self) -> Mapping[str, str]:
         """What works yet, and will not."""
         return self._tls.warnings()
+
+    def figures(self) -> Mapping[str, float]:
+        """Numbers to watch, by name."""
+        return self._audit.figures()

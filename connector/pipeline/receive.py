@@ -49,6 +49,10 @@ class V2Receiver:
     def accepting(self, accepting: bool) -> None:
         self._taking.accepting = accepting
 
+    def bar(self, barred: Callable[[], ConnectorError | None]) -> None:
+        """Take nothing as long as this says why not."""
+        self._taking.barred = barred
+
     async def admit(self, peer: Peer) -> Callable[[], None] | None:
         """What to call when this connection is over; None: the partner has too many, close it."""
         link = self._links.of_peer(peer)

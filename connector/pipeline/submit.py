@@ -47,6 +47,7 @@ class FhirReceiver:
         self._arrived = arrived
         self._backlog = Backlog(store, clock)
         self.accepting = True
+        self.barred: Callable[[], ConnectorError | None] = lambda: None
 
     async def submit(self, submission: Submission) -> Taken:
         """Durable and audited when this returns.
@@ -57,6 +58,8 @@ class FhirReceiver:
         """
         if not self.accepting:
             raise ShuttingDown("the connector is stopping", fix="send it again")
+        if (barred := self.barred()) is not None:
+            raise barred
         link = self._links.of_client(submission.principal.client_id)
         if link is None:
             raise Forbidden("no profile names this client")

@@ -97,6 +97,7 @@ class Taking:
         self._judge, self._arrived, self._heard = judge, arrived, heard
         self._backlog, self._answers = Backlog(store, clock), Answers(clock)
         self.accepting = True
+        self.barred: Callable[[], ConnectorError | None] = lambda: None
 
     async def take(self, link: Link, payload: bytes, source: Source) -> Outcome:
         """Take one message, or say why not."""
@@ -140,6 +141,8 @@ class Taking:
         try:
             if not self.accepting:
                 raise ShuttingDown("the connector is stopping", fix="send it again")
+            if (barred := self.barred()) is not None:
+                raise barred
             number = sequences.number_of(case.message, case.link.numbers)
             starts = number is not None and number <= sequences.WHERE
             faults = (

@@ -13,7 +13,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Annotated, BinaryIO, Final
+from typing import Annotated, BinaryIO, Final, NamedTuple
 from urllib.parse import quote
 
 import msgspec
@@ -48,6 +48,8 @@ class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How long the audit log was."""
     audit: str
     """The hash of its last entry, hexadecimal."""
+    checkpoint: str = ""
+    """The newest signed checkpoint of the audit log when the backup was made; "": there was none."""
 
 
 @contextmanager
@@ -88,7 +90,15 @@ def whole(connection: sqlite3.Connection) -> None:
         raise Tampered("the database is damaged", fix="take an earlier backup")
 
 
-def write(database: Path, out: Path, keys: KeyProvider, made: str, entries: int, audit: str) -> Head:
+class Log(NamedTuple):
+    """The audit log in a snapshot: how long it is, the hash of its last entry, its newest checkpoint."""
+
+    entries: int
+    audit: str
+    checkpoint: str = ""
+
+
+def write(database: Path, out: Path, keys: KeyProvider, made: str, log: Log) -> Head:
     """Write a snapshot as a backup, and read it back: what it says of itself.
 
     Raises ``ConfigurationError`` (there is such a file), ``StoreUnavailable``, ``KeyUnavailable``.
@@ -98,7 +108,7 @@ def write(database: Path, out: Path, keys: KeyProvider, made: str, entries: int,
     key, part = bytearray(os.urandom(KEY_BYTES)), out.with_name(f".{out.name}.part")
     digest, size = _digest(database)
     wrapped = keys.wrap(key, _CONTEXT)
-    head = Head(made, wrapped.key_id, wrapped.blob, wrapped.provider, digest, size, entries, audit)
+    head = Head(made, wrapped.key_id, wrapped.blob, wrapped.provider, digest, size, *log)
     packed = MARK + _framed(msgspec.json.encode(head))
     try:
         with fresh(part) as file, database.open("rb") as source:

@@ -86,6 +86,8 @@ class GroupCommit:
         self._connection: Connection | None = connection
         self._waiting: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._closed = False
+        self.appended = 0  # audit entries, so far
+        self.told: Callable[[int], None] | None = None  # of entries, once they are on the disk
         self._checkpoints = Checkpoints(engine)
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
@@ -163,15 +165,22 @@ class GroupCommit:
         driver(connection).execute("BEGIN IMMEDIATE")
         try:
             units = [unit for job in batch if (unit := _savepoint(connection, job))]
-            self._append(connection, [draft for unit in units for draft in unit.drafts])
+            drafts = [draft for unit in units for draft in unit.drafts]
+            self._append(connection, drafts)
             tally(connection, units)
             self._finish(connection)
             self._durable(connection)
+            self._tell(len(drafts))
         except BaseException as error:
             self._roll_back(connection)
             if database.full(error):
                 raise _Refused from database.failure(error, StoreUnavailable("no room"))
             raise
+
+    def _tell(self, entries: int) -> None:
+        self.appended += entries
+        if entries and self.told is not None:
+            self.told(entries)
 
     def _durable(self, connection: Connection) -> None:
         """Commit. One that fails may yet lie whole in the log of SQLite, where the next start would find

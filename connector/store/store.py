@@ -8,7 +8,7 @@ the same transaction.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -69,8 +69,25 @@ class Store(Taking, Sending, Operating, Authorizing, Emergencies, Rotating, Eras
         writer = GroupCommit(engine, connection, audit, lambda db: keyrows.count(db, ring))
         return cls(reader, writer, KeyDesk(ring, keys, reader, writer, micros_now))
 
+    _at_end: Callable[[], Awaitable[None]] | None = None
+
+    def watch(self, appended: Callable[[int], None]) -> None:
+        """Call this with the number of audit entries of each transaction, once they are on the disk.
+
+        It is called by the thread that writes, and must neither wait nor raise.
+        """
+        if self._writer is not None:
+            self._writer.told = appended
+
+    def at_end(self, act: Callable[[], Awaitable[None]] | None) -> None:
+        """What to do before the store closes, if audit entries were appended. It must not raise."""
+        self._at_end = act
+
     async def close(self) -> None:
         """Finish what is under way; then everything raises ``ShuttingDown``."""
+        if self._at_end is not None and self._writer is not None and self._writer.appended:
+            act, self._at_end = self._at_end, None
+            await act()
         await self._desk.close()
         if self._writer is not None:
             await self._writer.close()

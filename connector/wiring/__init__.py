@@ -5,9 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 
-from audit import AuditLog
 from connector.settings import Settings
 from connector.store import Store
+from connector.wiring.auditing import Kept, SealedLog, seal_rest
 from connector.wiring.keys import key_provider
 
 
@@ -22,5 +22,12 @@ def fresh() -> str:
 
 
 def open_store(chosen: Settings, *, read_only: bool = False) -> Store:
-    """The store of the settings. Raises ``KeyUnavailable``, ``StoreUnavailable``, ``AuditRefused``."""
-    return Store.open(chosen.store, key_provider(chosen), AuditLog(), read_only=read_only)
+    """The store of the settings, whose audit log is sealed when it closes.
+
+    Raises ``KeyUnavailable``, ``StoreUnavailable``, ``AuditRefused``, ``ConfigurationError``.
+    """
+    kept = Kept.of(chosen)
+    store = Store.open(chosen.store, key_provider(chosen), SealedLog(kept), read_only=read_only)
+    if not read_only:
+        store.at_end(lambda: seal_rest(kept, store, now))
+    return store

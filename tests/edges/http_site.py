@@ -60,6 +60,9 @@ class Notebook:
     def warnings(self) -> Mapping[str, str]:
         return self.soon
 
+    def figures(self) -> Mapping[str, float]:
+        return {"audit_unsealed": 3}
+
 
 class WithPeer:
     """Puts the peer where the TLS acceptor puts it."""

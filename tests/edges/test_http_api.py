@@ -281,7 +281,8 @@ async def test_metadata_needs_no_token_and_is_valid(site: Site) -> None:
 async def test_health_says_what_works_without_a_token(site: Site) -> None:
     async with site.client(None) as client:
         assert (await client.get("/health/live")).json() == {"status": "live"}
-        said = {"status": "ready", "parts": {"store": True}, "warnings": {}}
+        figures = {"audit_unsealed": 3}
+        said = {"status": "ready", "parts": {"store": True}, "warnings": {}, "figures": figures}
         assert (await client.get("/health/ready")).json() == said
         site.notebook.soon["https: our certificate"] = "ends 2026-12-01 04:00Z"
         answer = await client.get("/health/ready")

@@ -56,6 +56,8 @@ PROOFS: Final = {
     "login.hours": "tests/edges/test_login.py::test_a_session_ends_after_its_longest_time_however_busy",
     "login.sessions": "tests/edges/test_login.py::test_no_more_people_than_may_be_are_logged_in_at_once",
     "break_glass.minutes": "tests/test_cli_emergency.py::test_it_lasts_no_longer_than_the_settings_say",
+    "audit.refuse_unsealed_seconds": "tests/wiring/test_sealing.py::"
+    "test_nothing_is_taken_in_while_the_log_cannot_be_sealed_for_too_long",
     "limits.frame_bytes": "tests/pipeline/test_receive.py::"
     "test_the_limits_of_a_link_hold_beside_those_of_the_service",
     "limits.body_bytes": "tests/pipeline/test_submit.py::test_the_body_limit_of_the_link_holds",

@@ -77,7 +77,7 @@ def test_neither_another_head_nor_another_key_opens_it() -> None:
 async def made(folder: Path, out: Path) -> backup.Head:
     keys = FileKeyProvider(folder / "kek.key")
     with backup.snapshot(folder / "store.db", out) as copy:
-        return backup.write(copy, out, keys, "2026-11-23T10:00:00Z", 3, "ab")
+        return backup.write(copy, out, keys, "2026-11-23T10:00:00Z", backup.Log(3, "ab"))
 
 
 async def filled(folder: Path, messages: int = 3) -> Path:

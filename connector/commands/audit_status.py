@@ -1,0 +1,105 @@
+"""``connector audit status``: the shards of the sealed log, and what no checkpoint covers yet."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from connector.commands.operating import CONFIG, OPERATOR, Desk, at_desk, drafting, table
+
+if TYPE_CHECKING:
+    from connector.wiring.auditing import Kept
+
+
+@click.command(short_help="Show the shards, their checkpoints, and what no checkpoint covers yet.")
+@CONFIG
+@OPERATOR
+@click.option("--because", default="", help="Why, for the audit trail; nothing of a patient belongs there.")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def command(config: Path, operator: str | None, because: str, as_json: bool) -> None:
+    """Show the shards of the audit log, one a year: how many entries each has and when it was last signed;
+    how many entries wait for a checkpoint, and which years are past their retention.
+
+    That somebody looked is an entry too. The exit code is 1 if the newest checkpoint is not to be believed,
+    or entries wait for one longer than they should.
+    """
+    from connector.wiring.auditing import Kept
+
+    async def looked(desk: Desk) -> dict[str, Any]:
+        draft = drafting(desk.person, because)
+        await desk.store.record([draft("audit:viewed", {"what": "status"})])
+        return _found(Kept.of(desk.configuration.settings), desk.configuration.settings.audit.retention_years)
+
+    found = at_desk(config, looked, operator=operator)
+    click.echo(json.dumps(found, indent=2) if as_json else _told(found))
+    if found["trouble"] or found["late"]:
+        raise SystemExit(1)
+
+
+def _found(kept: Kept, years: int) -> dict[str, Any]:
+    from audit.directory import DirectoryRefused
+    from audit.following import Table
+    from audit.refusals import SealingRefused
+    from audit.tip import sealed, tip_of
+    from connector.wiring import now
+    from connector.wiring.sealing import EVERY
+
+    shards: list[dict[str, Any]] = []
+    trouble, last, at = "", 0, now()
+    try:
+        for shard in sealed(kept.directory):
+            tip = tip_of(shard)
+            signed = dt.datetime.fromtimestamp((shard.root / "checkpoint").stat().st_mtime, dt.UTC)
+            last = tip.last
+            shards.append(
+                {
+                    "origin": tip.head.origin,
+                    "first": tip.first,
+                    "entries": tip.head.size,
+                    "root": tip.head.root.hex(),
+                    "signed": f"{signed:%Y-%m-%dT%H:%M:%SZ}",
+                    "seconds": max(round((at - signed).total_seconds()), 0),
+                    "keys": len(shard.keys()),
+                    "past retention": at.year - shard.year > years,
+                }
+            )
+    except (SealingRefused, DirectoryRefused, OSError, ValueError) as error:
+        trouble = str(error) if isinstance(error, SealingRefused) else type(error).__name__
+    reading = Table(kept.store)
+    try:
+        waiting = max(reading.last() - last, 0)
+    finally:
+        reading.close()
+    late = waiting > 1 and bool(shards) and shards[-1]["seconds"] > 60 * EVERY  # one: that we looked
+    return {
+        "directory": str(kept.directory),
+        "shards": shards,
+        "unsealed": waiting,
+        "trouble": trouble,
+        "late": late,
+    }
+
+
+def _told(found: dict[str, Any]) -> str:
+    head = ["origin", "first", "entries", "signed", "root", ""]
+    rows = [
+        [
+            one["origin"],
+            one["first"],
+            one["entries"],
+            one["signed"],
+            one["root"][:16],
+            "past its retention: connector audit dispose" if one["past retention"] else "",
+        ]
+        for one in found["shards"]
+    ]
+    lines = [f"directory  {found['directory']}", f"unsealed   {found['unsealed']}"]
+    if found["trouble"]:
+        lines.append(f"TROUBLE    {found['trouble']}")
+    if found["late"]:
+        lines.append("TROUBLE    entries wait for a checkpoint, and none is signed")
+    return "\n".join([*lines, "", table(head, rows)] if rows else [*lines, "no checkpoint yet"])
