@@ -1,7 +1,16 @@
-"""Laws are tried on the same examples in every run; ``make fuzz`` looks for new ones."""
+"""Laws are tried on the same examples in every run; ``make fuzz`` looks for new ones.
+
+What thousands of tests share costs its time once: byte code is kept, also by the processes that tests start,
+and the collector of garbage does not look again and again at what lives as long as the run.
+"""
 
 from __future__ import annotations
 
+import gc
+import os
+import sys
+
+import pytest
 from hypothesis import settings
 from hypothesis.internal.conjecture import providers
 
@@ -13,3 +22,23 @@ settings.load_profile("steady")
 # depend on which tests ran before in the same process.
 _NONE = providers.Constants()
 providers._get_local_constants = lambda: _NONE
+
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+gc.set_threshold(20_000, 20, 100)  # as the service itself does, see connector.app
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    _settle()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish() -> None:
+    _settle()
+
+
+def _settle() -> None:
+    """What is garbage by now is found, with what it has to say; what is left stays until the end."""
+    gc.collect()
+    gc.freeze()

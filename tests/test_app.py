@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import json
-import os
 import shutil
 import signal
 import socket
 import ssl
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -30,37 +28,34 @@ from connector.demo.site import Site
 from connector.demo.status import Counted, StoreStatus
 from tests.demo.conftest import site, start
 from tests.faults.storm import admission, lines
+from tests.forked import Forked, Nursery
 from tests.ports import free_ports
 from tests.store.site import rows
 
 __all__ = ["site", "start"]  # fixtures
 
-ROOT = Path(__file__).parents[1]
-_SERVE = "from connector.cli import main; main()"
 Start = Callable[..., subprocess.Popen[bytes]]
 PARTS = {"audit": True, "demo answer": True, "demo to_fhir": True, "demo to_v2": True, "tls": True}
 
 
 @pytest.fixture(scope="module")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """One cache of byte code for all, so that only the first start takes its time."""
-    cache = tmp_path_factory.mktemp("bytecode")
-    return {**os.environ, "PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(cache)}
+def nursery() -> Iterator[Nursery]:
+    with Nursery("connector.app", "connector.commands.serve") as made:
+        yield made
 
 
 class Connector:
     """``connector serve`` over a site; what it writes to stderr goes to a file."""
 
-    def __init__(self, site: Site, environment: dict[str, str]) -> None:
-        self.site, self._environment = site, environment
+    def __init__(self, site: Site, nursery: Nursery) -> None:
+        self.site, self._nursery = site, nursery
         self._errors = site.log / "connector.log"
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: Forked | None = None
 
-    def begin(self) -> subprocess.Popen[bytes]:
+    def begin(self) -> Forked:
         with self._errors.open("wb") as errors:
-            command = [sys.executable, "-c", _SERVE, "serve", "--config", str(self.site.config)]
-            self.process = subprocess.Popen(
-                command, cwd=ROOT, env=self._environment, stdout=errors, stderr=errors
+            self.process = self._nursery.start(
+                ["connector", "serve", "--config", str(self.site.config)], errors
             )
         return self.process
 
@@ -92,8 +87,8 @@ class Connector:
 
 
 @pytest.fixture
-def connector(site: Site, environment: dict[str, str]) -> Iterator[Connector]:
-    made = Connector(site, environment)
+def connector(site: Site, nursery: Nursery) -> Iterator[Connector]:
+    made = Connector(site, nursery)
     yield made
     if made.process is not None and made.process.poll() is None:
         made.process.kill()
@@ -258,9 +253,7 @@ def test_a_port_in_use_is_named(connector: Connector, name: str) -> None:
     assert f"[{name}]" in said
 
 
-def test_a_second_service_on_the_same_store_is_refused(
-    connector: Connector, environment: dict[str, str]
-) -> None:
+def test_a_second_service_on_the_same_store_is_refused(connector: Connector, nursery: Nursery) -> None:
     connector.up()
     site = connector.site
     text = site.config.read_text()
@@ -269,12 +262,7 @@ def test_a_second_service_on_the_same_store_is_refused(
     config = site.folder / "other.toml"
     config.write_text(text)
     with (site.log / "other.log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-c", _SERVE, "serve", "--config", str(config)],
-            cwd=ROOT,
-            env=environment,
-            stderr=log,
-        )
+        process = nursery.start(["connector", "serve", "--config", str(config)], log)
     assert process.wait(30) == 1
     said = (site.log / "other.log").read_text()
     assert "another connector runs on this store" in said

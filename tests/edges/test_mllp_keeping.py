@@ -160,8 +160,8 @@ async def test_an_answer_over_another_connection_is_credited_to_nobody(site: Sit
     async def swap(heard: object) -> None:
         if len(here.heard) == 2:
             first, second = here.heard
-            await first.say(first.ack("AA", identity="2"))
-            await second.say(second.ack("AA", identity="1"))
+            await first.say(first.ack("AA", identity=second.message.control_id))
+            await second.say(second.ack("AA", identity=first.message.control_id))
             said.set()
         await said.wait()
 

@@ -1,35 +1,21 @@
 """``connector serve`` as a process that is killed with SIGKILL again and again.
 
-Each process imports ahead and waits for a word before it serves, so that a kill costs no start-up time
-and the service is down only for a moment.
+Each process is forked from one that has imported the connector, so that a kill costs no start-up time and the
+service is down only for a moment.
 """
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 import time
-from collections import deque
 from collections.abc import Callable
-from pathlib import Path
 from types import TracebackType
 from typing import Final
 
 from connector.demo.site import Site
+from tests.forked import Forked, Nursery
 
-ROOT: Final = Path(__file__).parents[2]
 _PATIENCE: Final = 30.0
-_AHEAD: Final = 2  # processes that wait for their turn
-_SERVE: Final = """
-import sys
-from connector import app, cli
-from connector.commands import serve
-print("imported", flush=True)
-sys.stdin.readline()
-cli.main(["serve", "--config", sys.argv[1]])
-"""
 
 
 class Killed:
@@ -38,35 +24,29 @@ class Killed:
     ``acknowledged``: how many messages its partners have heard of so far.
     """
 
-    def __init__(self, site: Site, cache: Path, acknowledged: Callable[[], int]) -> None:
+    def __init__(self, site: Site, acknowledged: Callable[[], int]) -> None:
         self._site, self._acknowledged = site, acknowledged
-        self._environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(cache)}
-        self._waiting: deque[subprocess.Popen[bytes]] = deque()
-        self._serving: subprocess.Popen[bytes] | None = None
+        self._nursery = Nursery("connector.app", "connector.commands.serve")
+        self._serving: Forked | None = None
         self.kills = 0
 
     def __enter__(self) -> Killed:
-        self._fill()
+        self._nursery.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for process in (*self._waiting, *([self._serving] if self._serving else [])):
-            process.kill()
-            _ended(process)
+        if self._serving is not None:
+            self._end(signal.SIGKILL)
+        self._nursery.__exit__(kind, error, trace)
 
     def serve(self) -> None:
         """Let the next process serve. Returns at once: it is still opening its store."""
-        self._fill()
-        process = self._waiting.popleft()
-        assert process.stdout is not None
-        assert process.stdin is not None
-        assert process.stdout.readline() == b"imported\n", self.log()
-        process.stdin.write(b"\n")
-        process.stdin.flush()
-        self._serving = process
-        self._fill()
+        with (self._site.log / "connector.log").open("ab") as log:
+            self._serving = self._nursery.start(
+                ["connector", "serve", "--config", str(self._site.config)], log
+            )
 
     def kill_after(self, messages: int, seconds: float) -> None:
         """Serve until so many more messages were acknowledged, that much longer, and kill.
@@ -91,29 +71,8 @@ class Killed:
         """The end of what the service wrote."""
         return (self._site.log / "connector.log").read_text()[-3000:]
 
-    def _fill(self) -> None:
-        while len(self._waiting) < _AHEAD:
-            with (self._site.log / "connector.log").open("ab") as log:
-                self._waiting.append(
-                    subprocess.Popen(
-                        [sys.executable, "-c", _SERVE, str(self._site.config)],
-                        stdin=subprocess.PIPE,
-                        stdout=subprocess.PIPE,
-                        stderr=log,
-                        cwd=ROOT,
-                        env=self._environment,
-                    )
-                )
-
     def _end(self, number: signal.Signals) -> int:
         assert self._serving is not None
         process, self._serving = self._serving, None
         process.send_signal(number)
-        return _ended(process)
-
-
-def _ended(process: subprocess.Popen[bytes]) -> int:
-    for stream in (process.stdin, process.stdout):
-        assert stream is not None
-        stream.close()
-    return process.wait(30)
+        return process.wait(_PATIENCE)

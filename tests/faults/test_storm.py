@@ -16,7 +16,6 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import httpx2
@@ -27,9 +26,10 @@ from connector.demo.site import Site
 from connector.demo.status import Counted, StoreStatus
 from connector.errors import ConnectorError
 from tests.demo.conftest import site, start
+from tests.forked import ROOT
 
 from .full import FULL
-from .killed import ROOT, Killed
+from .killed import Killed
 from .storm import ADMITTED, MOVING, FhirSide, Revisions, Storm, heard, lines, patient_of
 
 __all__ = ["site", "start"]  # fixtures
@@ -53,7 +53,7 @@ class Outcome:
 @pytest.mark.timeout(900 if FULL else 280)
 @pytest.mark.parametrize("lane", ["link", "patient"])
 def test_nothing_acknowledged_is_lost_or_done_twice_however_often_the_service_is_killed(
-    site: Site, start: Callable[..., subprocess.Popen[bytes]], tmp_path: Path, lane: str
+    site: Site, start: Callable[..., subprocess.Popen[bytes]], lane: str
 ) -> None:
     with site.profile.open("a") as profile:
         profile.write(f'\n[delivery]\nlane = "{lane}"\n')
@@ -62,7 +62,7 @@ def test_nothing_acknowledged_is_lost_or_done_twice_however_often_the_service_is
     chance = random.Random(SEED)
     moments = [(chance.choice((0, 1, 5, 15, 40)), chance.uniform(0.0, 0.3)) for _ in range(KILLS)]
     storm = Storm(site, chance)
-    with Killed(site, tmp_path / "bytecode", storm.acknowledged) as service:
+    with Killed(site, storm.acknowledged) as service:
         with storm.blowing():
             for messages, seconds in moments:
                 service.kill_after(messages, seconds)

@@ -16,9 +16,9 @@ import pytest
 
 from audit import witness_state
 from tests.audit.signers import FIRST
+from tests.forked import ROOT
 
 from .full import FULL
-from .killed import ROOT
 
 CALLS: Final = ("openat", "write", "fsync", "rename", "close")
 FAULTS: Final = ("error=EIO", "error=ENOSPC", "signal=KILL")

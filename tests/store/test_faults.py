@@ -40,7 +40,16 @@ def test_what_is_taken_is_there_and_what_is_refused_is_not(tmp_path: Path, fault
 
 
 def _under(fault: str, folder: Path) -> tuple[set[str], set[str]]:
-    command = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={fault.partition(':')[0]}"]
+    command = [
+        "strace",
+        "--seccomp-bpf",
+        "-f",
+        "-qq",
+        "-o",
+        "/dev/null",
+        "-e",
+        f"trace={fault.partition(':')[0]}",
+    ]
     command += ["-e", f"inject={fault}", sys.executable, "-m", "tests.store.faulty", str(folder)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     said = [line.split() for line in done.stdout.splitlines()]
