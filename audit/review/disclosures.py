@@ -65,6 +65,10 @@ _UNNAMED: Final = (
     "{count} deliveries were of so many patients at once that not all of them are named in the log. They "
     "are listed only where this patient is among those that are."
 )
+_BARE: Final = (
+    "{count} deliveries name the patient's number without who assigned it. They are not listed, since the "
+    "number may be another patient's there: ask for them apart."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +76,9 @@ class Patient:
     """``pseudonyms``: of each record number with its authority, as entries about messages have them.
 
     ``searched``: of the numbers alone, as entries about searches have them. ``since``, ``until``: UTC.
-    ``purposes``: by link; ``places``: by link and standard (``("lab", "fhir")``). ``facts``: what else is to
-    be shown.
+    ``bare``: of the numbers alone, where ``pseudonyms`` are of numbers with their authority: what was sent
+    under them may be another's, so it is counted and not listed. ``purposes``: by link; ``places``: by link
+    and standard (``("lab", "fhir")``). ``facts``: what else is to be shown.
     """
 
     pseudonyms: frozenset[str]
@@ -82,6 +87,7 @@ class Patient:
     until: dt.datetime = END
     purposes: Mapping[str, str] = field(default_factory=dict)
     places: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    bare: frozenset[str] = frozenset()
     facts: tuple[tuple[str, str], ...] = ()
 
 
@@ -102,7 +108,7 @@ class Accounting:
         self._about: dict[str, str] = {}  # the correlation of each message about the patient: what it is
         self._deliveries: dict[Key, _Delivery] = {}
         self._looks = Tally(most=ALL)
-        self._unnamed = 0
+        self._unnamed = self._bare = 0
 
     def see(self, entry: Entry) -> None:
         """One entry."""
@@ -122,13 +128,12 @@ class Accounting:
         return not self._patient.pseudonyms.isdisjoint(patients(entry))
 
     def _concerns(self, entry: Entry) -> bool:
-        """Of people: by name, by what they looked for, or by the message."""
+        """Of people: by name; where none is named, by what they looked for, or by the message."""
+        if entry["object"].get("patient"):
+            return self._named(entry)
         searched = entry["object"].get("pseudonym")
-        return (
-            self._named(entry)
-            or (isinstance(searched, str) and searched in self._patient.searched)
-            or (not patients(entry) and entry["correlation"] in self._about)
-        )
+        known = isinstance(searched, str) and searched in self._patient.searched | self._patient.pseudonyms
+        return known or (not searched and entry["correlation"] in self._about)
 
     def _within(self, entry: Entry) -> bool:
         return bool(self._since <= entry["time"][:19] < self._until)
@@ -141,6 +146,7 @@ class Accounting:
         named = patients(entry)
         if named and not self._named(entry):
             self._unnamed += verb == "acknowledged" and bool(what.get("patients"))
+            self._bare += verb == "acknowledged" and not self._patient.bare.isdisjoint(named)
             return
         if not named and entry["correlation"] not in self._about:
             return
@@ -194,7 +200,8 @@ class Accounting:
         return tuple((name, shown(value)) for name, value in facts)
 
     def _note(self) -> str:
-        return _UNNAMED.format(count=self._unnamed) if self._unnamed else ""
+        told = ((self._unnamed, _UNNAMED), (self._bare, _BARE))
+        return " ".join(words.format(count=count) for count, words in told if count)
 
     def _disclosed(self) -> list[Row]:
         return [self._line(*pair) for pair in self._deliveries.items()]

@@ -59,6 +59,7 @@ PERMISSIONS: Final[Mapping[str, Permission]] = MappingProxyType(
         "backup": "store:backup",
         "audit status": "audit:read",
         "audit fsck": "audit:read",
+        "audit review": "audit:read",
         "restore": "store:backup",
         "authorization keys": "access:read",
         "tls refused": "operator:read",

@@ -11,6 +11,7 @@ import click
 SUBCOMMANDS: Final = {
     "status": "Show the shards, their checkpoints, and what no checkpoint covers yet.",
     "fsck": "Derive everything again: table, bundles, tiles, checkpoints.",
+    "review": "What happened in a period, who saw what, and what is unusual.",
 }
 
 
