@@ -117,6 +117,8 @@ class Tag(StrEnum):
     AUDIT_FEED_SKIPPED = "audit:feed:skipped"  # it never takes the entry object.seq, which is left out
     AUDIT_REVIEWED = "audit:reviewed"  # somebody reads a review of a period
     AUDIT_DISCLOSURES_LISTED = "audit:disclosures:listed"  # somebody reads the disclosures of object.patient
+    AUDIT_EXPORTED = "audit:exported"  # an export is about to be made; see audit:export:ended
+    AUDIT_EXPORT_ENDED = "audit:export:ended"  # it was handed over, or it failed
     AUDIT_VIEWED = "audit:viewed"  # somebody read entries
     AUDIT_COMPARED = "audit:compared"  # a record with the commitment to it
 

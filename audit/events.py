@@ -272,6 +272,7 @@ EVENTS: Final[Mapping[str, Event]] = {
         codes.PATIENT_RECORD, READ, SHOWN, MESSAGE, (), _rest(Pattern.READ), lifecycle="4"
     ),
     "audit:exported": _LOG_USED,
+    "audit:export:ended": _LOG_USED,
     "audit:reviewed": _LOG_USED,
     "audit:disclosures:listed": _LOG_USED,
     "audit:sealing:failed": _RECORDING_STOPPED,

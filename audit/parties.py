@@ -13,11 +13,14 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
 from audit.canonical import canonical
-from audit.events import Event, Party
+from audit.events import EVENTS, Event, Party
 from audit.merkle import leaf_hash
 
 MACHINE, IP = "1", "2"  # NetworkAccessPointTypeCode, and AuditEvent.agent.network.type
 LISTED: Final = 200  # characters of a list that are said in an event; the entry has it all
+_PERSONAL: Final = frozenset(
+    tag for tag, row in EVENTS.items() if any(one.party is Party.PERSON for one in row.shape)
+)
 _NUMERIC: Final = frozenset("0123456789.")
 _HEXADECIMAL: Final = frozenset("0123456789abcdefABCDEF:.%")
 
@@ -86,6 +89,8 @@ def _peer(entry: Mapping[str, Any], source: Source) -> Named:
     actor, link = entry["actor"], entry["object"].get("link")
     if actor.get("role") == "connector":  # we went to them
         return Named(systems(source).link, link or "unknown")
+    if actor.get("role") == "operator" and entry["tag"] not in _PERSONAL:  # in the place of the other end
+        return _person(actor, source)
     if "name" in actor and not {"client", "certificate", "address"} & actor.keys():
         return Named(systems(source).host, source.host, address=source.host)  # at our own console
     return _end(actor, source)

@@ -328,6 +328,18 @@ ROWS: Final = (
         "because patient since? until?",
         "operator",
     ),
+    _row(
+        _T.AUDIT_EXPORTED,
+        "part of this log is about to be taken away",
+        "because since? until? link? patient? what?",
+        "operator",
+    ),
+    _row(
+        _T.AUDIT_EXPORT_ENDED,
+        "it was handed over whole, or not",
+        "entries size? sha256?",
+        "operator",
+    ),
     _row(_T.AUDIT_VIEWED, "somebody read entries of this log", "what because?", "operator"),
     _row(
         _T.AUDIT_COMPARED,

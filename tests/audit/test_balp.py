@@ -185,6 +185,13 @@ def test_a_person_at_the_machine_itself_works_on_its_console() -> None:
     assert _roles(balp.event(entry, SOURCE))["110152"]["who"]["identifier"]["value"] == SOURCE.host
 
 
+def test_a_person_who_takes_a_file_stands_in_the_place_of_the_partner() -> None:
+    entry = full("message:v2:received")
+    entry["actor"] = {"role": "operator", "name": "root", "realm": "machine"}
+    who = _roles(balp.event(entry, SOURCE))["110153"]["who"]
+    assert who["identifier"] == {"system": "urn:x-audit:person:st-anna.example:machine", "value": "root"}
+
+
 def test_a_search_says_its_kind_and_the_pseudonym_and_no_value() -> None:
     entry = full("operator:content:searched")
     entry["object"]["pseudonym"] = PATIENT

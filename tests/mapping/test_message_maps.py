@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from connector.mapping import Translator
+from connector.mapping.compiled import Atlas
 from connector.mapping.messages import registry
 from connector.mapping.messages.registry import ANY, MESSAGE_MAPS, is_known, known_messages, map_of
+from connector.mapping.partner import Partner
 
 T = Translator.default()
 
@@ -19,7 +21,7 @@ def test_every_event_of_a_structure_has_its_map() -> None:
 
 
 def test_maps_are_bound_when_asked_or_when_the_first_message_comes() -> None:
-    translator = Translator.default()
+    translator = Translator(Atlas(Partner()))
     translator.bind(["ORU^R01", "SIU^*"])
     ready = translator.atlas._by_name.keys()
     assert ready == {"ORU", "SIU"}
