@@ -1,6 +1,7 @@
 """``python -m audit verify STORE``: 0 if the log is as it was written, 1 if not or if it cannot be read.
 
 ``python -m audit fsck STORE DIRECTORY``: the same of the table, and of every tile and checkpoint beside it.
+``python -m audit events EXPORT``: 0 if the events in an export are those of its entries.
 ``python -m audit witness``: see ``witness_command``. ``review``, ``disclosures``: see ``review.command``.
 """
 
@@ -27,6 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     whole = commands.add_parser("fsck", help="derive everything again: table, bundles, tiles, checkpoints")
     whole.add_argument("store", type=Path, metavar="STORE", help="the SQLite file that holds the log")
     whole.add_argument("directory", type=Path, metavar="DIRECTORY", help="where its tiles lie")
+    events = commands.add_parser("events", help="make the events of an export again, and compare")
+    events.add_argument("export", type=Path, metavar="EXPORT", help="the zip file")
     commands.add_parser("witness", help="cosign the checkpoints of logs, on a host of its own")
     commands.add_parser("review", help="what happened in the period of an export, and what is unusual")
     commands.add_parser("disclosures", help="the accounting of disclosures for one patient, of an export")
@@ -40,6 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         return command.main(given)
     asked = parser.parse_args(given)
+    if "export" in asked:
+        return _events(asked.export)
     report: Report | Found
     try:
         report = _whole(asked.store, asked.directory) if "directory" in asked else verify(asked.store)
@@ -48,6 +53,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     sys.stdout.write(f"{report}\n")
     return 0 if report.good else 1
+
+
+def _events(export: Path) -> int:
+    from audit import verify_forms
+
+    try:
+        found = verify_forms.check(export)
+    except verify_forms.Unreadable as error:
+        sys.stderr.write(f"{export}: {error}\n")
+        return 1
+    sys.stdout.write(f"{found}\n")
+    return 0 if found.good else 1
 
 
 def _whole(store: Path, directory: Path) -> Found:
