@@ -58,10 +58,12 @@ def _simple(value: Any, depth: int) -> bool:
     if kind is int:
         return bool(-GREATEST <= value <= GREATEST)
     if depth and kind is dict:
-        return all(
-            type(key) is str and (key.isascii() or key < _SURROGATES) and _simple(one, depth - 1)
-            for key, one in value.items()
-        )
+        for key, one in value.items():  # a loop, since this is asked of every member of every entry
+            if type(key) is not str or not (key.isascii() or key < _SURROGATES):
+                return False
+            if type(one) not in _PLAIN and not _simple(one, depth - 1):
+                return False
+        return True
     return bool(depth) and kind in _ARRAYS and all(_simple(one, depth - 1) for one in value)
 
 

@@ -94,14 +94,17 @@ class Sealer:
         return max(self._table.last() - first, 0)
 
     def seal(self) -> int:
-        """Seal all that the table has; how many entries that were."""
+        """Seal all that the table has now; how many entries that were."""
         count = 0
         try:
             self._tip = self._tip or self._take_up()
+            until = self._table.last()
             while new := self._new():
                 for year, part in self._years(new):
                     self._tip = self._grown(year, part)
                 count += len(new)
+                if self.last >= until:
+                    break
         except (TilesRefused, DirectoryRefused) as error:
             self._tip = None
             raise TilesChanged(str(error)) from None

@@ -5,15 +5,22 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from audit.directory import CHECKPOINT, COSIGNED, Shard
 
 LOCK: Final = "lock"
 _FILE: Final = 0o600
 _FOLDER: Final = 0o700
+_FRESH: Final = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+_TOGETHER: Final = 64  # files that are open at once
+_POOL: Final = ThreadPoolExecutor(
+    4, thread_name_prefix="audit-sync"
+)  # its threads begin when they are needed
 
 
 class Busy(RuntimeError):
@@ -26,32 +33,49 @@ def put(path: Path, content: bytes, *, mode: int = _FILE) -> None:
 
 
 def put_all(files: Iterable[tuple[Path, bytes]], *, mode: int = _FILE) -> None:
-    """Write or replace files in the order given, each on the disk before it has its name; then their folders.
+    """Write or replace files in the order given, each on the disk before it has its name; then the folders.
 
-    Raises OSError: some may then be written and others not.
+    What the disk is waited for, it is waited for together: a journal takes many at once. Raises OSError: some
+    may then be written and others not.
     """
     folders: dict[Path, None] = {}
-    for path, content in files:
-        if path.parent not in folders:
-            for made in made_folder(path.parent):
-                folders[made.parent] = None
-        folders[path.parent] = None
-        _put(path, content, mode)
-    for folder in folders:
-        synced(folder)
+    waiting = iter(files)
+    while some := list(islice(waiting, _TOGETHER)):
+        for path, _ in some:
+            if path.parent not in folders:
+                for made in made_folder(path.parent):
+                    folders[made.parent] = None
+            folders[path.parent] = None
+        _put(some, mode)
+    _each(synced, folders)
 
 
-def _put(path: Path, content: bytes, mode: int) -> None:
-    part = path.with_name(f".{path.name}.new")
-    held = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+def _put(files: Sequence[tuple[Path, bytes]], mode: int) -> None:
+    parts = [path.with_name(f".{path.name}.new") for path, _ in files]
+    held: list[int] = []
     try:
-        view = memoryview(content)
-        while view:
-            view = view[os.write(held, view) :]
-        os.fsync(held)
+        for part, (_, content) in zip(parts, files):
+            held.append(os.open(part, _FRESH, mode))
+            view = memoryview(content)
+            while view:
+                view = view[os.write(held[-1], view) :]
+        _each(os.fsync, held)
     finally:
-        os.close(held)
-    os.rename(part, path)
+        for one in held:
+            os.close(one)
+    for part, (path, _) in zip(parts, files):
+        os.rename(part, path)
+
+
+def _each(sync: Callable[[Any], None], what: Collection[Any]) -> None:
+    """Wait for the disk for each; the first that fails raises, after all have ended."""
+    if len(what) == 1:
+        sync(*what)
+        return
+    ended = [_POOL.submit(sync, one) for one in what]
+    wait(ended)
+    for one in ended:
+        one.result()
 
 
 def made_folder(folder: Path) -> list[Path]:
