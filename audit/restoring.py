@@ -13,6 +13,7 @@ from pathlib import Path
 from audit import schema
 from audit.checkpoint import Checkpoint
 from audit.directory import DirectoryRefused, Shard
+from audit.disposing import DISPOSED, cut, up_to
 from audit.following import Row, chained, head, place, row_at, tagged
 from audit.merkle import Frontier, leaf_hash
 from audit.refusals import ChainBroken, DirectoryLost, Forked, TableShorter, TilesChanged
@@ -20,6 +21,7 @@ from audit.tiles import TilesRefused, read_entries, tiles_of
 from audit.tip import Tip, first_of, head_of, sealed, site_of, tip_of
 
 OPENED = "audit:shard:opened"
+_DISPOSED = DISPOSED.encode()
 _BEGINNING = (0, bytes(32))
 
 
@@ -66,18 +68,19 @@ def _lacks(connection: sqlite3.Connection, tip: Tip) -> bool:
 
 def _appended(connection: sqlite3.Connection, found: Sequence[Shard]) -> int:
     last, hashed = head(connection)
-    after = (last, hashed) if last else _BEGINNING
-    count = 0
+    count = gone = 0
     try:
-        for row, _ in chained(_signed(found, last), after):
+        for row, _ in chained(_signed(found, last), (last, hashed) if last else _BEGINNING):
             connection.execute(schema.APPEND, (row.seq, row.entry.decode("utf-8"), row.hash))
             count += 1
+            if _DISPOSED in row.entry:
+                gone = max(gone, up_to(row.entry))
     except ChainBroken as error:
         if not count and last:
             raise Forked(f"entry {last}: another one was signed") from None
         raise TilesChanged(f"a bundle: {error}") from None
-    except (sqlite3.IntegrityError, UnicodeDecodeError):
-        raise TableShorter(f"entry {last + 1}: what was signed after it begins later") from None
+    if gone:  # since the backup: it is gone again
+        cut(connection, gone)
     return count
 
 
@@ -85,6 +88,8 @@ def _signed(found: Sequence[Shard], after: int) -> Iterator[Row]:
     """The entries that come after a number, out of the bundles, each shard held against its checkpoint."""
     heads = [head_of(shard)[0] for shard in found]
     firsts = [first_of(shard, head.size) for shard, head in zip(found, heads)]
+    if firsts[0] > after + 1:
+        raise TableShorter(f"entry {after + 1}: it was signed and disposed of since; take a later backup")
     for shard, checkpoint, first in zip(found, heads, firsts):
         if first + checkpoint.size > after + 1:
             yield from _whole(shard, checkpoint, after)

@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 
+import audit
 from audit.directory import shards
 from audit.tip import tip_of
+from connector import wiring
 from connector.demo.site import Ports, Site, make_site
+from connector.wiring import disposal
 from tests.test_cli import DAY, run
 from tests.test_cli_backup import audited
 
@@ -65,3 +68,23 @@ def test_fsck_derives_everything_again_and_names_what_is_bad(site: Site) -> None
     said = [entry["object"]["because"] for entry in audited(site, "audit:viewed")]
     assert said == ["the yearly audit", "again"]
     assert [entry["outcome"] for entry in audited(site, "audit:verified")] == ["success", "failure"]
+
+
+def test_what_is_past_its_retention_is_disposed_of_and_the_rest_verifies(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "nothing" in asked(site, "dispose", "--because", "every January").stdout
+    year = wiring.now().year
+    before = tip_of(shards(site.store.with_suffix(".audit"))[0])
+    later = wiring.now().replace(year=year + 7, month=3, day=1)
+    for module in (wiring, disposal):
+        monkeypatch.setattr(module, "now", lambda: later)
+    assert asked(site, "status").exit_code == 0
+    said = asked(site, "dispose", "--because", "every January").stdout
+    assert f"{before.head.origin}  entries 1 to {before.last}  root {before.head.root.hex()}" in said
+    assert [shard.year for shard in shards(site.store.with_suffix(".audit"))] == [year + 7]
+    (entry,) = audited(site, "audit:shard:disposed")
+    assert entry["object"]["checkpoint"].encode() == before.signed
+    assert (entry["object"]["because"], entry["actor"]["name"]) == ("every January", "mia")
+    assert asked(site, "fsck", "--because", "whether it holds").exit_code == 0
+    assert audit.verify(site.store).good

@@ -58,6 +58,7 @@ PERMISSIONS: Final[Mapping[str, Permission]] = MappingProxyType(
         "drain": "operator:act",
         "backup": "store:backup",
         "audit status": "audit:read",
+        "audit dispose": "keys:manage",
         "audit fsck": "audit:read",
         "audit review": "audit:read",
         "restore": "store:backup",

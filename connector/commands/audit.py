@@ -10,6 +10,7 @@ import click
 
 SUBCOMMANDS: Final = {
     "status": "Show the shards, their checkpoints, and what no checkpoint covers yet.",
+    "dispose": "Take away the years that are past their retention.",
     "fsck": "Derive everything again: table, bundles, tiles, checkpoints.",
     "review": "What happened in a period, who saw what, and what is unusual.",
 }

@@ -8,6 +8,7 @@ the same transaction.
 from __future__ import annotations
 
 import datetime as dt
+import sqlite3
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
@@ -18,6 +19,7 @@ from connector.errors import ConfigurationError, StoreUnavailable
 from connector.store import database, keyrows
 from connector.store.authorizing import Authorizing
 from connector.store.commits import GroupCommit
+from connector.store.door import Drafts
 from connector.store.emergencies import Emergencies
 from connector.store.erasing import Erasing
 from connector.store.feeding import Feeding
@@ -30,7 +32,7 @@ from connector.store.reader import Reader
 from connector.store.records import NOTHING, AuditPort, JournalEntry, Origin, Saw
 from connector.store.rotating import Rotating
 from connector.store.sending import Sending
-from connector.store.statement import micros_now
+from connector.store.statement import driver, micros_now
 from connector.store.taking import Taking
 
 _SCHEME: Final = "sqlite:///"
@@ -92,6 +94,13 @@ class Store(Taking, Sending, Operating, Authorizing, Emergencies, Rotating, Eras
         if self._writer is not None:
             await self._writer.close()
         await self._reader.close()
+
+    async def dispose(self, remove: Callable[[sqlite3.Connection], None], entries: Drafts) -> None:
+        """Take what is past its retention out of the audit log, with the entries that tell of it.
+
+        ``remove`` works inside the transaction. Raises what it raises: nothing is gone then.
+        """
+        await self._step(entries, lambda unit: remove(driver(unit.connection)))
 
     # --- journal --------------------------------------------------------------------------------------
 
