@@ -116,6 +116,7 @@ RECORDS: Final = Subject("records", codes.DOMAIN_RESOURCE, ("records",))
 CONFLICT: Final = Subject("conflict", codes.DOMAIN_RESOURCE, ("number",))
 LINK: Final = Subject("link", codes.JOB, ("link",))
 PROFILE: Final = Subject("profile", codes.SECURITY_RESOURCE, ("sha256", "link"))
+SETTINGS: Final = Subject("settings", codes.SECURITY_RESOURCE, ("sha256",))
 KEYS: Final = Subject("keys", codes.SECURITY_RESOURCE, ("key", "kid", "partner"))
 TLS: Final = Subject("tls", codes.SECURITY_RESOURCE, ("location", "listener", "end", "what"))
 SESSION: Final = Subject("session", codes.SECURITY_RESOURCE, ("session", "operation"))
@@ -241,8 +242,8 @@ EVENTS: Final[Mapping[str, Event]] = {
     "service:started": _STARTED,
     "service:stopped": _STARTED._replace(types=(codes.STOP,)),
     "service:resumed": _STARTED,
-    "settings:loaded": _alert(codes.SOFTWARE_CONFIGURATION, INSIDE, PROFILE),
-    "settings:changed": _alert(codes.SOFTWARE_CONFIGURATION, INSIDE, PROFILE),
+    "settings:loaded": _alert(codes.SOFTWARE_CONFIGURATION, INSIDE, SETTINGS),
+    "settings:changed": _alert(codes.SOFTWARE_CONFIGURATION, INSIDE, SETTINGS),
     "profile:loaded": _alert(codes.SOFTWARE_CONFIGURATION, INSIDE, PROFILE),
     "profile:changed": _alert(codes.SOFTWARE_CONFIGURATION, INSIDE, PROFILE),
     "profile:refused": _alert(codes.SOFTWARE_CONFIGURATION, INSIDE, PROFILE, 8),

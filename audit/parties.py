@@ -22,7 +22,7 @@ _PERSONAL: Final = frozenset(
     tag for tag, row in EVENTS.items() if any(one.party is Party.PERSON for one in row.shape)
 )
 _NUMERIC: Final = frozenset("0123456789.")
-_HEXADECIMAL: Final = frozenset("0123456789abcdefABCDEF:.%")
+_HEXADECIMAL: Final = frozenset("0123456789abcdefABCDEF:.")
 
 
 class Source(NamedTuple):
@@ -117,7 +117,7 @@ def _host(address: str) -> str:
 
 def network_type(address: str) -> str:
     """Of an address that is not ""."""
-    letters = frozenset(address)
+    letters = frozenset(address.partition("%")[0])  # without the zone (RFC 4007)
     return IP if letters <= _NUMERIC or (":" in letters and letters <= _HEXADECIMAL) else MACHINE
 
 

@@ -117,7 +117,7 @@ def test_an_address_is_said_without_its_port_and_by_its_kind() -> None:
         root = _root(full("tls:peer:refused") | {"actor": {"role": "peer", "address": address}})
         one = next(root.iter("ActiveParticipant"))
         seen[one.get("NetworkAccessPointID")] = one.get("NetworkAccessPointTypeCode")
-    assert seen == {"10.0.0.1": "2", "fe80::1%eth0": "1", "fe80::1": "2", "lab.example": "1"}
+    assert seen == {"10.0.0.1": "2", "fe80::1%eth0": "2", "fe80::1": "2", "lab.example": "1"}
 
 
 def test_the_source_is_the_site_and_the_host_and_they_may_be_called_anything() -> None:
