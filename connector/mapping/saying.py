@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from ..hl7v2.tree import Segment
@@ -37,17 +38,23 @@ class Source(NamedTuple):
     constants: Sequence[str] = ()
 
 
-def walk(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+def walk(node: Any, path: str = "") -> list[tuple[str, Any]]:
     """Every primitive of a node with its path, ``name[0].family``."""
+    found: list[tuple[str, Any]] = []
+    _walk(node, path, found)
+    return found
+
+
+def _walk(node: Any, path: str, found: list[tuple[str, Any]]) -> None:
     if isinstance(node, dict):
         for name, value in node.items():
             if path or name not in _SKIPPED:
-                yield from walk(value, f"{path}.{name}" if path else name)
+                _walk(value, f"{path}.{name}" if path else name, found)
     elif isinstance(node, list):
         for at, value in enumerate(node):
-            yield from walk(value, f"{path}[{at}]")
+            _walk(value, f"{path}[{at}]", found)
     else:
-        yield path, node
+        found.append((path, node))
 
 
 def field_source(bound: BoundField | BoundOne, repetition: str, rep: str, scope: Scope) -> Source:
@@ -109,8 +116,7 @@ def _again(scope: Scope) -> Scope:
 
 def leaves_of(element: Json, scope: Scope) -> Leaves:
     """What is said, and what is said of the resources that it refers to."""
-    found: Leaves = {("", path): value for path, value in walk({"": element}, "")}
-    found = {(where, path.lstrip(".")): value for (where, path), value in found.items()}
+    found: Leaves = {("", path.lstrip(".")): value for path, value in walk({"": element}, "")}
     gathered = getattr(scope.gathered, "resources", {})
     for reference, resource in gathered.items():
         found |= {(reference, path): value for path, value in walk(resource)}
@@ -125,7 +131,11 @@ class Saying:
         self.full = source.say(everything)
         self._alone = [source.say(frozenset({n})) for n in sorted(everything)]
         self._without = [source.say(everything - {n}) for n in sorted(everything)]
-        self._changes = [sum(rest.get(key) != self.full[key] for key in self.full) for rest in self._without]
+
+    @cached_property
+    def _changes(self) -> list[int]:
+        """How much of what is said would be another without each part."""
+        return [sum(rest.get(key) != value for key, value in self.full.items()) for rest in self._without]
 
     def element(self, name: str, index: int) -> Json:
         """An element of a list of primitives and flat objects, as far as its own leaves say it."""
@@ -156,7 +166,7 @@ class Saying:
     def _says(self, n: int, where: str, inside: str, form: Callable[[str], str]) -> bool:
         value, wanted = self.full[where, inside], form(inside)
         return any(
-            form(path) == wanted and _same_kind(at, where) and _alike(said, value)
+            _alike(said, value) and form(path) == wanted and _same_kind(at, where)
             for (at, path), said in self._alone[n].items()
         )
 
