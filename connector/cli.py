@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import sys
 import traceback
@@ -13,6 +14,7 @@ import click
 from connector.errors import ConfigurationError, ConnectorError
 
 FAILED: Final = 1  # what was asked for could not be done
+_SELDOM: Final = (20_000, 20, 100)  # a command keeps what it imports: garbage is hardly among it
 MISUSED: Final = 2  # a wrong option or configuration; click's own code for usage errors
 
 COMMANDS: Final = {
@@ -72,6 +74,7 @@ class LazyGroup(click.Group):
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **options: Any) -> Any:
         """Run; an error becomes one line on stderr and an exit code, never a traceback."""
+        gc.set_threshold(*_SELDOM)
         try:
             return super().main(args, *rest, **options)
         except Exception as error:
