@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from connector.errors import ConnectorError
 from connector.store import JournalEntry, Outgoing, Store
-from tests.store.site import LINK, NOW, TO_FHIR, draft, open_store, take
+from tests.store.site import LINK, NOW, TO_FHIR, draft, new_store, take
 
 MESSAGES: Final = 4
 GAVE_UP: Final = 3  # exit code
@@ -24,7 +24,7 @@ _TRIES: Final = 3  # SQLite itself waits ten seconds for a lock that could not b
 
 async def main(folder: Path) -> None:
     """Every step of every message, as often as it takes."""
-    store = await _until(lambda: asyncio.to_thread(open_store, folder))
+    store = await _until(lambda: asyncio.to_thread(new_store, folder))
     for number in map(str, range(MESSAGES)):
         await _take(store, number)
         await _translate(store)

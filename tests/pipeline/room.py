@@ -36,8 +36,9 @@ from connector.pipeline.supervise import Lane
 from connector.pipeline.to_fhir import ToFhir
 from connector.pipeline.translate import Translating
 from connector.profile.load import load
-from connector.store import Counts, Direction, FileKeyProvider, Store
+from connector.store import Counts, Direction, Store
 from connector.wiring.links import link_of
+from tests.store.site import open_store
 
 SHIPPED: Final = Path(__file__).parents[2] / "profiles" / "demo" / "profile.toml"
 TO_FHIR, TO_V2 = Direction.TO_FHIR, Direction.TO_V2
@@ -205,17 +206,11 @@ class Room:
 async def room(folder: Path, **settings: str) -> AsyncIterator[Room]:
     """``settings``: lines of the shipped profile to replace, by table and key (``fhir__delivery``)."""
     clock, audit = Clock(), Audit()
-    store = _store(folder, audit)
+    store = open_store(folder, audit)
     try:
         yield Room(folder, link(settings), store, audit, clock)
     finally:
         await store.close()
-
-
-def _store(folder: Path, audit: Audit) -> Store:
-    key = folder / "kek.key"
-    keys = FileKeyProvider(key) if key.exists() else FileKeyProvider.create(key)
-    return Store.open(folder / "store.db", keys, audit)
 
 
 def link(settings: Mapping[str, str]) -> Link:

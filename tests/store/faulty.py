@@ -7,11 +7,11 @@ import sys
 from pathlib import Path
 
 from connector.errors import StoreUnavailable
-from tests.store.site import open_store, take
+from tests.store.site import new_store, take
 
 
 async def main(folder: Path) -> None:
-    store = open_store(folder)
+    store = new_store(folder)
     for control_id in map(str, range(30)):
         try:
             await take(store, control_id, control_id.encode())

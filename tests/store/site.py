@@ -6,7 +6,9 @@ import datetime as dt
 import hashlib
 import sqlite3
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from audit import AuditLog, Draft, Tag
@@ -21,19 +23,44 @@ from connector.store import (
     Outgoing,
     Received,
     Store,
+    database,
 )
+from connector.store.statement import micros_now
 from tests.audit.samples import sample
+from tests.pki import write_private
 
 LINK: Final = "demo"
 TO_FHIR: Final = Direction.TO_FHIR
 NOW: Final = dt.datetime(2026, 11, 23, 10, 15, 0, 123456, tzinfo=dt.UTC)
 ANSWER: Final = b"MSA|AA|1"
+_FILES: Final = ("store.db", "kek.key")
 
 
 def open_store(folder: Path, audit: AuditPort | None = None, **options: Any) -> Store:
+    """The store of a folder; where there is none, a copy of one that was just made."""
+    audit = audit or AuditLog()
+    if not any((folder / name).exists() for name in _FILES) and type(audit).install is AuditLog.install:
+        for name, content in _just_made().items():
+            write_private(folder / name, content)
+    return new_store(folder, audit, **options)
+
+
+def new_store(folder: Path, audit: AuditPort | None = None, **options: Any) -> Store:
+    """The store of a folder; where there is none, it is made step by step, by its migrations."""
     key = folder / "kek.key"
     keys = FileKeyProvider(key) if key.exists() else FileKeyProvider.create(key)
     return Store.open(folder / "store.db", keys, audit or AuditLog(), **options)
+
+
+@cache
+def _just_made() -> dict[str, bytes]:
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        keys = FileKeyProvider.create(folder / "kek.key")
+        database.create(folder / "store.db")
+        with database.engine(folder / "store.db").connect() as connection:
+            database.prepare(connection, keys, AuditLog(), micros_now())
+        return {name: (folder / name).read_bytes() for name in _FILES}
 
 
 def draft(tag: Tag = Tag.MESSAGE_V2_RECEIVED, **what: Any) -> Draft:

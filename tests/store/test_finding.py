@@ -8,7 +8,7 @@ from pathlib import Path
 
 from connector.store import About, Kind, Outgoing, Store
 from connector.store.finding import normal
-from tests.store.site import ANSWER, LINK, NOW, TO_FHIR, draft, number, open_store, received, rows
+from tests.store.site import ANSWER, LINK, NOW, TO_FHIR, draft, new_store, number, received, rows
 
 SYSTEM = "https://stv.example/mrn"
 
@@ -69,7 +69,7 @@ async def test_what_is_forgotten_is_found_no_more(store: Store, tmp_path: Path) 
 async def test_the_index_holds_no_digest_that_can_be_made_without_the_key(tmp_path: Path) -> None:
     for folder in (tmp_path / "a", tmp_path / "b"):
         folder.mkdir()
-        store = open_store(folder)
+        store = new_store(folder)
         await take(store, "1", About(Kind.MRN, "1"), About(Kind.ACCOUNT, "1"))
         await store.close()
     indexes = [rows(tmp_path / name, "SELECT value, qualified FROM blind_index") for name in ("a", "b")]

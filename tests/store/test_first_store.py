@@ -19,7 +19,7 @@ from connector.errors import KeyUnavailable, Tampered
 from connector.store import Direction, FileKeyProvider, Store, database
 from connector.store.statement import micros
 from tests.store.first_form import FirstKeys
-from tests.store.site import LINK, NOW, TO_FHIR, draft, head, open_store, queue, rows, take
+from tests.store.site import LINK, NOW, TO_FHIR, draft, head, new_store, queue, rows, take
 
 STATES = ("delivered", "dead", "replaced", "intended", "waiting", "waiting")
 BACK = Direction.TO_V2
@@ -100,7 +100,7 @@ def _journal(connection: Connection, keys: FirstKeys) -> None:
 
 async def test_the_states_of_the_first_version_are_told_in_the_words_of_the_second(tmp_path: Path) -> None:
     _first(tmp_path)
-    await open_store(tmp_path).close()
+    await new_store(tmp_path).close()
     found = rows(tmp_path, "SELECT delivery, acknowledgment FROM outbox WHERE id < 7 ORDER BY id")
     assert found == [
         ("delivered", "positive"),
@@ -118,7 +118,7 @@ async def test_the_states_of_the_first_version_are_told_in_the_words_of_the_seco
 
 async def test_what_was_open_stands_in_the_lane_of_its_link_in_order(tmp_path: Path) -> None:
     _first(tmp_path)
-    store = open_store(tmp_path)
+    store = new_store(tmp_path)
     try:
         lanes = await store.lanes()
         assert lanes == []  # no counts, no links: they are not made up
@@ -140,7 +140,7 @@ async def test_what_was_open_stands_in_the_lane_of_its_link_in_order(tmp_path: P
 
 async def test_work_goes_on_in_it(tmp_path: Path) -> None:
     _first(tmp_path)
-    store = open_store(tmp_path)
+    store = new_store(tmp_path)
     try:
         assert (await take(store, "new")).id == 9
         assert [one.id for one in await store.pending(LINK, TO_FHIR, 9)] == [1, 9]
@@ -159,7 +159,7 @@ async def test_work_goes_on_in_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize("index", ["inbox_once", "outbox_of_inbox", "lane_due"])
 async def test_nothing_of_the_first_version_is_left(tmp_path: Path, index: str) -> None:
     _first(tmp_path)
-    await open_store(tmp_path).close()
+    await new_store(tmp_path).close()
     names = {row[0] for row in rows(tmp_path, "SELECT name FROM sqlite_master")}
     assert index in names
     assert not {name for name in names if "0001" in name}
@@ -168,7 +168,7 @@ async def test_nothing_of_the_first_version_is_left(tmp_path: Path, index: str) 
 async def test_what_the_first_version_had_encrypted_is_read_and_found(tmp_path: Path) -> None:
     _first(tmp_path)
     for _ in range(2):
-        store = open_store(tmp_path)
+        store = new_store(tmp_path)
         try:
             assert (await store.pending(LINK, TO_FHIR, 9))[0].payload == b"taken"
             assert [one.lost for one in await store.recent(9)] == [["PID-2"]] * 8
@@ -189,9 +189,9 @@ async def test_the_key_of_a_first_store_may_be_changed_and_taken_away(tmp_path: 
     _first(tmp_path)
     keys = FileKeyProvider(tmp_path / "kek.key")
     old, _ = keys.key_id, keys.rotate()
-    await open_store(tmp_path).close()
+    await new_store(tmp_path).close()
     keys.forget(old)
-    store = open_store(tmp_path)
+    store = new_store(tmp_path)
     assert (await store.pending(LINK, TO_FHIR, 9))[0].payload == b"taken"
     assert (await take(store, "in1", b"taken")).duplicate
     await store.close()
@@ -207,4 +207,4 @@ def test_a_first_store_is_not_taken_over_with_another_key_or_with_one_that_was_m
     assert rows(tmp_path, "SELECT version_num FROM alembic_version") == [("0001",)]
     rows(tmp_path, "UPDATE inbox SET data_key = (SELECT data_key FROM inbox WHERE id = 2) WHERE id = 1")
     with pytest.raises(Tampered):
-        open_store(tmp_path)
+        new_store(tmp_path)

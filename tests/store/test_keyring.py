@@ -16,7 +16,7 @@ from connector.errors import Erased, KeysOutOfReach, KeyUnavailable, Tampered
 from connector.store import FileKeyProvider, Store, keyring
 from connector.store.keyring import DAY_MICROS, DayKey, Keyring, KeyWanted
 from connector.store.keys import Wrapped
-from tests.store.site import LINK, NOW, TO_FHIR, draft, number, open_store, queue, received, rows, take
+from tests.store.site import LINK, NOW, TO_FHIR, draft, new_store, number, queue, received, rows, take
 
 DAY = dt.timedelta(days=1)
 
@@ -71,7 +71,7 @@ async def test_the_provider_is_asked_once_for_a_partner_and_day_and_beside_the_l
 
 
 async def test_what_is_made_of_a_message_is_of_the_day_on_which_that_came(tmp_path: Path) -> None:
-    store = open_store(tmp_path)
+    store = new_store(tmp_path)
     await queue(store, b"made", b"made too")
     await store.close()
     assert {row[0] for row in rows(tmp_path, "SELECT day FROM wrapped_key")} == {"", "2026-11-23"}
@@ -166,7 +166,7 @@ async def test_few_keys_stay_in_memory(tmp_path: Path, monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("column", ["id", "partner", "day", "wrapped"])
 async def test_a_wrapped_key_that_is_moved_opens_nothing(tmp_path: Path, column: str) -> None:
-    store = open_store(tmp_path)
+    store = new_store(tmp_path)
     await take(store)
     await _take(store, "2", NOW + DAY, "other")
     await store.close()
@@ -178,27 +178,27 @@ async def test_a_wrapped_key_that_is_moved_opens_nothing(tmp_path: Path, column:
         rows(tmp_path, "UPDATE wrapped_key SET id = ? WHERE partner = 'other'", (name,))
     else:
         rows(tmp_path, f"UPDATE wrapped_key SET {column} = {one} WHERE partner = 'demo'")  # noqa: S608
-    store = open_store(tmp_path)
+    store = new_store(tmp_path)
     with pytest.raises(Tampered):
         await store.payload(1)
     await store.close()
 
 
 async def test_a_root_that_is_gone_or_is_another_key_opens_no_store(tmp_path: Path) -> None:
-    store = open_store(tmp_path)
+    store = new_store(tmp_path)
     await take(store)
     await store.close()
     before = rows(tmp_path, "SELECT wrapped FROM wrapped_key WHERE day = ''")[0]
     rows(tmp_path, "UPDATE wrapped_key SET wrapped = (SELECT wrapped FROM wrapped_key WHERE day <> '')")
     for read_only in (False, True):
         with pytest.raises(Tampered):
-            open_store(tmp_path, read_only=read_only)
+            new_store(tmp_path, read_only=read_only)
     rows(tmp_path, "UPDATE wrapped_key SET wrapped = ? WHERE day = ''", before)
-    await open_store(tmp_path).close()
+    await new_store(tmp_path).close()
     rows(tmp_path, "DELETE FROM wrapped_key WHERE day = ''")
     for read_only in (False, True):
         with pytest.raises(KeyUnavailable, match="root"):
-            open_store(tmp_path, read_only=read_only)
+            new_store(tmp_path, read_only=read_only)
 
 
 async def test_a_key_that_another_process_destroyed_is_used_no_more(tmp_path: Path) -> None:

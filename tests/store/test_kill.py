@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from audit import verify
-from tests.store.site import LINK, NOW, TO_FHIR, open_store, take
+from tests.store.site import LINK, NOW, TO_FHIR, new_store, take
 
 ROUNDS = 6
 
@@ -49,7 +49,7 @@ def test_what_was_acknowledged_survives_kill_9(tmp_path: Path) -> None:
 
 
 async def _all_there(folder: Path, acknowledged: set[str]) -> None:
-    store = open_store(folder)
+    store = new_store(folder)
     counts = (await store.counts())[LINK, TO_FHIR]
     assert counts.reconciled
     assert counts.received == len(await store.recent(1_000_000)) >= len(acknowledged)
@@ -65,7 +65,7 @@ import asyncio, os, signal
 from pathlib import Path
 from tests.store.site import *
 async def main():
-    store = open_store(Path({str(tmp_path)!r}))
+    store = new_store(Path({str(tmp_path)!r}))
     await queue(store, b"first", b"second")
     for attempt in range(1, {attempts} + 1):
         await store.intent((await head(store)).id, attempt, NOW, [])
@@ -75,7 +75,7 @@ asyncio.run(main())
     root = Path(__file__).parents[2]
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", script, cwd=root)
     assert await process.wait() == -signal.SIGKILL
-    store = open_store(tmp_path)
+    store = new_store(tmp_path)
     item = await store.due(LINK, TO_FHIR, NOW)
     assert item is not None
     assert (item.payload, item.attempts, item.unsure) == (b"first", attempts, True)

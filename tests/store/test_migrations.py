@@ -17,13 +17,13 @@ from audit import AuditLog
 from connector.errors import AuditRefused, ConfigurationError, KeyUnavailable, StoreUnavailable
 from connector.store import FileKeyProvider, Store, database
 from connector.store.tables import METADATA
-from tests.store.site import open_store, rows, take
+from tests.store.site import new_store, rows, take
 
 _OURS = "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'audit%'"
 
 
 async def _made(folder: Path) -> None:
-    await open_store(folder).close()
+    await new_store(folder).close()
 
 
 async def test_the_migrations_make_what_the_tables_say(tmp_path: Path) -> None:
@@ -62,16 +62,16 @@ def test_the_store_knows_the_newest_migration() -> None:
 
 
 async def test_a_store_opens_again_with_what_it_had(tmp_path: Path) -> None:
-    store = open_store(tmp_path)
+    store = new_store(tmp_path)
     await take(store)
     await store.close()
-    again = open_store(tmp_path)
+    again = new_store(tmp_path)
     assert (await take(again)).duplicate
     await again.close()
 
 
 async def test_the_files_are_for_their_owner_alone(tmp_path: Path) -> None:
-    store = open_store(tmp_path)
+    store = new_store(tmp_path)
     await take(store)
     modes = _modes(tmp_path)
     assert modes.keys() >= {"store.db", "store.db-wal"}
@@ -84,7 +84,7 @@ def _modes(folder: Path) -> dict[str, int]:
 
 
 async def test_sqlite_is_told_to_keep_its_promises(tmp_path: Path) -> None:
-    store = open_store(tmp_path)
+    store = new_store(tmp_path)
 
     def pragmas(unit: Any) -> dict[str, Any]:
         names = ("journal_mode", "synchronous", "foreign_keys", "busy_timeout", "temp_store")
@@ -104,7 +104,7 @@ async def test_a_store_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     await _made(tmp_path)
     rows(tmp_path, "UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(ConfigurationError, match="newer"):
-        open_store(tmp_path)
+        new_store(tmp_path)
 
 
 async def test_a_store_does_not_open_with_another_key(tmp_path: Path) -> None:
@@ -134,7 +134,7 @@ async def test_a_store_whose_audit_log_was_altered_does_not_open(tmp_path: Path,
     await _made(tmp_path)
     rows(tmp_path, sql)
     with pytest.raises(AuditRefused):
-        open_store(tmp_path)
+        new_store(tmp_path)
 
 
 async def test_an_opening_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -144,7 +144,7 @@ async def test_an_opening_that_fails_leaves_nothing_behind(tmp_path: Path) -> No
             raise RuntimeError
 
     with pytest.raises(AuditRefused):
-        open_store(tmp_path, Broken())
+        new_store(tmp_path, Broken())
     assert rows(tmp_path, "SELECT name FROM sqlite_master") == []
     await _made(tmp_path)
 
@@ -152,7 +152,7 @@ async def test_an_opening_that_fails_leaves_nothing_behind(tmp_path: Path) -> No
 def test_what_is_no_database_is_refused(tmp_path: Path) -> None:
     (tmp_path / "store.db").write_bytes(b"this is a letter, not a database" * 100)
     with pytest.raises(StoreUnavailable):
-        open_store(tmp_path)
+        new_store(tmp_path)
     keys = FileKeyProvider(tmp_path / "kek.key")
     for url, kind in (("postgresql://x/y", ConfigurationError), (tmp_path / "no" / "x.db", StoreUnavailable)):
         with pytest.raises(kind):
@@ -161,9 +161,9 @@ def test_what_is_no_database_is_refused(tmp_path: Path) -> None:
 
 async def test_a_store_can_be_read_while_another_writes(tmp_path: Path) -> None:
     with pytest.raises(StoreUnavailable):
-        open_store(tmp_path, read_only=True)
-    store = open_store(tmp_path)
-    reader = open_store(tmp_path, read_only=True)
+        new_store(tmp_path, read_only=True)
+    store = new_store(tmp_path)
+    reader = new_store(tmp_path, read_only=True)
     await take(store)
     assert len(await reader.recent(10)) == 1
     with pytest.raises(StoreUnavailable):

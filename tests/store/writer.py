@@ -7,13 +7,13 @@ import os
 import sys
 from pathlib import Path
 
-from tests.store.site import open_store, take
+from tests.store.site import new_store, take
 
 TASKS = 32
 
 
 async def main(folder: Path, start: int) -> None:
-    store = open_store(folder)
+    store = new_store(folder)
 
     async def feed(first: int) -> None:
         for control_id in range(first, first + 1_000_000, TASKS):
