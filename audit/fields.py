@@ -11,6 +11,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 Form = Literal["text", "number", "flag", "texts", "numbers"]
 MANY: Final = 400  # members of a list, where a field does not say otherwise
+FEW: Final = 50
 LOCATIONS: Final = 20_000  # of what was lost; whoever drafts the entry sees to the bytes
 
 
@@ -35,7 +36,12 @@ FIELDS: Final[Mapping[str, Field]] = {
         most=20,
     ),
     "number": Field("the row in the store, of the kind that is named or that the tag is about", "number"),
-    "numbers": Field("the rows of the deliveries made, in their order", "numbers"),
+    "numbers": Field(
+        "the rows of the deliveries made, in their order, where they are few; of an edit: where the original"
+        " is kept, or the copy stands",
+        "numbers",
+        FEW,
+    ),
     "patient": Field(
         "pseudonyms of the patients it is about: keyed, of each medical record number with its authority",
         "texts",
@@ -48,7 +54,7 @@ FIELDS: Final[Mapping[str, Field]] = {
         "commitment to its bytes: HMAC-SHA-256 under a salt that dies with the key of its record",
         most=64,
     ),
-    "contents": Field("as content, of each delivery made, in their order", "texts"),
+    "contents": Field("as content, of each of the numbers", "texts", FEW),
     "size": Field("bytes", "number"),
     # what became of it
     "faults": Field("how many faults were found; the reason names the first", "number"),

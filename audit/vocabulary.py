@@ -112,11 +112,11 @@ ROWS: Final = (
         _US,
     ),
     # it goes out
-    _row(_T.DELIVERY_FHIR_INTENDED, "about to be sent to the FHIR side", f"{_OUT} content?", _US),
+    _row(_T.DELIVERY_FHIR_INTENDED, "about to be sent to the FHIR side", _OUT, _US),
     _row(_T.DELIVERY_FHIR_ACKNOWLEDGED, "the FHIR side has it", f"{_OUT} resources? revisions?", _US),
     _row(_T.DELIVERY_FHIR_DEFERRED, "it did not work and is tried again", _FAILED, _US),
     _row(_T.DELIVERY_FHIR_REFUSED, "never taken: now a dead letter, or its lanes stop", _FAILED, _US),
-    _row(_T.DELIVERY_V2_INTENDED, "about to be sent to the v2 side", f"{_OUT} content?", _US),
+    _row(_T.DELIVERY_V2_INTENDED, "about to be sent to the v2 side", _OUT, _US),
     _row(_T.DELIVERY_V2_ACKNOWLEDGED, "the v2 side has it", f"{_OUT} acknowledgment", _US),
     _row(_T.DELIVERY_V2_DEFERRED, "it did not work and is tried again", _FAILED, _US),
     _row(_T.DELIVERY_V2_REFUSED, "never taken: now a dead letter, or its lanes stop", _FAILED, _US),
@@ -129,13 +129,13 @@ ROWS: Final = (
     _row(
         _T.CONFLICT_KEPT,
         "both sides changed an element; what lost is kept, or a person decides",
-        "link direction element winner",
+        "link direction element winner patient? patients?",
         _US,
     ),
     _row(
         _T.CONFLICT_DECIDED,
         "a person said whose change stands",
-        "link direction number element winner because",
+        "link direction number element winner because patient? patients?",
         "operator",
     ),
     # who may
@@ -217,7 +217,7 @@ ROWS: Final = (
     _row(
         _T.OPERATOR_MESSAGE_EDITED,
         "a corrected copy stands in the place of a message",
-        f"{_SEEN} kind size content?",
+        f"{_SEEN} kind size content? numbers? contents?",
         "operator",
     ),
     _row(

@@ -73,6 +73,7 @@ async def _patient(
     desk: Desk, patient: str, draft: Callable[[str, dict[str, Any]], Entry], even_waiting: bool
 ) -> Gone:
     from connector.pipeline import about
+    from connector.pipeline.entries import whom
     from connector.store import Kind
     from connector.store.finding import normal
 
@@ -83,5 +84,5 @@ async def _patient(
         fix = "write ID^^^AUTHORITY: others may have the same number"
         raise ConfigurationError("the authority of the number is not named", fix=fix)
     pseudonym = desk.store.pseudonym(Kind.MRN, normal(next(iter(wanted)).value))
-    what = {"scope": "patient", "pseudonym": pseudonym}
+    what = {"scope": "patient", "pseudonym": pseudonym, **whom(desk.store.patients(wanted))}
     return await desk.store.erase_about(wanted, draft, what, even_waiting=even_waiting)

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
 from connector.errors import ConnectorError, PartnerRefusedMessage
-from connector.pipeline.entries import Trail
+from connector.pipeline.entries import Trail, about_whom
 from connector.pipeline.ports import Clock
 from connector.store import Acknowledgment, Direction, OutboxItem, Store
 
@@ -30,6 +30,7 @@ _log: Final = structlog.get_logger(__name__)
 class _Committed:
     row: int
     correlation: str
+    whom: Mapping[str, Any]
     recorded: asyncio.Event = field(default_factory=asyncio.Event)  # its delivery is on the disk
 
 
@@ -45,7 +46,7 @@ class Afterwards:
 
     def expect(self, item: OutboxItem) -> Callable[[], None]:
         """A message was committed; call what is returned when that is on the disk."""
-        committed = _Committed(item.id, str(item.meta.get("correlation", "")))
+        committed = _Committed(item.id, str(item.meta.get("correlation", "")), about_whom(item.meta))
         self._waiting[str(item.meta.get("control_id", ""))] = committed
         while len(self._waiting) > MEMORY:
             self._waiting.popitem(last=False)
@@ -75,12 +76,13 @@ class Afterwards:
         if found is None:
             return
         await found.recorded.wait()
+        what = {"number": found.row, "acknowledgment": code, **found.whom}
         if code == "AA":
             said = Acknowledgment.POSITIVE
-            entry = self._trail.did("delivery:v2:processed", found.correlation, acknowledgment=code)
+            entry = self._trail.did("delivery:v2:processed", found.correlation, **what)
         else:
             said = Acknowledgment.NEGATIVE
             error = PartnerRefusedMessage("the partner's application refused what it had committed")
-            entry = self._trail.failed("delivery:v2:processed", error, found.correlation, acknowledgment=code)
+            entry = self._trail.failed("delivery:v2:processed", error, found.correlation, **what)
         await self._store.acknowledged(found.row, said, [entry])
         self._waiting.pop(control_id, None)

@@ -18,7 +18,7 @@ from connector.hl7v2 import ack, charset, modes
 from connector.hl7v2.tree import Message
 from connector.pipeline.answers import CONTROL_ID
 from connector.pipeline.deliver import Told
-from connector.pipeline.entries import Trail, dtm, reason
+from connector.pipeline.entries import Trail, about_whom, dtm, reason
 from connector.pipeline.links import Link
 from connector.pipeline.ports import Acknowledgment, Clock
 from connector.pipeline.replies import USUAL, decide
@@ -58,7 +58,8 @@ class Answering:
         except UnreadableMessage:  # a person has corrected it beyond recognition: nobody is answered
             outgoing = None
         why, sent = reason(error) if error else "", outgoing is not None
-        entry = self._trail.did("message:v2:answered", owed.uid, code=code, sent=sent, cause=why)
+        what = {"code": code, "sent": sent, "cause": why, **about_whom(owed.meta)}
+        entry = self._trail.did("message:v2:answered", owed.uid, **what)
         await self._store.answered(owed.id, outgoing, error is None, [entry])
 
     def _outgoing(self, owed: Owed, code: str, error: ConnectorError | None) -> Outgoing | None:

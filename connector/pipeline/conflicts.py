@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from connector.errors import BothChanged
 from connector.fhir import json as fjson
-from connector.pipeline.entries import Trail
+from connector.pipeline.entries import Trail, about_whom
 from connector.pipeline.links import Link
 from connector.pipeline.ports import Clock
 from connector.pipeline.reconcile import Conflict, Reconciled, Side, reconcile
@@ -67,8 +67,11 @@ class Conflicts:
     async def _keep(self, source: str, key: str, made: Reconciled, uids: dict[str, str]) -> None:
         at = self._clock()
         kept = [self._clash(source, key, one, uids[one.element], at) for one in made.conflicts]
+        meta = await self._store.of_source(source)
+        of = str(meta.get("correlation", ""))
         entries = [
-            self._trail.did("conflict:kept", element=one.element, winner=one.winner) for one in made.conflicts
+            self._trail.did("conflict:kept", of, element=one.element, winner=one.winner, **about_whom(meta))
+            for one in made.conflicts
         ]
         await self._store.clash(kept, entries)
 

@@ -15,7 +15,7 @@ import contextlib
 import datetime as dt
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 from connector.errors import (
     AnswerNotUnderstood,
@@ -27,7 +27,7 @@ from connector.errors import (
 )
 from connector.pipeline.breaker import Breaker, Going, Pauses, of_the_partner
 from connector.pipeline.deliver import Told
-from connector.pipeline.entries import Trail, reason
+from connector.pipeline.entries import Trail, about_whom, reason
 from connector.pipeline.ports import Clock
 from connector.store import Acknowledgment, Direction, OutboxItem, Store
 
@@ -235,14 +235,11 @@ class Delivering:
 
     async def _intend(self, item: OutboxItem) -> None:
         attempt = item.attempts + 1
-        entry = self._trail.did(f"{self._tag}:intended", _correlation(item), attempt=attempt)
+        entry = self._trail.did(f"{self._tag}:intended", _correlation(item), **_which(item))
         await self._store.intent(item.id, attempt, self._clock(), [entry])
 
     async def _record(self, item: OutboxItem, told: Told) -> None:
-        attempt = item.attempts + 1
-        entry = self._trail.did(
-            f"{self._tag}:acknowledged", _correlation(item), attempt=attempt, **told.facts
-        )
+        entry = self._trail.did(f"{self._tag}:acknowledged", _correlation(item), **_which(item), **told.facts)
         while True:
             try:
                 await self._store.delivered(
@@ -262,7 +259,7 @@ class Delivering:
         """Record what went wrong; whether the lane may go on with the next."""
         attempt, way = item.attempts + 1, self._way_of(error)
         verb = "refused" if way in (Retry.NEVER, Retry.STOP) else "deferred"
-        entry = self._trail.failed(f"{self._tag}:{verb}", error, _correlation(item), attempt=attempt)
+        entry = self._trail.failed(f"{self._tag}:{verb}", error, _correlation(item), **_which(item))
         self._told(error, way)
         if way is Retry.NEVER:
             await self._store.dead(item.id, reason(error), [entry], _said(error))
@@ -299,6 +296,10 @@ def _said(error: ConnectorError) -> Acknowledgment:
         error, DeliveryError
     )
     return Acknowledgment.PENDING if unsaid else Acknowledgment.NEGATIVE
+
+
+def _which(item: OutboxItem) -> dict[str, Any]:
+    return {"number": item.id, "attempt": item.attempts + 1, **about_whom(item.meta)}
 
 
 def _correlation(item: OutboxItem) -> str:

@@ -12,6 +12,7 @@ from connector.pipeline.ports import Clock, Entry, Peer
 
 NAME: Final = 200  # characters of a name, a reason or a client in an entry (audit.fields)
 PLACE: Final = 500  # of a subject, a location or a reason of TLS
+PATIENTS: Final = 400  # pseudonyms in an entry
 ISSUE: Final = 40  # of a code
 ROOM: Final = 49_152  # bytes of locations in an entry, which has 65,535 in all
 WIDEST: Final = 6  # bytes of a character in JSON: what needs an escape
@@ -97,6 +98,21 @@ class Trail:
     ) -> Entry:
         target = {"link": self._link, "direction": self._direction, **what}
         return Entry(instant(self._clock()), tag, actor or _SELF, target, outcome, why, correlation)
+
+
+def whom(patients: Sequence[str]) -> dict[str, Any]:
+    """The pseudonyms of the patients of a message, as fields of an entry and of what is kept beside it.
+
+    Where they are more than an entry has room for, the first of them and their number.
+    """
+    if len(patients) > PATIENTS:
+        return {"patient": list(patients[:PATIENTS]), "patients": len(patients)}
+    return {"patient": list(patients)} if patients else {}
+
+
+def about_whom(meta: Mapping[str, Any]) -> dict[str, Any]:
+    """The same, out of what is kept beside a message."""
+    return {name: meta[name] for name in ("patient", "patients") if name in meta}
 
 
 def listed(locations: Sequence[str]) -> dict[str, Any]:

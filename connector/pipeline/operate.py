@@ -19,10 +19,11 @@ from connector.fhir import validate
 from connector.hl7v2.charset import decode
 from connector.hl7v2.tree import Message
 from connector.pipeline.conflicts import HELD
-from connector.pipeline.entries import Trail
+from connector.pipeline.entries import Trail, about_whom, whom
 from connector.pipeline.ports import Clock, Entry
 from connector.pipeline.reconcile import Side
 from connector.store import About, Clash, Direction, Filter, Listed, Made, Paused, Store
+from connector.store.committing import Said
 from connector.store.finding import normal
 
 Kind = Literal["message", "delivery"]  # a received message, or one that was made of it
@@ -122,12 +123,12 @@ class Operator:
     async def decide(self, one: Clash, winner: Side) -> None:
         """Say whose change stands where both sides changed a field; the message it held is to be replayed."""
         what = {"element": one.path, "winner": winner}
-        entry = self._of("conflict:decided", one, what)
+        entry = await self._of("conflict:decided", one, what)
         await self._store.settle_clash(one.id, winner, [entry], of=HELD)
 
     async def sides(self, one: Clash) -> bytes:
         """What both sides say, as JSON, after the audit trail knows who asked for it."""
-        await self._store.record([self._of("operator:content:viewed", one, {"kind": "conflict"})])
+        await self._store.record([await self._of("operator:content:viewed", one, {"kind": "conflict"})])
         return one.value
 
     # --- hold back ------------------------------------------------------------------------------------
@@ -151,6 +152,11 @@ class Operator:
             return await self._store.made_payload(one.id)
         return await self._store.payload(one.id)
 
+    async def compare(self, one: Listed | Made) -> list[Said]:
+        """The entries that commit to what a message said, after the audit trail knows who asked for it."""
+        entries = [self._entry("audit:compared", one)]
+        return await self._store.compared(one.id, entries, made=isinstance(one, Made))
+
     async def search(
         self, asked: Iterable[About], after: int = 0, limit: int = _AT_ONCE
     ) -> tuple[list[Listed], list[Made]]:
@@ -158,6 +164,7 @@ class Operator:
         wanted = sorted(asked)
         kind, value = wanted[0].kind, normal(wanted[0].value)
         what = {"kind": str(kind), "pseudonym": self._store.pseudonym(kind, value), **self._why()}
+        what |= whom(self._store.patients(wanted))
         entry = Trail(self._clock, "(all)", "both").did(
             "operator:content:searched", actor=self._actor(), **what
         )
@@ -166,11 +173,15 @@ class Operator:
     def _entry(self, tag: str, one: Listed | Made, **what: Any) -> Entry:
         kind: Kind = "delivery" if isinstance(one, Made) else "message"
         trail = Trail(self._clock, one.link, one.direction)
-        return trail.did(tag, one.uid, actor=self._actor(), kind=kind, number=one.id, **what, **self._why())
+        what |= {"kind": kind, "number": one.id, **about_whom(one.meta), **self._why()}
+        return trail.did(tag, str(one.meta.get("correlation") or one.uid), actor=self._actor(), **what)
 
-    def _of(self, tag: str, one: Clash, what: dict[str, Any]) -> Entry:
+    async def _of(self, tag: str, one: Clash, what: dict[str, Any]) -> Entry:
+        """With the patient and the correlation of the message in which it came up, if that is kept still."""
+        meta = await self._store.of_source(one.source)
+        what = {**what, "number": one.id, **about_whom(meta), **self._why()}
         trail = Trail(self._clock, one.link, "both")
-        return trail.did(tag, actor=self._actor(), number=one.id, **what, **self._why())
+        return trail.did(tag, str(meta.get("correlation", "")), actor=self._actor(), **what)
 
     def _about(self, tag: str, link: str, direction: Direction | None, intake: bool) -> Entry:
         what = "intake" if intake else str(direction or "both")

@@ -23,7 +23,7 @@ from connector.fhir import bundle as bundles
 from connector.fhir import validate
 from connector.pipeline import about, changes
 from connector.pipeline.backlog import Backlog
-from connector.pipeline.entries import Trail, client, reason, seen
+from connector.pipeline.entries import Trail, client, reason, seen, whom
 from connector.pipeline.links import NOBODY, Link, Links
 from connector.pipeline.picture import known
 from connector.pipeline.ports import Clock, Ids, Json, Peer, Principal, Submission, Taken
@@ -99,15 +99,17 @@ class FhirReceiver:
 
     async def _commit(self, link: Link, submission: Submission, correlation: str) -> Taken:
         verb, key = _address(submission)
+        known = about.in_fhir(submission.resource)
+        patients = whom(self._store.patients(known))
         received = Received(
             link=link.name,
             direction=_IN,
             key=_key(link, submission, correlation),
             payload=submission.raw,
-            meta={"correlation": correlation, "kind": submission.kind, "verb": verb, "key": key},
+            meta={"correlation": correlation, "kind": submission.kind, "verb": verb, "key": key, **patients},
             received_at=self._clock(),
             uid=correlation,
-            about=about.in_fhir(submission.resource),
+            about=known,
         )
         entry, again = (
             Trail(self._clock, link.name, _IN).did(
@@ -117,6 +119,7 @@ class FhirReceiver:
                 interaction=str(submission.kind),
                 resource=submission.resource_type,
                 size=len(submission.raw),
+                **patients,
             )
             for verb in ("received", "duplicate")
         )

@@ -29,12 +29,13 @@ from connector.hl7v2.tree import Message
 from connector.pipeline import about, acceptance, sequences
 from connector.pipeline.answers import Answers
 from connector.pipeline.backlog import Backlog
-from connector.pipeline.entries import Trail, reason
+from connector.pipeline.entries import Trail, reason, short, whom
 from connector.pipeline.links import Link
 from connector.pipeline.ports import Clock, Entry, Ids, Judge
 from connector.store import Accepted, Direction, InboxKey, Received, Store
 
 Heard = Callable[[str, str, str], bool]
+KIND: Final = 40  # characters of MSH-9 in an entry
 HEAD: Final = 4096  # bytes in which the MSH of what is too large is looked for
 _IN: Final = Direction.TO_FHIR
 _BYTES: Final = "8859/1"  # reads every byte, and gives the very same back
@@ -185,20 +186,23 @@ class Taking:
         owed = bool(asked) and source.connection != ""
         came_by = {"connection": source.connection} if owed else {}
         kind = f"{message.message_code}^{message.trigger_event}"
+        known = about.in_v2(message, link.authorities)
+        patients = whom(self._store.patients(known))
         received = Received(
             link=link.name,
             direction=_IN,
             key=_key(case),
             payload=case.payload,
-            meta={"correlation": case.correlation, "kind": kind, **came_by},
+            meta={"correlation": case.correlation, "kind": kind, **came_by, **patients},
             received_at=self._clock(),
             uid=case.correlation,
             owed=owed,
-            about=about.in_v2(message, link.authorities),
+            about=known,
         )
         size = len(case.payload)
         entry, again, reused = (
-            self._did(case, verb, message=kind, size=size) for verb in ("received", "duplicate", "reused")
+            self._did(case, verb, message=short(kind, KIND), size=size, **patients)
+            for verb in ("received", "duplicate", "reused")
         )
         return await self._store.accept(
             received,

@@ -25,7 +25,7 @@ from connector.hl7v2 import charset
 from connector.hl7v2.tree import Message
 from connector.mapping.translator import Envelope
 from connector.pipeline import about, changes, echoes, names, picture, staleness
-from connector.pipeline.entries import Trail, dtm, listed, reason
+from connector.pipeline.entries import Trail, about_whom, dtm, listed, reason, whom
 from connector.pipeline.incoming import Incoming
 from connector.pipeline.links import Link
 from connector.pipeline.ports import Clock, Translation
@@ -98,7 +98,8 @@ class Translating:
             if error.answer.retry not in (Retry.NEVER, Retry.STOP):
                 raise
             await self._under_way.end()
-            entry = self._trail.failed(f"{self._tag}:untranslatable", error, correlation)
+            patients = about_whom(item.meta)
+            entry = self._trail.failed(f"{self._tag}:untranslatable", error, correlation, **patients)
             await self._store.untranslatable(item.id, reason(error), [entry])
             return
         entry = self._trail.did(
@@ -107,6 +108,7 @@ class Translating:
             made=len(worked.outgoing),
             **listed(worked.lost),
             **worked.facts,
+            **_of_all(worked.outgoing, item),
         )
         commit = self._store.translated(
             item.id,
@@ -152,11 +154,12 @@ class Translating:
         meta = {"correlation": correlation, "kind": item.meta.get("kind", ""), "resources": count}
         meta |= {"over": stands.over, **({"there": stands.there} if stands.there else {})}
         meta |= {"aside": len(aside)} if aside else {}
+        known = about.in_v2(message, self.link.authorities) if item.revised else frozenset()
+        meta |= whom(self._store.patients(known)) if item.revised else about_whom(item.meta)
         lanes = lanes_of(self.link, resources, stands.there)
         outgoing = [Outgoing(fjson.dumps(bundle), meta, lanes)] if count else []
         journal = picture.remembered(self.link.name, resources, text, message.message_code, told, aside)
         facts = {"stale": True} if stale else {}
-        known = about.in_v2(message, self.link.authorities) if item.revised else frozenset()
         return Worked(outgoing, lost, journal, facts=facts, about=known, saw=stands.saw)
 
     async def _merged(self, message: Message) -> tuple[Translation, Standing]:
@@ -209,9 +212,10 @@ class Translating:
                 continue
             identity = control_id(correlation, number)
             message, lost, journal, lanes = await self._message(one, item, identity, saw)
-            meta = {"correlation": correlation, "kind": one.event, "control_id": identity}
             payload = charset.encode(message, charset_of(message, self.link))
             said = about.in_v2(Message.parse(message), self.link.authorities)
+            meta = {"correlation": correlation, "kind": one.event, "control_id": identity}
+            meta |= whom(self._store.patients(said))
             worked.outgoing.append(Outgoing(payload, meta, lanes, said))
             worked.lost.extend(lost)
             worked.journal.extend(journal)
@@ -251,6 +255,16 @@ class Translating:
             for change in asked
             if change.key not in said or change.resource is None
         ]
+
+
+def _of_all(outgoing: Sequence[Outgoing], item: InboxItem) -> dict[str, Any]:
+    """The patients of a message and of what was made of it, which may name them where it does not."""
+    if len(outgoing) == 1 and not item.meta.get("patients"):
+        return about_whom(outgoing[0].meta) or about_whom(item.meta)
+    metas = [item.meta, *(one.meta for one in outgoing)]
+    most = max(int(meta.get("patients", 0)) for meta in metas)
+    found = whom(sorted({one for meta in metas for one in meta.get("patient", ())}))
+    return {**found, "patients": most} if most else found
 
 
 async def judged(content: Json) -> None:

@@ -24,6 +24,7 @@ from connector.store.keys import NONCE_BYTES, wipe
 
 SCHEMA: Final = 1  # what the plain texts of columns mean; another number, where that ever changes
 HEADER: Final = b"\x02" + SCHEMA.to_bytes(2, "big")
+COMMITTED: Final = b"connector audit commitment 1"  # what the salt of commitments is derived for
 FIRST: Final = b"\x01"  # the header of stores of the first form: no schema version
 _NONCE: Final = slice(len(HEADER), len(HEADER) + NONCE_BYTES)
 _SEALED: Final = slice(_NONCE.stop, None)
@@ -32,12 +33,13 @@ _SEALED: Final = slice(_NONCE.stop, None)
 class Record:
     """The ciphertexts of one row. ``wrapped`` is its data key, to be stored beside them."""
 
-    __slots__ = ("_aead", "_context", "_table", "wrapped")
+    __slots__ = ("_aead", "_context", "_salt", "_table", "wrapped")
 
     def __init__(self, table: str, context: bytes, data_key: bytearray, wrapped: bytes) -> None:
         """``data_key`` is wiped."""
         self._table, self._context = table, context
         self._aead = AESGCM(data_key)
+        self._salt = hmac.digest(data_key, COMMITTED + b"\x01", "sha256")  # RFC 5869, 2.3: expand, one block
         wipe(data_key)
         self.wrapped = wrapped
 
@@ -45,6 +47,12 @@ class Record:
         """The ciphertext for one column."""
         drawn = nonce()
         return HEADER + drawn + self._aead.encrypt(drawn, plain, HEADER + self._context + _known(column))
+
+    def commitment(self, plain: bytes) -> str:
+        """What the audit log keeps of a content: HMAC-SHA-256, hexadecimal, under a salt derived from the
+        data key. Who has the record proves with it what was recorded; once the key is destroyed, nobody can
+        even try a guess."""
+        return hmac.digest(self._salt, plain, "sha256").hex()
 
     def open(self, column: str, sealed: bytes) -> bytes:
         """What was sealed. Raises ``Tampered``: changed, or from another row, column, table or partner."""

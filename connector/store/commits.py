@@ -44,6 +44,10 @@ class Unit:
         """Audit entries for what this unit does."""
         self.drafts.extend(drafts)
 
+    def state(self, drafts: Sequence[Any], **facts: Any) -> None:
+        """Audit entries, with what is only known now that it is done."""
+        self.drafts.extend(one._replace(object={**one.object, **facts}) for one in drafts)
+
     def count(self, link: str, direction: Direction | str, **changes: int) -> None:
         """Changes of the tallies of a link and direction."""
         self.counted.extend((link, str(direction), name, by) for name, by in changes.items())

@@ -107,9 +107,9 @@ class InboxRows:
         if once and found[1]:
             raise DuplicateControlId("another message came under this control id", location="MSH-10")
         uid = received.uid or new_uid()
-        row = self.insert(unit, received, answer, uid, control, content)
+        row, commitment = self.insert(unit, received, answer, uid, control, content)
         unit.count(received.link, received.direction, received=1, waiting_translation=1)
-        return Accepted(row, False, answer, uid, bool(found[1]))
+        return Accepted(row, False, answer, uid, commitment, bool(found[1]))
 
     def indexes(self, direction: Direction, key: InboxKey) -> tuple[bytes, bytes]:
         """The blind indexes of a key: of its control id, and of control id and content."""
@@ -136,12 +136,12 @@ class InboxRows:
         control: bytes,
         content: bytes,
         version_of: int | None = None,
-    ) -> int:
-        """A row that waits for its translation; its number."""
+    ) -> tuple[int, str]:
+        """A row that waits for its translation; its number, and the commitment to its payload."""
         record = self._cipher.new(
             "inbox", _known_by(uid, content), received.link, micros(received.received_at)
         )
-        return _INSERT.insert(
+        row = _INSERT.insert(
             unit.connection,
             uid=uid,
             link=received.link,
@@ -160,6 +160,7 @@ class InboxRows:
             meta=record.seal("meta", packed(received.meta)),
             lost=None,
         )
+        return row, record.commitment(received.payload)
 
     def pending(self, connection: Connection, link: str, direction: Direction, limit: int) -> list[InboxItem]:
         """What waits for its translation, the oldest first."""
@@ -282,8 +283,8 @@ class InboxRows:
 
     def quarantine(
         self, unit: Unit, link: str, payload: bytes, reason: str, fingerprint: str, at: dt.datetime
-    ) -> int:
-        """Keep bytes that nobody can read."""
+    ) -> tuple[int, str]:
+        """Keep bytes that nobody can read; the number of the row, and the commitment to them."""
         uid = new_uid()
         record = self._cipher.new("quarantine", uid, link, micros(at))
         row = _QUARANTINE.insert(
@@ -297,7 +298,7 @@ class InboxRows:
             payload=record.seal("payload", payload),
         )
         unit.count(link, Direction.TO_FHIR, quarantined=1)
-        return row
+        return row, record.commitment(payload)
 
     def record(self, row: Row) -> Record:
         """The ciphertexts of a row."""

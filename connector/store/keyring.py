@@ -82,6 +82,7 @@ class Keyring:
         """``root`` stays in memory: keys are derived from it as they are asked for."""
         self._root = root
         self._keys: dict[int, DayKey] = {}
+        self._pseudonyms: dict[str, bytes] = {}  # keys by purpose: they are asked for at each message
         self._current: dict[tuple[str, int], DayKey] = {}
         self._destroyed: set[int] = set()
         self._unsaid: dict[int, int] = {}  # uses that are not in the table yet; of the writer's thread
@@ -93,7 +94,9 @@ class Keyring:
 
     def pseudonym(self, purpose: str, *parts: str) -> str:
         """16 hexadecimal digits that stand for something in the audit log, for who does not have the key."""
-        key = self.derive(f"pseudonym/{purpose}")
+        key = self._pseudonyms.get(purpose)
+        if key is None:
+            key = self._pseudonyms[purpose] = self.derive(f"pseudonym/{purpose}")
         return hmac.digest(key, "\0".join(parts).encode("utf-8", "surrogatepass"), "sha256")[:8].hex()
 
     def writing(self, partner: str, micros: int) -> DayKey:

@@ -14,12 +14,14 @@ from connector.store import pauses, pruning, tallies
 from connector.store.clashes import ClashRows
 from connector.store.commits import Unit
 from connector.store.door import Door, Drafts
+from connector.store.finding import normal
 from connector.store.records import (
     About,
     Clash,
     Counts,
     Direction,
     Filter,
+    Kind,
     LaneState,
     Listed,
     Made,
@@ -147,6 +149,23 @@ class Operating(Door):
         """What stands for an identifier in the audit log."""
         return self._keys.pseudonym(purpose, *parts)
 
+    def patients(self, asked: Iterable[About]) -> list[str]:
+        """What stands for patients in the audit log: a pseudonym of each medical record number, with its
+        authority where that is named."""
+        return sorted(
+            {
+                self._keys.pseudonym(one.kind, normal(one.value), *filter(None, [one.authority]))
+                for one in asked
+                if one.kind is Kind.MRN and normal(one.value)
+            }
+        )
+
+    async def of_source(self, uid: str) -> dict[str, Any]:
+        """What is kept about the message, received or made, that has this uid; {}: there is none, or it was
+        erased."""
+        search = Search(self._inbox, self._outbox)
+        return await self._read(lambda connection: search.of_source(connection, uid))
+
     async def taken(self, inbox_id: int) -> Listed | None:
         """One received message, for a person to look at."""
         search = Search(self._inbox, self._outbox)
@@ -169,7 +188,13 @@ class Operating(Door):
         The original stays, ``REPLACED``. Raises ``ConnectorError`` where it is not dead.
         """
         rows = VersionRows(self._cipher, self._keys, self._inbox, self._outbox)
-        return await self._step(entries, lambda unit: rows.message(unit, inbox_id, payload, at))
+
+        def work(unit: Unit) -> int:
+            copy, content = rows.message(unit, inbox_id, payload, at)
+            unit.state(entries, content=content, numbers=[copy], contents=[content])
+            return copy
+
+        return await self._write(work)
 
     async def revise_delivery(
         self, outbox_id: int, payload: bytes, entries: Drafts, meta: dict[str, Any] | None = None
@@ -179,7 +204,13 @@ class Operating(Door):
         The original stays under the number that this gives. ``meta``: None for the original's.
         """
         rows = VersionRows(self._cipher, self._keys, self._inbox, self._outbox)
-        return await self._step(entries, lambda unit: rows.delivery(unit, outbox_id, payload, meta))
+
+        def work(unit: Unit) -> int:
+            kept, was, content = rows.delivery(unit, outbox_id, payload, meta)
+            unit.state(entries, content=content, numbers=[kept], contents=[was])
+            return kept
+
+        return await self._write(work)
 
     # --- pauses ---------------------------------------------------------------------------------------
 

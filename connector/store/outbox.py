@@ -100,12 +100,13 @@ class OutboxRows:
 
     def add(
         self, unit: Unit, inbox: Row, outgoing: Sequence[Outgoing], direction: Direction | None = None
-    ) -> None:
-        """Put what was made of a received message at the end of its lanes.
+    ) -> list[tuple[int, str]]:
+        """Put what was made of a received message at the end of its lanes; rows and commitments to payloads.
 
         ``direction``: where it is not that of the message, as for an answer to it.
         """
         link, way = inbox["link"], str(direction or inbox["direction"])
+        made = []
         for one in outgoing:
             uid, lanes = new_uid(), self.lanes.indexes(link, way, one.lanes)
             record = self._cipher.new("outbox", known_by(uid, way), link, inbox["received_at"])
@@ -129,7 +130,9 @@ class OutboxRows:
                 meta=record.seal("meta", packed(one.meta)),
             )
             self.lanes.enter(unit.connection, row, link, way, lanes)
+            made.append((row, record.commitment(one.payload)))
         unit.count(link, way, queued=len(outgoing))
+        return made
 
     def heads(
         self,

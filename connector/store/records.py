@@ -116,6 +116,7 @@ class Accepted:
     duplicate: bool
     answer: bytes  # what was answered the first time
     uid: str
+    content: str = ""  # the commitment to the payload, for the audit log; "" for a duplicate
     control_id_reused: bool = False  # an earlier message had the same control id and another content
 
 

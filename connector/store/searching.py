@@ -68,6 +68,9 @@ _MADE_OF: Final = Statement(
     .where(_O.inbox_id == bindparam("row"))
     .order_by(_O.id)
 )
+_OF_SOURCE: Final = (
+    "SELECT id, '' FROM inbox WHERE uid = ?1 UNION ALL SELECT 0, id FROM outbox WHERE uid = ?1 LIMIT 1"
+)
 _TAKEN: Final = Statement(select(*_ROWS).where(_I.id == bindparam("row")))
 
 
@@ -111,6 +114,12 @@ class Search:
     def made_of(self, connection: Connection, row: int) -> list[Made]:
         """The messages that were made of a received one."""
         return [self._made(one) for one in _MADE_OF.rows(connection, row=row)]
+
+    def of_source(self, connection: Connection, uid: str) -> dict[str, Any]:
+        """What is kept about the message, received or made, that has this uid."""
+        found = connection.exec_driver_sql(_OF_SOURCE, (uid,)).first()
+        one = (self.taken(connection, found[0]) or self.one(connection, found[1])) if found else None
+        return one.meta if one else {}
 
     def taken(self, connection: Connection, row: int) -> Listed | None:
         """One received message."""

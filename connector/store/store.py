@@ -19,6 +19,7 @@ from connector.errors import ConfigurationError, StoreUnavailable
 from connector.store import database, keyrows
 from connector.store.authorizing import Authorizing
 from connector.store.commits import GroupCommit
+from connector.store.committing import Committing
 from connector.store.door import Drafts
 from connector.store.emergencies import Emergencies
 from connector.store.erasing import Erasing
@@ -40,7 +41,7 @@ _SCHEME: Final = "sqlite:///"
 Found = TypeVar("Found")
 
 
-class Store(Taking, Sending, Operating, Authorizing, Emergencies, Rotating, Erasing, Feeding):
+class Store(Taking, Sending, Operating, Authorizing, Emergencies, Rotating, Erasing, Feeding, Committing):
     """One SQLite database; made by ``open``."""
 
     @classmethod

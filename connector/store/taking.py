@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
 
 from connector.store.commits import Unit
 from connector.store.door import Door, Drafts
@@ -23,6 +24,8 @@ from connector.store.records import (
     State,
 )
 from connector.store.sequences import SequenceRows
+
+NAMED: Final = 50  # made messages that one audit entry names one by one; it has room for them
 
 
 class Taking(Door):
@@ -54,9 +57,11 @@ class Taking(Door):
             accepted = self._inbox.accept(unit, received, answer, once=refuse_reused)
             if not accepted.duplicate:
                 self._index.put(unit.connection, accepted.id, received.about)
-            again = accepted.duplicate and if_duplicate is not None
-            unit.record((if_duplicate or ()) if again else entries)
-            unit.record(if_reused if accepted.control_id_reused else ())
+            if accepted.duplicate:
+                unit.record(entries if if_duplicate is None else if_duplicate)
+            else:
+                unit.state(entries, number=accepted.id, content=accepted.content)
+                unit.record(if_reused if accepted.control_id_reused else ())
             if accepted.duplicate and received.owed:
                 self._outbox.say_again(unit, accepted.id)
             if sequence is not None and not accepted.duplicate:
@@ -75,8 +80,9 @@ class Taking(Door):
         """Keep bytes that nobody can read; the id of the row."""
 
         def work(unit: Unit) -> int:
-            unit.record(entries)
-            return self._inbox.quarantine(unit, link, payload, reason, fingerprint, at)
+            row, content = self._inbox.quarantine(unit, link, payload, reason, fingerprint, at)
+            unit.state(entries, number=row, content=content)
+            return row
 
         return await self._write(work)
 
@@ -123,15 +129,16 @@ class Taking(Door):
             if behind is not None:
                 self._inbox.past(unit, behind)
             row = self._inbox.waiting(unit, inbox_id)
-            self._outbox.add(unit, row, outgoing)
+            made = self._outbox.add(unit, row, outgoing)
             state = State.TRANSLATED if outgoing else self._outbox.state_of(unit, inbox_id)
             self._inbox.done(unit, row, state, lost)
             self._journal.write(unit, journal, Origin(row["received_at"], inbox_id), saw)
             for one in outgoing:
                 self._index.put(unit.connection, inbox_id, one.about)
             self._index.put(unit.connection, inbox_id, about)
+            unit.state(entries, **_facts(made))
 
-        await self._step(entries, work)
+        await self._write(work)
 
     async def untranslatable(self, inbox_id: int, reason: str, entries: Drafts) -> None:
         """A dead letter: it can be replayed when the fault is mended."""
@@ -174,3 +181,10 @@ class Taking(Door):
         """The next message of this sender has this number."""
         rows = SequenceRows(self._keys)
         await self._step(entries, lambda unit: rows.expect(unit, link, sender, number))
+
+
+def _facts(made: Sequence[tuple[int, str]]) -> dict[str, list[Any]]:
+    """Rows and commitments, for the entry; a great many messages of one are told by their number alone."""
+    if not made or len(made) > NAMED:
+        return {}
+    return {"numbers": [row for row, _ in made], "contents": [content for _, content in made]}

@@ -47,8 +47,9 @@ class VersionRows:
         self._content = BlindIndex(keys, "inbox.content")
         self._index = IndexRows(keys)
 
-    def message(self, unit: Unit, row: int, payload: bytes, at: dt.datetime) -> int:
-        """A corrected copy of a received message that is dead, to be translated; the number of its row.
+    def message(self, unit: Unit, row: int, payload: bytes, at: dt.datetime) -> tuple[int, str]:
+        """A corrected copy of a received message that is dead, to be translated; the number of its row, and
+        the commitment to it.
 
         What was made of the original counts no more. A sender that repeats the original still gets the
         first answer. Raises ``ConnectorError`` where it is not dead.
@@ -70,23 +71,28 @@ class VersionRows:
             owed=found["acknowledgment"] == "pending",
         )
         answer, content = record.open("answer", found["answer"]), self._content.of("version", uid)
-        copy = self._inbox.insert(unit, received, answer, uid, found["control"], content, version_of=row)
+        copy, commitment = self._inbox.insert(
+            unit, received, answer, uid, found["control"], content, version_of=row
+        )
         self._index.copy(unit.connection, copy, row)
         unit.count(found["link"], found["direction"], dead=-1, waiting_translation=1)
-        return copy
+        return copy, commitment
 
-    def delivery(self, unit: Unit, row: int, payload: bytes, meta: dict[str, Any] | None) -> int:
+    def delivery(
+        self, unit: Unit, row: int, payload: bytes, meta: dict[str, Any] | None
+    ) -> tuple[int, str, str]:
         """A corrected copy in the place of a made message that was refused or is dead; it goes out again.
 
         It keeps its number, and so its place in its lanes; the original gets a new row, whose number this
-        gives. ``meta``: None for that of the original. Raises ``ConnectorError`` in another state.
+        gives, with the commitments to the original and to the copy. ``meta``: None for that of the original.
+        Raises ``ConnectorError`` in another state.
         """
         found = _MADE.row(unit.connection, row=row)
         if found is None or found["delivery"] not in (Delivery.DEAD, Delivery.REFUSED):
             raise missing("outbox")
         record = self._outbox.record(found)
         before = unpacked(record.open("meta", found["meta"]))
-        kept = self._kept(unit, found, record.open("payload", found["payload"]), before)
+        kept, was = self._kept(unit, found, record.open("payload", found["payload"]), before)
         new = self._new(found, found["uid"])
         _CORRECT.run(
             unit.connection,
@@ -96,9 +102,9 @@ class VersionRows:
             new_payload=new.seal("payload", payload),
         )
         self._outbox.replay(unit, row)
-        return kept
+        return kept, was, new.commitment(payload)
 
-    def _kept(self, unit: Unit, found: Row, payload: bytes, meta: dict[str, Any]) -> int:
+    def _kept(self, unit: Unit, found: Row, payload: bytes, meta: dict[str, Any]) -> tuple[int, str]:
         uid = new_uid()
         record = self._new(found, uid)
         values = {name: found[name] for name in found if name != "id"} | {
@@ -109,7 +115,7 @@ class VersionRows:
             "meta": record.seal("meta", packed(meta)),
             "payload": record.seal("payload", payload),
         }
-        return _KEEP.insert(unit.connection, **values)
+        return _KEEP.insert(unit.connection, **values), record.commitment(payload)
 
     def _new(self, found: Row, uid: str) -> Record:
         bound = known_by(uid, found["direction"])

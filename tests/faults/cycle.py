@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final
 
+from audit import Tag
 from connector.errors import ConnectorError
 from connector.store import JournalEntry, Outgoing, Store
 from tests.store.site import LINK, NOW, TO_FHIR, draft, new_store, take
@@ -41,7 +42,8 @@ async def _translate(store: Store) -> None:
     for item in await _until(lambda: store.pending(LINK, TO_FHIR, 9)):
         spoken = JournalEntry(LINK, "Patient/1", item.payload, item.payload, "ADT")
         made = [Outgoing(item.payload)]
-        await _until(lambda: store.translated(item.id, made, ["PID-3"], [spoken], [draft()]))  # noqa: B023
+        done = [draft(Tag.MESSAGE_V2_TRANSLATED)]
+        await _until(lambda: store.translated(item.id, made, ["PID-3"], [spoken], done))  # noqa: B023
         _say("translated", item.payload.decode())
 
 

@@ -76,7 +76,6 @@ async def test_an_entry_that_the_log_does_not_take_leaves_nothing_of_its_caller(
         draft(message="Smith\ud800"),
         draft(secret="Smith"),
         draft(patient={1, 2}),
-        object(),
     ]
     asked = [store.accept(received(f"bad{n}"), ANSWER, [draft(), one]) for n, one in enumerate(bad)]
     asked += [take(store, str(n)) for n in range(50)]

@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from audit import verify
+from audit import Tag, verify
 from connector.errors import ConnectorError
 from connector.store import Counts, Direction, Outgoing, Store
 from tests.store.site import LINK, NOW, TO_FHIR, draft, number, open_store, take
@@ -50,9 +50,9 @@ async def _step(store: Store, step: str, n: int, way: Direction) -> None:
         case "skip":
             await store.skip(n + 1, [draft()])
         case "revise":
-            await store.revise(n + 1, b"mended", NOW, [draft()])
+            await store.revise(n + 1, b"mended", NOW, [draft(Tag.OPERATOR_MESSAGE_EDITED)])
         case "revise delivery":
-            await store.revise_delivery(n + 1, b"mended", [draft()])
+            await store.revise_delivery(n + 1, b"mended", [draft(Tag.OPERATOR_MESSAGE_EDITED)])
         case "replay translation":
             await store.replay_translation(n + 1, [draft()])
         case "translate" | "nothing" | "untranslatable":
@@ -67,7 +67,7 @@ async def _translate(store: Store, step: str, n: int, way: Direction) -> None:
             await store.untranslatable(item.id, "X", [draft()])
         else:
             made = [Outgoing(b"x")] * n if step == "translate" else []
-            await store.translated(item.id, made, [], [], [draft()])
+            await store.translated(item.id, made, [], [], [draft(Tag.MESSAGE_V2_TRANSLATED)])
 
 
 async def _deliver(store: Store, step: str, way: Direction) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from audit import verify
+from audit import Tag, verify
 from connector.errors import Erased, MovedOn
 from connector.store import About, Clash, Filter, JournalEntry, Kind, Outgoing, State, Store
 from tests.store.site import ANSWER, LINK, NOW, TO_FHIR, draft, head, open_store, received, rows
@@ -144,7 +144,7 @@ async def test_a_record_is_erased_with_its_corrected_copies(tmp_path: Path) -> N
     store = open_store(tmp_path)
     row = (await store.accept(received("1"), ANSWER, [draft()])).id
     await store.untranslatable(row, "DataTypeFault", [draft()])
-    copy = await store.revise(row, b"mended", NOW, [draft()])
+    copy = await store.revise(row, b"mended", NOW, [draft(Tag.OPERATOR_MESSAGE_EDITED)])
     await store.translated(copy, [], [], [], [])
     keys = wrapped(tmp_path, row) + wrapped(tmp_path, copy)
     assert (await store.erase_record(copy, told)).records == 2

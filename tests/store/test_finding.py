@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 from pathlib import Path
 
+from audit import Tag
 from connector.store import About, Kind, Outgoing, Store
 from connector.store.finding import normal
 from tests.store.site import ANSWER, LINK, NOW, TO_FHIR, draft, new_store, number, received, rows
@@ -54,7 +55,7 @@ async def test_a_duplicate_adds_nothing_and_a_copy_is_found_as_its_original(
     assert await take(store, "1", About(Kind.MRN, "2")) == row
     assert await found(store, Kind.MRN, "2") == []
     await store.untranslatable(row, "DataTypeFault", [draft()])
-    copy = await store.revise(row, b"mended", NOW, [draft()])
+    copy = await store.revise(row, b"mended", NOW, [draft(Tag.OPERATOR_MESSAGE_EDITED)])
     assert await found(store, Kind.MRN, "1") == [row, copy]
 
 

@@ -108,9 +108,9 @@ async def test_what_is_translated_or_dead_waits_no_more(store: Store) -> None:
 async def test_a_message_is_translated_once(store: Store, tmp_path: Path) -> None:
     row = await queue(store, b"out")
     for again in (
-        store.translated(row, [Outgoing(b"x")], [], [], [draft()]),
+        store.translated(row, [Outgoing(b"x")], [], [], [draft(Tag.MESSAGE_V2_TRANSLATED)]),
         store.untranslatable(row, "X", [draft()]),
-        store.translated(999, [], [], [], [draft()]),
+        store.translated(999, [], [], [], [draft(Tag.MESSAGE_V2_TRANSLATED)]),
         store.replay_translation(row, [draft()]),
         store.payload(999),
     ):

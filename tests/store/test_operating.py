@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from audit import Tag
 from connector.errors import ConnectorError
 from connector.store import Delivery, Direction, Filter, Outgoing, Paused, State, Store, searching
 from tests.store.site import (
@@ -162,7 +163,7 @@ async def test_a_pause_is_there_until_it_is_taken_away(tmp_path: Path) -> None:
 async def test_a_corrected_copy_is_translated_and_the_original_stays(store: Store, tmp_path: Path) -> None:
     first = (await take(store, "1", b"wrong")).id
     await store.untranslatable(first, "MessageError", [])
-    copy = await store.revise(first, b"right", LATER, [draft()])
+    copy = await store.revise(first, b"right", LATER, [draft(Tag.OPERATOR_MESSAGE_EDITED)])
     (item,) = await store.pending(LINK, TO_FHIR, 9)
     assert (item.id, item.payload, item.received_at) == (copy, b"right", LATER)
     assert await store.payload(first) == b"wrong"
@@ -202,7 +203,7 @@ async def test_a_corrected_delivery_goes_out_in_the_place_of_the_original(store:
     await queue(store, b"wrong", b"next")
     first = await head(store)
     await (store.dead if end == "dead" else store.refused)(first.id, "X", [])
-    kept = await store.revise_delivery(first.id, b"right", [draft()], {"n": 2})
+    kept = await store.revise_delivery(first.id, b"right", [draft(Tag.OPERATOR_MESSAGE_EDITED)], {"n": 2})
     again = await head(store)
     assert (again.id, again.payload, again.meta) == (first.id, b"right", {"n": 2})
     original = await store.made(kept)

@@ -18,7 +18,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from audit import verify
+from audit import Tag, verify
 from connector.errors import ConnectorError
 from connector.store import Delivery, Outgoing, State
 from tests.store.site import LINK, NOW, TO_FHIR, draft, open_store, rows, take
@@ -153,7 +153,7 @@ class Queue(RuleBasedStateMachine):
         assert (item.id, item.payload) == (min(waiting), self.model.taken[min(waiting)].payload)
         before = {row[0] for row in rows(self.folder, "SELECT id FROM outbox")}
         made = [Outgoing(b"%d/%d" % (item.id, n), {}, each) for n, each in enumerate(lanes)]
-        self._do(self.store.translated(item.id, made, [], [], [draft()]))
+        self._do(self.store.translated(item.id, made, [], [], [draft(Tag.MESSAGE_V2_TRANSLATED)]))
         new = sorted({row[0] for row in rows(self.folder, "SELECT id FROM outbox")} - before)
         assert len(new) == len(made)
         for number, one in zip(new, made):
@@ -244,7 +244,7 @@ class Queue(RuleBasedStateMachine):
     def correct(self, data: st.DataObject) -> None:
         one = self.model.made[data.draw(st.sampled_from(sorted(self.model.made)))]
         new = one.payload + b"*"
-        asked = self.store.revise_delivery(one.number, new, [draft()])
+        asked = self.store.revise_delivery(one.number, new, [draft(Tag.OPERATOR_MESSAGE_EDITED)])
         if one.delivery not in (Delivery.DEAD, Delivery.REFUSED):
             return self._refused(asked)
         kept = self._do(asked)
@@ -274,7 +274,9 @@ class Queue(RuleBasedStateMachine):
     def correct_message(self, data: st.DataObject) -> None:
         dead = [one for one in self.model.taken.values() if one.state is State.DEAD]
         taken = data.draw(st.sampled_from(dead))
-        copy = self._do(self.store.revise(taken.number, b"mended", self._now(), [draft()]))
+        copy = self._do(
+            self.store.revise(taken.number, b"mended", self._now(), [draft(Tag.OPERATOR_MESSAGE_EDITED)])
+        )
         self._replace(taken.number)
         taken.state = State.REPLACED
         self.model.taken[copy] = Taken(copy, b"mended", copy=True)

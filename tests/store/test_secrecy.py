@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from audit import Tag
 from connector.errors import ConnectorError, Tampered
 from connector.store import Clash, Delivery, Filter, InboxKey, JournalEntry, Outgoing, Received, Store
 from tests.store.site import LINK, NOW, TO_FHIR, draft, head, open_store, rows, take
@@ -39,20 +40,24 @@ async def _fill(store: Store) -> None:
     outgoing = [Outgoing(_bytes("outgoing"), {"key": _canary("outgoing meta")})] * 2
     lanes = (_canary("lane"), _canary("lane2"))
     clash = Clash(LINK, _canary("Patient/y"), "Patient.name", _bytes("clash"), "v2", "held", NOW)
-    await store.translated(first.id, outgoing, [_canary("lost")], journal, [draft()])
+    await store.translated(first.id, outgoing, [_canary("lost")], journal, [draft(Tag.MESSAGE_V2_TRANSLATED)])
     await store.untranslatable(second.id, "DataTypeFault", [draft()])
-    await store.translated(third.id, outgoing, [], journal * 2, [draft()])
+    await store.translated(third.id, outgoing, [], journal * 2, [draft(Tag.MESSAGE_V2_TRANSLATED)])
     await store.intent((await head(store)).id, 1, NOW, [draft()])
     await store.delivered((await head(store)).id, NOW, journal, [draft()])
     await store.dead((await head(store)).id, "PartnerRefusedMessage", [draft()])
     await store.retry((await head(store)).id, NOW, "PartnerBusy", [draft()])
-    await store.revise(second.id, _bytes("copy"), NOW, [draft()])
+    await store.revise(second.id, _bytes("copy"), NOW, [draft(Tag.OPERATOR_MESSAGE_EDITED)])
     (copy,) = await store.pending(LINK, TO_FHIR, 9)
-    await store.translated(copy.id, [Outgoing(_bytes("laned"), {}, lanes)], [], [], [draft()])
+    await store.translated(
+        copy.id, [Outgoing(_bytes("laned"), {}, lanes)], [], [], [draft(Tag.MESSAGE_V2_TRANSLATED)]
+    )
     await store.clash([clash], [draft()])
     last = (await store.find_made(Filter(LINK, TO_FHIR, delivery=Delivery.QUEUED), 9))[-1]
     await store.refused(last.id, "PartnerRefusedMessage", [draft()])
-    await store.revise_delivery(last.id, _bytes("mended"), [draft()], {"key": _canary("mended meta")})
+    await store.revise_delivery(
+        last.id, _bytes("mended"), [draft(Tag.OPERATOR_MESSAGE_EDITED)], {"key": _canary("mended meta")}
+    )
     await store.expect(LINK, _canary("sender"), 5, [draft()])
 
 
