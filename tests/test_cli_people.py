@@ -49,6 +49,10 @@ ARGUMENTS: Final[dict[str, tuple[str, ...]]] = {
     "backup": ("no-folder/out",),
     "restore": ("--drill", __file__),
     "authorization rotate": BECAUSE,
+    "audit fsck": BECAUSE,
+    "audit dispose": BECAUSE,
+    "audit compare": ("message", "7", *BECAUSE),
+    "audit review": ("--since", "2026-11-01", *BECAUSE),
     "tls probe": ("127.0.0.1:1",),
 }
 

@@ -60,6 +60,7 @@ PERMISSIONS: Final[Mapping[str, Permission]] = MappingProxyType(
         "audit status": "audit:read",
         "audit dispose": "keys:manage",
         "audit fsck": "audit:read",
+        "audit compare": "audit:read",
         "audit review": "audit:read",
         "restore": "store:backup",
         "authorization keys": "access:read",

@@ -12,6 +12,7 @@ SUBCOMMANDS: Final = {
     "status": "Show the shards, their checkpoints, and what no checkpoint covers yet.",
     "dispose": "Take away the years that are past their retention.",
     "fsck": "Derive everything again: table, bundles, tiles, checkpoints.",
+    "compare": "See whether a message is the one that the log committed to.",
     "review": "What happened in a period, who saw what, and what is unusual.",
 }
 
