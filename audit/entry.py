@@ -112,6 +112,11 @@ class Tag(StrEnum):
     AUDIT_SEALING_RESUMED = "audit:sealing:resumed"  # checkpoints are signed again
     AUDIT_SHARD_OPENED = "audit:shard:opened"  # a year begins: object.origin, object.first, object.keys
     AUDIT_SHARD_DISPOSED = "audit:shard:disposed"  # a year is past its retention: rows and tiles are gone
+    AUDIT_WITNESS_SILENT = "audit:witness:silent"  # too few have cosigned a checkpoint for too long
+    AUDIT_WITNESS_RETURNED = "audit:witness:returned"
+    AUDIT_WITNESS_DISAGREED = "audit:witness:disagreed"  # it has seen another version of this log
+    AUDIT_STAMP_SILENT = "audit:stamp:silent"  # no time-stamp for too long
+    AUDIT_STAMP_RETURNED = "audit:stamp:returned"
     AUDIT_FEED_STOPPED = "audit:feed:stopped"  # a repository gets nothing; object.seq is the last it has
     AUDIT_FEED_RESUMED = "audit:feed:resumed"  # it gets all that waited; object.since when it stopped
     AUDIT_FEED_SKIPPED = "audit:feed:skipped"  # it never takes the entry object.seq, which is left out

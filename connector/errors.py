@@ -173,6 +173,10 @@ class IntakeClosed(UnableToWork):
     """A person has closed the intake of the link; the sender keeps its message and sends it later."""
 
 
+class AuditUnwitnessed(UnableToWork):
+    """Too few witnesses have cosigned the audit log of late, and the settings want nothing taken in then."""
+
+
 class Overloaded(UnableToWork):
     """More is waiting than the limits allow."""
 
@@ -318,6 +322,7 @@ ANSWERS |= {
     Erased: Answer("AE", "207", "deleted", 410, _NEVER),
     ShuttingDown: Answer("AE", "207", "transient", 503, _LATER),
     IntakeClosed: Answer("AE", "207", "transient", 503, _LATER),
+    AuditUnwitnessed: Answer("AE", "207", "transient", 503, _LATER),
     Overloaded: Answer("AE", "207", "throttled", 503, _LATER),
     ConfigurationError: Answer("AE", "207", "exception", 500, _HOLD),
     DeliveryError: Answer("AE", "207", "exception", 502, _LATER),

@@ -63,6 +63,8 @@ _VALUES: Final[Mapping[str, Any]] = {
     "origin": "hospital.example/2026", "first": 1, "last": 48211, "root": _SHA, "hash": _SHA,
     "checkpoint": "hospital.example/2026\n48211\nAAAA\n\n\N{EM DASH} hospital.example/2026 AAAA\n",
     "keys": ["hospital.example/2026+7a3b10c4+AfX0"], "sealed": 48211, "feed": "repository",
+    "witness": "witness.example/w1", "witnesses": ["witness.example/w1", "other.example/w2"], "required": 1,
+    "seen": 48000, "authority": "https://stamps.example/tsa",
     "seq": 4711, "waiting": 12, "since": "2026-11-23T09:00:00.000Z",
     "ended": ["qqE4Fbiv8qBLWNYSSsbFde"], "records": [41, 42], "day": "2026-11-22",
     "at": "2026-11-23T02:00:00.000Z", "entries": 48211, "most": 200, "milliseconds": -1520,

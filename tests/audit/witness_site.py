@@ -72,18 +72,26 @@ class Running:
     """A witness's server on loopback, in a thread of its own with its own loop."""
 
     def __init__(
-        self, folder: Path, files: SiteFiles | None, limits: Limits = LIMITS, prefix: str = ""
+        self,
+        folder: Path,
+        files: SiteFiles | None,
+        limits: Limits = LIMITS,
+        prefix: str = "",
+        *,
+        name: str = "third.example/w",
+        logs: tuple[Log, ...] = KNOWN,
+        port: int = 0,
     ) -> None:
         tls = Tls(files.certificate, files.key, files.trust, files.crl) if files else None
         key, state = folder / "cosigning.key", folder / "state"
         if not state.exists():
-            signers = witness_keys.make(key, "third.example/w", [Kind.COSIGNATURE])
+            signers = witness_keys.make(key, name, [Kind.COSIGNATURE])
             witness_state.create(state, [one.key for one in signers])
         self.signers = witness_keys.read(key)
         self._state = State(state, [one.key for one in self.signers])
-        chosen = Settings("third.example/w", key, state, "127.0.0.1", 0, prefix, tls, limits, KNOWN)
+        chosen = Settings(name, key, state, "127.0.0.1", port, prefix, tls, limits, logs)
         self.told: list[str] = []
-        self.witness = Witness(KNOWN, self.signers, self._state, self.told.append)
+        self.witness = Witness(logs, self.signers, self._state, self.told.append)
         self._chosen, self._up, self._loop = chosen, threading.Event(), asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run)
         self._thread.start()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from audit import AuditLog
-from connector.errors import FrameError, FrameTooLarge, MessageError, TableValueNotFound
+from connector.errors import AuditUnwitnessed, FrameError, FrameTooLarge, MessageError, TableValueNotFound
 from connector.hl7v2.ack import read_ack
 from connector.hl7v2.tree import Message
 from connector.pipeline.links import Accepts, Links, Shape
@@ -231,6 +231,17 @@ async def test_a_refusal_that_cannot_be_audited_is_answered_as_our_own_trouble(t
     for bad in (message(kind="ADT^A40").encode(), message(msh={18: "ASCII"}).encode() + b"\xff"):
         assert read_ack(str(await cycle.receive(bad))).errors[0].condition == "207"
     await store.close()
+
+
+async def test_while_the_log_is_not_witnessed_messages_are_turned_away(cycle: Cycle) -> None:
+    cycle.v2.bar(lambda: AuditUnwitnessed("nobody has cosigned"))
+    ack = read_ack(str(await cycle.receive(message("M1"))))
+    assert (ack.code, ack.errors[0].condition) == ("AE", "207")
+    assert cycle.tags() == []
+    cycle.v2.bar(lambda: None)
+    answer = await cycle.receive(message("M1"))
+    assert answer is not None
+    assert read_ack(answer).code == "AA"
 
 
 async def test_while_the_service_stops_messages_are_turned_away(cycle: Cycle) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from connector.errors import (
+    AuditUnwitnessed,
     BodyTooLarge,
     ConnectorError,
     Forbidden,
@@ -54,6 +55,14 @@ async def test_a_client_that_no_profile_names_is_refused(cycle: Cycle) -> None:
 async def test_while_the_service_stops_requests_are_turned_away(cycle: Cycle) -> None:
     cycle.api.accepting = False
     await refused(cycle, Sent.update(patient()), ShuttingDown)
+
+
+async def test_while_the_log_is_not_witnessed_requests_are_turned_away(cycle: Cycle) -> None:
+    cycle.api.barred = lambda: AuditUnwitnessed("nobody has cosigned")
+    error = await refused(cycle, Sent.update(patient()), AuditUnwitnessed)
+    assert error.answer.status == 503
+    cycle.api.barred = lambda: None
+    await cycle.submit(Sent.update(patient()))
 
 
 async def test_the_body_limit_of_the_link_holds(store: Store, tmp_path: Path) -> None:
