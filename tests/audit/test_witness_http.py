@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import socket
 import ssl
@@ -10,9 +11,11 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from audit.witness import SIZE, Answer
-from audit.witness_http import HEAD, context
+from audit.witness_http import _REASONS, HEAD, BadRequest, _Reading, context
 from audit.witness_settings import Limits, SettingsRefused, Tls
 from tests.audit.witness_site import (
     FORK,
@@ -191,3 +194,28 @@ def test_the_address_has_a_prefix_if_wanted(run: Run) -> None:
     running = run(prefix="/w1")
     assert ask(running, body(0, 3), path="/w1/add-checkpoint")[0].status == 200
     assert ask(running, body(0, 3))[0].status == 404
+
+
+PARTS = st.sampled_from(
+    [POST, b"POST", b"GET", b" ", b"/add-checkpoint", b" HTTP/1.1", b"\r\n", b"\r\n\r\n", b"Host: w", b":",
+     b"Content-Length: 5", b"Content-Length: ", b"99999999999", b"old 0\n\n", b"\n", b"\0", b"\xff",
+     b"Transfer-Encoding: chunked", b"Expect: x", b"Connection: close"]
+)  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(PARTS | st.binary(max_size=8), max_size=20).map(b"".join))
+def test_whatever_comes_is_a_body_or_refused(sent: bytes) -> None:
+    async def read() -> None:
+        reader = asyncio.StreamReader(limit=HEAD)
+        reader.feed_data(sent)
+        reader.feed_eof()
+        while True:
+            body = await _Reading(reader, Limits(), "/add-checkpoint").request()
+            assert body in sent
+
+    with pytest.raises((BadRequest, EOFError)) as found:
+        asyncio.run(read())
+    if isinstance(found.value, BadRequest):
+        assert 400 <= found.value.status < 600
+        assert found.value.status in _REASONS
