@@ -308,21 +308,9 @@ ROWS: Final = (
         "origin first last size root hash checkpoint because",
         "operator",
     ),
-    _row(
-        _T.AUDIT_WITNESS_SILENT,
-        "too few witnesses have cosigned a checkpoint of the log for too long",
-        "required witnesses",
-        _US,
-    ),
-    _row(
-        _T.AUDIT_WITNESS_RETURNED, "enough witnesses cosign its checkpoints again", "required witnesses", _US
-    ),
-    _row(
-        _T.AUDIT_WITNESS_DISAGREED,
-        "a witness has seen another version of this log: once until it cosigns again",
-        "witness origin entries seen?",
-        _US,
-    ),
+    _row(_T.AUDIT_WITNESS_SILENT, "too few witnesses cosign, for too long", "required witnesses", _US),
+    _row(_T.AUDIT_WITNESS_RETURNED, "enough witnesses cosign again", "required witnesses", _US),
+    _row(_T.AUDIT_WITNESS_DISAGREED, "a witness has seen another log", "witness origin entries seen?", _US),
     _row(_T.AUDIT_STAMP_SILENT, "no time-stamp was put on the log for too long", "authority", _US),
     _row(_T.AUDIT_STAMP_RETURNED, "time-stamps are put on it again", "authority", _US),
     _row(
