@@ -51,12 +51,15 @@ from connector.wiring.access import Access
 from connector.wiring.auditing import Kept
 from connector.wiring.authorization import OwnAuthorization
 from connector.wiring.confined import confine
+from connector.wiring.feeds import Feeds
 from connector.wiring.links import link_of, pauses_of, rules_of
 from connector.wiring.listeners import fhir_app, https_server, mllp_server
 from connector.wiring.login import People
 from connector.wiring.renewing import Renewing
 from connector.wiring.sealing import Sealing
 from connector.wiring.secured import Secured
+
+FAREWELL: Final = 5.0  # seconds for what audit repositories do not have yet; it waits for the next start
 
 _log: Final = structlog.get_logger(__name__)
 
@@ -82,7 +85,9 @@ class Service:
         self._renewing = Renewing(self._secured, store, now, chosen.tls.warn_days, self._supervisor.resume)
         self._v2 = V2Receiver(self._links, store, now, fresh, judge, arrived, self._heard, time.monotonic)
         self._fhir = FhirReceiver(self._links, store, now, fresh, arrived)
-        self._sealing = Sealing(Kept.of(chosen), store, now, chosen.audit)
+        kept = Kept.of(chosen)
+        self._sealing = Sealing(kept, store, now, chosen.audit)
+        self._feeds = Feeds(chosen.audit.feed, store, self._secured, now, kept.named)
         self._v2.bar(self._sealing.barred)
         self._fhir.barred = self._sealing.barred
         if judge is not None:
@@ -165,7 +170,7 @@ class Service:
         access = Access(self._profiles, self._secured, issuer)
         self._closing.append(access.close)
         parts = [own.ready] if own else []
-        intake = Intake(self._fhir, self._supervisor, self._renewing, self._sealing, *parts)
+        intake = Intake(self._fhir, self._supervisor, self._renewing, self._sealing, self._feeds, *parts)
         app = fhir_app(chosen, self._profiles, access.callers, intake)
         app.router.routes.extend(own.routes if own else [])
         if (people := self._people()) is not None:
@@ -199,12 +204,14 @@ class Service:
     async def start(self) -> None:
         """Record the start, take up what waits, and listen."""
         await self._sealing.begin()
+        await self._feeds.begin()
         self._sealing.start()
         facts = [{"link": link.name, **link.facts} for link in self._links.all]
         await self._store.record(
             [_entry("service:started", {})] + [_entry("profile:loaded", fact) for fact in facts]
         )
         self._supervisor.start()
+        self._feeds.start()
         await self._mllp.start()
         await self._https.start()
         self._renewing.start()
@@ -216,6 +223,7 @@ class Service:
         """Let lanes go on that waited for a person to mend certificates or credentials, and read those."""
         _log.info("resumed")
         self._renewing.wake()
+        self._feeds.wake()
         self._supervisor.resume()
 
     async def stop(self) -> bool:
@@ -230,6 +238,7 @@ class Service:
         for close in self._closing:
             await close()
         await self._store.record([_entry("service:stopped", {"drained": drained})])
+        await self._feeds.stop(min(seconds, FAREWELL))
         await self._sealing.stop()
         await self._store.close()
         return drained

@@ -22,21 +22,26 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def command(config: Path, operator: str | None, because: str, as_json: bool) -> None:
     """Show the shards of the audit log, one a year: how many entries each has and when it was last signed;
-    how many entries wait for a checkpoint, and which years are past their retention.
+    how many entries wait for a checkpoint, and which years are past their retention; and of each feed how
+    many entries its repository does not surely have yet.
 
     That somebody looked is an entry too. The exit code is 1 if the newest checkpoint is not to be believed,
-    or entries wait for one longer than they should.
+    or entries wait for one longer than they should, or a feed has stopped.
     """
+    from connector.wiring import now
     from connector.wiring.auditing import Kept
+    from connector.wiring.feeds import standing
 
     async def looked(desk: Desk) -> dict[str, Any]:
         draft = drafting(desk.person, because)
         await desk.store.record([draft("audit:viewed", {"what": "status"})])
-        return _found(Kept.of(desk.configuration.settings), desk.configuration.settings.audit.retention_years)
+        chosen = desk.configuration.settings
+        feeds = await standing(chosen.audit.feed, desk.store, now())
+        return {**_found(Kept.of(chosen), chosen.audit.retention_years), "feeds": feeds}
 
     found = at_desk(config, looked, operator=operator)
     click.echo(json.dumps(found, indent=2) if as_json else _told(found))
-    if found["trouble"] or found["late"]:
+    if found["trouble"] or found["late"] or any(one["stopped"] for one in found["feeds"]):
         raise SystemExit(1)
 
 
@@ -102,4 +107,17 @@ def _told(found: dict[str, Any]) -> str:
         lines.append(f"TROUBLE    {found['trouble']}")
     if found["late"]:
         lines.append("TROUBLE    entries wait for a checkpoint, and none is signed")
+    lines += [_fed(one) for one in found["feeds"]]
     return "\n".join([*lines, "", table(head, rows)] if rows else [*lines, "no checkpoint yet"])
+
+
+def _fed(one: dict[str, Any]) -> str:
+    """``feed arr  12 entries wait, the oldest for 3 s``."""
+    if not one["begun"]:
+        said = "begins with the next start of the service"
+    elif one["waiting"]:
+        said = f"{one['waiting']} entries wait, the oldest for {one['seconds']} s"
+    else:
+        said = "has everything"
+    stopped = f"; STOPPED since {one['since']}: {one['stopped']}" if one["stopped"] else ""
+    return f"feed {one['feed']}  {said}{stopped}"

@@ -140,13 +140,31 @@ class Counted(Protocol):
         ...
 
 
+class Fed(Protocol):
+    """What feeds repositories with the audit log."""
+
+    def warnings(self) -> Mapping[str, str]:
+        """What stands while all else works."""
+        ...
+
+    def figures(self) -> Mapping[str, float]:
+        """Numbers to watch, by name."""
+        ...
+
+
 class Intake:
     """What the HTTP edge hands its requests to."""
 
     def __init__(
-        self, receiver: FhirReceiver, supervisor: Supervisor, tls: Watched, audit: Counted, *parts: Ready
+        self,
+        receiver: FhirReceiver,
+        supervisor: Supervisor,
+        tls: Watched,
+        audit: Counted,
+        feeds: Fed,
+        *parts: Ready,
     ) -> None:
-        self._receiver, self._supervisor, self._tls = receiver, supervisor, tls
+        self._receiver, self._supervisor, self._tls, self._feeds = receiver, supervisor, tls, feeds
         self._audit, self._parts = audit, (audit.ready, *parts)
 
     async def submit(self, submission: Submission) -> Accepted:
@@ -167,8 +185,8 @@ class Intake:
 
     def warnings(self) -> Mapping[str, str]:
         """What works yet, and will not."""
-        return self._tls.warnings()
+        return {**self._tls.warnings(), **self._feeds.warnings()}
 
     def figures(self) -> Mapping[str, float]:
         """Numbers to watch, by name."""
-        return self._audit.figures()
+        return {**self._audit.figures(), **self._feeds.figures()}

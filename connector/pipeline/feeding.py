@@ -146,6 +146,11 @@ class Feed:
         """Somebody mended something: do not wait."""
         self._woken.set()
 
+    @property
+    def mark(self) -> int:
+        """The last entry that the repository surely has."""
+        return self._mark
+
     def state(self) -> str:
         """Why nothing moves, "" where it does or has not stood for long."""
         if not self._told or self._since is None:

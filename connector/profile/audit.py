@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from connector.profile.audit_feed import AuditFeeds
 from connector.profile.section import FilePath, Form, Seconds, Section
 
 Site = Annotated[
@@ -36,6 +37,8 @@ class Audit(Section):
     retention_years: Annotated[int, Field(ge=1, le=100)] = 6
     """How many whole years a year's entries are kept after it has ended; `connector audit dispose` takes away
     what is older, and nothing does so by itself."""
+    feed: AuditFeeds = Field(default_factory=AuditFeeds)
+    """Who gets the log while it is written."""
     refuse_unsealed_seconds: Seconds = 300.0
     """How long entries may wait for a checkpoint that cannot be signed; after that nothing new is taken in
     until one can."""

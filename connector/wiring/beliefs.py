@@ -29,11 +29,13 @@ Made = TypeVar("Made")
 
 
 ISSUERS: Final = "issuers"
+AUDIT: Final = "audit feed"  # before the name of a feed; no link is called so
 
 
 class End(NamedTuple):
     """One end of connections: ``mllp`` and ``https`` listen; ``issuers``: those that we make to learn keys;
-    ``demo v2``, ``demo fhir`` and ``demo token``: those that we make for a link.
+    ``demo v2``, ``demo fhir`` and ``demo token``: those that we make for a link; ``audit feed arr``
+    and ``audit feed arr token``: those for a feed of the audit log.
 
     ``own``: our certificate as it was read, to see that it changed.
     """
@@ -69,6 +71,7 @@ class Beliefs:
         yield End(ISSUERS, False, files, trust, self._own(files))
         for profile in profiles:
             yield from self._calls(profile, settings.tls)
+        yield from self._feeds(settings)
 
     def _listener(
         self,
@@ -92,19 +95,28 @@ class Beliefs:
         """The connections that we make for a link."""
         v2, fhir, token = profile.v2, profile.fhir, profile.fhir.token
         if v2.receiver is not None or (v2.sender is not None and v2.sender.answers.via == "separate"):
-            yield self._call(profile, "v2", v2.tls, chosen)
+            yield self._call(profile.name, "v2", v2.tls, chosen)
         if fhir.base:
-            yield self._call(profile, "fhir", fhir.tls, chosen)
+            yield self._call(profile.name, "fhir", fhir.tls, chosen)
         if token is not None:
-            yield self._call(profile, "token", token.tls or fhir.tls, chosen)
+            yield self._call(profile.name, "token", token.tls or fhir.tls, chosen)
 
-    def _call(self, profile: Profile, side: str, partner: PartnerTls, chosen: Tls) -> End:
-        name = f"{profile.name} {side}"
+    def _feeds(self, settings: Settings) -> Iterator[End]:
+        """The connections that we make to audit record repositories."""
+        feeds = settings.audit.feed
+        for one in feeds.all:
+            yield self._call(AUDIT, one.name, one.tls, settings.tls)
+        for fhir in feeds.fhir:
+            if fhir.token is not None:
+                yield self._call(AUDIT, f"{fhir.name} token", fhir.token.tls or fhir.tls, settings.tls)
+
+    def _call(self, whose: str, side: str, partner: PartnerTls, chosen: Tls) -> End:
+        name = f"{whose} {side}"
 
         def made() -> tuple[TlsFiles, Trust, tuple[x509.Certificate, object]]:
             files = client_files(chosen, partner)
             trust = whom_we_call(
-                self.anchors(files.trusted), files.minimum, frozenset(partner.servers), profile.name
+                self.anchors(files.trusted), files.minimum, frozenset(partner.servers), whose
             )
             return files, trust, self._own(files)
 

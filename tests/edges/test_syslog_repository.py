@@ -146,6 +146,14 @@ async def _deaf(site: Receiver, made: SyslogRepository) -> None:
     await asyncio.wait_for(site.connected.wait(), 5)
 
 
+async def test_one_that_never_shakes_hands_is_given_up(tmp_path: Path) -> None:
+    site = Receiver(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        made = repository(site, SyslogManners(connect=0.1), port=listening.getsockname()[1])
+        with pytest.raises(PartnerUnreachable, match="connect in time"):
+            await made.hand(logged(1))
+
+
 async def test_one_that_closes_at_once_has_confirmed_nothing(tmp_path: Path) -> None:
     async with there(tmp_path, "closes at once") as site:
         made = repository(site)

@@ -23,6 +23,8 @@ _BODY: Final = "tests/edges/test_http_limits.py::"
 _OUT: Final = "tests/edges/test_http_phases.py::"
 _KEEP: Final = "tests/pipeline/test_keeping.py::"
 _TOKEN: Final = "tests/edges/test_authorization_refusals.py::"
+_FEED: Final = "tests/pipeline/test_feeding.py::"
+_SYSLOG: Final = "tests/edges/test_syslog_repository.py::"
 _QUOTA: Final = "tests/pipeline/test_quotas.py::"
 
 PROOFS: Final = {
@@ -58,6 +60,20 @@ PROOFS: Final = {
     "break_glass.minutes": "tests/test_cli_emergency.py::test_it_lasts_no_longer_than_the_settings_say",
     "audit.refuse_unsealed_seconds": "tests/wiring/test_sealing.py::"
     "test_nothing_is_taken_in_while_the_log_cannot_be_sealed_for_too_long",
+    "audit.feed.syslog.per_second": _FEED + "test_it_keeps_to_its_rate",
+    "audit.feed.syslog.window": _FEED + "test_no_more_than_a_window_is_not_known_to_have_come",
+    "audit.feed.syslog.message_bytes": _SYSLOG + "test_a_message_that_is_too_long_is_not_sent",
+    "audit.feed.syslog.connect_seconds": _SYSLOG + "test_one_that_never_shakes_hands_is_given_up",
+    "audit.feed.syslog.write_seconds": _SYSLOG
+    + "test_one_that_never_reads_is_given_up_and_has_confirmed_nothing",
+    "audit.feed.syslog.goodbye_seconds": _SYSLOG
+    + "test_one_that_never_reads_is_given_up_and_has_confirmed_nothing",
+    "audit.feed.fhir.per_second": _FEED + "test_it_keeps_to_its_rate",
+    "audit.feed.fhir.connect_seconds": _OUT + "test_connecting_has_its_time",
+    "audit.feed.fhir.write_seconds": _OUT + "test_sending_has_its_time",
+    "audit.feed.fhir.answer_seconds": _OUT
+    + "test_waiting_for_the_answer_has_its_time_however_long_sending_took",
+    "audit.feed.fhir.answer_bytes": _OUT + "test_a_long_answer_is_given_up_at_the_limit",
     "limits.frame_bytes": "tests/pipeline/test_receive.py::"
     "test_the_limits_of_a_link_hold_beside_those_of_the_service",
     "limits.body_bytes": "tests/pipeline/test_submit.py::test_the_body_limit_of_the_link_holds",
@@ -142,6 +158,7 @@ def described(root: dict[str, Any], key: str) -> dict[str, Any]:
     node = root
     for step in key.split("."):
         node = node["properties"][step]
+        node = node.get("items", node)  # of a list of tables, each of them
         if "$ref" in node:
             node = root["$defs"][re.sub(".*/", "", node["$ref"])]
     return node

@@ -14,6 +14,7 @@ from connector.limits import PROFILE, SETTINGS, Limit
 from connector.pipeline.emergency import Glass
 from connector.profile.schema import schema, schema_of
 from connector.settings import Settings
+from connector.wiring.feeds import Feeds
 from connector.wiring.listeners import fhir_app, https_server, mllp_server
 from connector.wiring.sealing import Sealing
 from tests.exposure.limits_page import PAGE, PROOFS, ROOT, described, rendered
@@ -22,8 +23,23 @@ ALL: Final = (*SETTINGS, *PROFILE)
 NONE_OF_THEM: Final = {  # numbers that bound nothing of what comes in
     "mllp.port", "https.port", "drain_seconds", "v2.to.port", "v2.to.connections", "v2.to.idle_seconds",
     "v2.to.keep_alive_seconds", "fhir.connections", "audit.retention_years",
+    *(f"audit.feed.{kind}.{key}" for kind in ("syslog", "fhir")
+      for key in ("batch", "first_seconds", "most_seconds", "alarm_seconds")),
+    *(f"audit.feed.syslog.{key}"
+      for key in ("port", "facility", "confirm_seconds", "dead_seconds", "again")),
 }  # fmt: skip
-TABLES: Final = ("mllp", "https", "login", "break_glass", "audit", "limits", "v2.to", "fhir")
+TABLES: Final = (
+    "mllp",
+    "https",
+    "login",
+    "break_glass",
+    "audit",
+    "audit.feed.syslog",
+    "audit.feed.fhir",
+    "limits",
+    "v2.to",
+    "fhir",
+)
 
 
 def numbers(root: dict[str, Any], table: str) -> set[str]:
@@ -69,7 +85,8 @@ def test_the_page_says_what_the_table_and_the_models_say() -> None:
 @pytest.mark.parametrize("limit", SETTINGS, ids=lambda limit: limit.key)
 def test_every_limit_of_the_settings_reaches_its_listener(limit: Limit) -> None:
     places = {"authorization": TokenLimits.of, "login": LoginDesk.__init__, "break_glass": Glass.break_it}
-    places["audit"] = Sealing.__init__
-    wiring = Path(places.get(limit.key.partition(".")[0], mllp_server).__code__.co_filename).read_text()
+    places |= {"audit": Sealing.__init__, "audit.feed.syslog": Feeds.begin, "audit.feed.fhir": Feeds.begin}
+    table, _, key = limit.key.rpartition(".")
+    wiring = Path(places.get(table, mllp_server).__code__.co_filename).read_text()
     assert {mllp_server.__module__, fhir_app.__module__, https_server.__module__} == {mllp_server.__module__}
-    assert re.search(rf"\b(?:mllp|https|chosen)\.{limit.key.partition('.')[2]}\b", wiring)
+    assert re.search(rf"\b(?:mllp|https|chosen)\.{key}\b", wiring)

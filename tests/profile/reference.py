@@ -90,7 +90,7 @@ def _row(key: str, one: Json, table: Json) -> str:
 
 def _takes(one: Json) -> str:
     if "enum" in one:
-        return ", ".join(f'`"{value}"`' for value in one["enum"])
+        return ", ".join(f"`{json.dumps(value)}`" for value in one["enum"])
     if one["type"] == "array":
         return f"list of {_takes(one['items'])}"
     if one["type"] == "object":
