@@ -1,5 +1,7 @@
 """``python -m audit verify STORE``: 0 if the log is as it was written, 1 if not or if it cannot be read.
 
+``python -m audit verify EXPORT.zip [--against EARLIER.zip] [--log-key KEY] [--witness KEY]``: an export, by
+the program that goes with each of them; 2 if it could not be checked.
 ``python -m audit fsck STORE DIRECTORY``: the same of the table, and of every tile and checkpoint beside it.
 ``python -m audit events EXPORT``: 0 if the events in an export are those of its entries.
 ``python -m audit witness``: see ``witness_command``. ``review``, ``disclosures``: see ``review.command``.
@@ -23,8 +25,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the exit code."""
     parser = argparse.ArgumentParser(prog="audit", description="Check an audit log.")
     commands = parser.add_subparsers(required=True)
-    check = commands.add_parser("verify", help="compute every hash, number and link of a log again")
-    check.add_argument("store", type=Path, metavar="STORE", help="the SQLite file that holds the log")
+    check = commands.add_parser("verify", help="an export, or a store: every hash, number and link again")
+    check.add_argument(
+        "store", type=Path, metavar="FILE", help="an export (.zip), or the SQLite file that holds a log"
+    )
     whole = commands.add_parser("fsck", help="derive everything again: table, bundles, tiles, checkpoints")
     whole.add_argument("store", type=Path, metavar="STORE", help="the SQLite file that holds the log")
     whole.add_argument("directory", type=Path, metavar="DIRECTORY", help="where its tiles lie")
@@ -42,6 +46,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from audit.review import command
 
         return command.main(given)
+    if given[:1] == ["verify"] and _of_an_export(given[1:]):
+        from audit import verify_export
+
+        return verify_export.main(given[1:], "audit verify")
     asked = parser.parse_args(given)
     if "export" in asked:
         return _events(asked.export)
@@ -53,6 +61,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     sys.stdout.write(f"{report}\n")
     return 0 if report.good else 1
+
+
+def _of_an_export(given: Sequence[str]) -> bool:
+    """Whether a zip file is named, or an option that only exports have."""
+    return any(one.startswith("--") or one.lower().endswith(".zip") for one in given if one != "--help")
 
 
 def _events(export: Path) -> int:

@@ -24,20 +24,20 @@ class SelectionRefused(ValueError):
 class Selection(NamedTuple):
     """``since`` and ``until``: RFC 3339 in UTC, from the one to before the other; None: no limit.
 
-    ``partner``: the name of a link; ``patient``: a pseudonym; ``tag``: a tag, or its first parts
-    (``delivery:fhir``).
+    ``partner``: the name of a link; ``patients``: the pseudonyms of one patient (one for each authority);
+    ``tag``: a tag, or its first parts (``delivery:fhir``).
     """
 
     since: str | None = None
     until: str | None = None
     partner: str | None = None
-    patient: str | None = None
+    patients: tuple[str, ...] = ()
     tag: str | None = None
 
     @property
     def whole(self) -> bool:
         """Whether all of a range is asked for."""
-        return self.partner is None and self.patient is None and self.tag is None
+        return self.partner is None and not self.patients and self.tag is None
 
     def checked(self) -> Selection:
         """Itself. Raises ``SelectionRefused``."""
@@ -46,7 +46,7 @@ class Selection(NamedTuple):
                 raise SelectionRefused("a time is given in UTC: 2026-11-23T10:00:00Z")
         if self.since and self.until and moment(self.since) >= moment(self.until):
             raise SelectionRefused("the time from which on comes after the time until which")
-        if any(said == "" for said in (self.partner, self.patient, self.tag)):
+        if any(said == "" for said in (self.partner, self.tag, *self.patients)):
             raise SelectionRefused("an empty filter")
         return self
 
@@ -55,7 +55,7 @@ class Selection(NamedTuple):
         return (
             (self.tag is None or _tagged(str(entry["tag"]), self.tag))
             and (self.partner is None or self.partner in _partners(entry))
-            and (self.patient is None or self.patient in patients(entry))
+            and (not self.patients or not patients(entry).isdisjoint(self.patients))
         )
 
     def asked(self) -> dict[str, str | None]:
@@ -64,7 +64,7 @@ class Selection(NamedTuple):
             "from": self.since,
             "to": self.until,
             "partner": self.partner,
-            "patient": self.patient,
+            "patient": ",".join(self.patients) or None,
             "tag": self.tag,
         }
 
@@ -144,7 +144,7 @@ def chosen(sealed: Sequence[Span], wanted: Selection, where: Range) -> Sequence[
     """The numbers of the entries that are asked for, in order: eight bytes each, or a range of them all."""
     if wanted.whole:
         return range(where.first, where.last + 1)
-    tied = _tied(sealed, wanted.patient) if wanted.patient is not None else frozenset()
+    tied = _tied(sealed, wanted.patients) if wanted.patients else frozenset()
     low = moment(wanted.since) if wanted.since else ""
     high = moment(wanted.until) if wanted.until else "\x7f"
     found = array("Q")
@@ -158,16 +158,17 @@ def _wanted(raw: bytes, wanted: Selection, tied: frozenset[str]) -> bool:
     entry = json.loads(raw)
     if wanted.matches(entry):
         return True
-    return entry["correlation"] in tied and wanted._replace(patient=None).matches(entry)
+    return entry["correlation"] in tied and wanted._replace(patients=()).matches(entry)
 
 
-def _tied(sealed: Sequence[Span], patient: str) -> frozenset[str]:
+def _tied(sealed: Sequence[Span], wanted: tuple[str, ...]) -> frozenset[str]:
     """Of any time, since a message may live across the ends of a range."""
-    return closed(within(sealed, sealed[0].first, sealed[-1].last), patient) if sealed else frozenset()
+    return closed(within(sealed, sealed[0].first, sealed[-1].last), wanted) if sealed else frozenset()
 
 
-def closed(entries: Iterable[tuple[int, bytes]], patient: str) -> frozenset[str]:
+def closed(entries: Iterable[tuple[int, bytes]], wanted: Iterable[str]) -> frozenset[str]:
     """The correlations of the entries that name a patient: what hangs together with them is about him too."""
-    said = patient.encode()
-    held = (json.loads(raw) for _, raw in entries if said in raw)
-    return frozenset(entry["correlation"] for entry in held if patient in patients(entry)) - {""}
+    pseudonyms = frozenset(wanted)
+    said = [one.encode() for one in pseudonyms]
+    held = (json.loads(raw) for _, raw in entries if any(one in raw for one in said))
+    return frozenset(entry["correlation"] for entry in held if patients(entry) & pseudonyms) - {""}

@@ -1136,7 +1136,7 @@ def not_shown(checks: Checks) -> list[str]:
         )
     found.append(
         "That AuditEvents and ATNA messages say what the entries say: they are as they were signed, and the"
-        ' command "audit verify --derive" of the software makes them again. In doubt, the entries count.'
+        ' command "python -m audit events" of the software makes them again. In doubt, the entries count.'
     )
     found.append(
         "That the entries are true: a log proves what was written and when it was bound, not what happened."
@@ -1210,24 +1210,21 @@ def check(path: str, against: str | None, trust: Trust) -> tuple[str, int, int |
     return report(checks, path, digest.hexdigest()), int(bool(checks.faults)), first_bad(checks.faults)
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description="Checks an export of an audit log.")
+def main(arguments: list[str] | None = None, program: str | None = None) -> int:
+    parser = argparse.ArgumentParser(prog=program, description="Checks an export of an audit log.")
     parser.add_argument("export", metavar="EXPORT.zip")
     parser.add_argument("--against", metavar="EARLIER.zip", help="an earlier export of the same log")
-    parser.add_argument(
-        "--log-key", metavar="VKEY", action="append", default=[], help="the log's key: NAME+ID+KEY"
-    )
-    parser.add_argument(
-        "--witness", metavar="VKEY", action="append", default=[], help="must have signed the heads"
-    )
-    given = parser.parse_args()
+    parser.add_argument("--log-key", metavar="VKEY", action="append", default=[], help="the log's key")
+    parser.add_argument("--witness", metavar="VKEY", action="append", default=[], help="must have signed")
+    given = parser.parse_args(arguments)
     try:
         trust = Trust([key(one) for one in given.log_key], [key(one) for one in given.witness])
         text, code, _ = check(given.export, given.against, trust)
     except (OSError, Unable, Bad) as why:
-        sys.stderr.write(f"It could not be checked: {why}\n")
+        sys.stderr.write(f"It could not be checked: {printable(str(why))}\n")
         return 2
     sys.stdout.buffer.write(f"{text}\n".encode())
+    sys.stdout.flush()
     return code
 
 

@@ -41,6 +41,7 @@ ARGUMENTS: Final[dict[str, tuple[str, ...]]] = {
     "conflicts show": ("7", *BECAUSE),
     "conflicts take": ("7", "v2", *BECAUSE),
     "break-glass": BECAUSE,
+    "audit export": ("--out", "no-folder/x.zip", *BECAUSE),
     "keys rotate": BECAUSE,
     "keys rewrap": BECAUSE,
     "pause": ("demo", *BECAUSE),

@@ -11,6 +11,8 @@ import click
 SUBCOMMANDS: Final = {
     "status": "Show the shards, their checkpoints, and what no checkpoint covers yet.",
     "dispose": "Take away the years that are past their retention.",
+    "export": "Take part of the log away, in one file that others can check.",
+    "verify": "Check an export: nothing of this connector is needed or believed.",
     "fsck": "Derive everything again: table, bundles, tiles, checkpoints.",
     "compare": "See whether a message is the one that the log committed to.",
     "review": "What happened in a period, who saw what, and what is unusual.",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -11,6 +14,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any, NamedTuple
 
+from audit import __main__ as program
 from audit import export, verify_export
 from audit.entry import Draft, Tag
 from audit.export import Head, Made, Plan
@@ -128,8 +132,23 @@ def checked(
     return Checked(code, bad, report)
 
 
+def by_command(
+    path: Path, against: Path | None = None, keys: Sequence[Key] = (), witnesses: Sequence[Key] = ()
+) -> Checked:
+    """By ``python -m audit verify``."""
+    words = ["verify", str(path), *(["--against", str(against)] if against else [])]
+    words += [word for one in keys for word in ("--log-key", str(one))]
+    words += [word for one in witnesses for word in ("--witness", str(one))]
+    said = io.TextIOWrapper(io.BytesIO(), "utf-8")
+    with contextlib.redirect_stdout(said):
+        code = program.main(words)
+    report = said.buffer.getvalue().decode()  # type: ignore[attr-defined]
+    found = re.search("^FIRST BAD ENTRY  ([0-9]+)$", report, re.MULTILINE)
+    return Checked(code, int(found[1]) if found else None, report)
+
+
 Program = Callable[..., Checked]
-PROGRAMS: tuple[Program, ...] = (checked,)
+PROGRAMS: tuple[Program, ...] = (checked, by_command)
 
 
 def run(script: Path, *arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:

@@ -142,8 +142,8 @@ def test_a_patient_brings_all_that_hangs_together_with_what_names_him(tmp_path: 
     expected = [one["seq"] for one in found if one["correlation"] == f"{2:032x}"]
     assert 41 in expected
     assert 42 not in expected
-    assert _numbers(log.exported(Selection(patient=patient))) == expected
-    assert _numbers(log.exported(Selection(patient=PATIENT[::-1]))) == []
+    assert _numbers(log.exported(Selection(patients=(patient,)))) == expected
+    assert _numbers(log.exported(Selection(patients=(PATIENT[::-1],)))) == []
 
 
 def test_a_partner_is_found_by_the_link() -> None:

@@ -19,7 +19,7 @@ from tests.audit.exported import PROGRAMS, WITNESS, Log, Program, between, day, 
 from tests.audit.tampering import Contents, chained, changed, contents, flipped, rebuilt, with_entries
 from tests.faults.full import FULL
 
-EVERY = 1 if FULL else 61  # a prime: sampled bytes fall into all parts
+EVERY = 1 if FULL else 127  # a prime: sampled bytes fall into all parts
 THIEF = signer(day().shard.origin, Kind.ED25519, bytes([66] * 32))
 
 program = pytest.mark.parametrize("check", PROGRAMS, ids=lambda one: one.__name__)
