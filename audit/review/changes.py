@@ -18,7 +18,10 @@ _LEAD: Final = (
     "of its file; where another one was loaded than before, both stand here.",
 )
 _COLUMNS: Final = ("What", "Link", "By", "Details", "Reason given", "Times", "First", "Last")
-_AUDIT_LEAD: Final = ("Who reviewed the audit log, took some of it away or listed disclosures, and why.",)
+_AUDIT_LEAD: Final = (
+    "Who reviewed the audit log, took some of it away or listed disclosures, and why; and which of its "
+    "years began, or were disposed of.",
+)
 
 
 class Changes:
@@ -73,15 +76,16 @@ def _kind(entry: Entry) -> str:
 
 
 class Audited:
-    """Reading of the audit log itself: every tag of ``audit`` that is no trouble of its making."""
+    """Reading of the audit log itself, and its years: every tag of ``audit`` that is no trouble of its
+    making."""
 
-    TROUBLE: Final = ("audit:sealing:", "audit:witness:", "audit:feed:", "audit:shard:", "audit:stamp")
+    TROUBLE: Final = ("audit:sealing:", "audit:witness:", "audit:feed:", "audit:stamp:")
 
     def __init__(self) -> None:
         self.found = Tally(keeps=1)
 
     def wants(self, tag: str) -> bool:
-        """Exports, reviews, lists of disclosures, verifications."""
+        """Exports, reviews, lists of disclosures, verifications; years that begin and are disposed of."""
         return tag.startswith("audit:") and not tag.startswith(self.TROUBLE)
 
     def see(self, entry: Entry) -> None:
@@ -92,6 +96,6 @@ class Audited:
         """In the order in which they began."""
         columns = ("What", "By", "What range", "Reason given", "Times", "First", "Last")
         tables: tuple[Table, ...] = (
-            table("Readings and exports", columns, self.found.rows(), self.found.note),
+            table("Readings, exports and years", columns, self.found.rows(), self.found.note),
         )
         return Section("audited", "Exports and reviews of the audit log", _AUDIT_LEAD, tables)

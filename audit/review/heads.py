@@ -33,16 +33,13 @@ def seal(
     except (NoteRefused, CheckpointRefused) as error:
         return Seal(origin, first, 0, "", f"NOT GOOD: {error}")
     by = ", ".join(f"{one.key.id.hex()}" for one in head.signed)
-    size, names = _cosigned(origin, cosigned, keys, witnesses)
+    size, names = _cosigned(origin, cosigned or signed, keys, witnesses)
     root = encoded(head.checkpoint.root)
     return Seal(origin, first, head.checkpoint.size, root, f"good, by key {by}", size, names)
 
 
-def _cosigned(
-    origin: str, raw: bytes | None, keys: Sequence[Key], witnesses: Sequence[Key]
-) -> tuple[int, str]:
-    if raw is None:
-        return 0, ""
+def _cosigned(origin: str, raw: bytes, keys: Sequence[Key], witnesses: Sequence[Key]) -> tuple[int, str]:
+    """How many entries, by whom; the newest checkpoint itself may be the one that the witnesses signed."""
     try:
         note = notes.parse(raw)
         head: Checkpoint = checkpoints.parse(note.text)
@@ -56,4 +53,4 @@ def _cosigned(
     told = [
         f"{name} (good)" if name in good else f"{name} (its key is not known here)" for name in sorted(names)
     ]
-    return head.size, ", ".join(told)
+    return (head.size if told else 0), ", ".join(told)

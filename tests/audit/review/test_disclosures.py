@@ -122,6 +122,14 @@ def test_deliveries_of_more_patients_than_are_named_are_counted() -> None:
     assert table.note.startswith("1 deliveries were of so many patients")
 
 
+def test_deliveries_of_the_number_without_its_assigner_are_counted_and_not_listed() -> None:
+    log = Log()
+    log.add("delivery:fhir:acknowledged", correlation="c", **OUT, patient=["number-alone"])
+    (table,) = accounted(log.entries, bare=frozenset({"number-alone"})).section("disclosures").tables
+    assert table.rows == ()
+    assert table.note.startswith("1 deliveries name the patient's number without who assigned it")
+
+
 def test_who_looked_is_told_with_the_reason_and_whether_the_glass_was_broken() -> None:
     log = Log()
     log.looked("ann", "ticket 1")
@@ -130,6 +138,7 @@ def test_who_looked_is_told_with_the_reason_and_whether_the_glass_was_broken() -
     found = {"link": "(all)", "direction": "both", "kind": "mrn", "because": "a call"}
     log.add("operator:content:searched", operator("cho"), pseudonym="feed", **found)
     log.add("operator:content:searched", operator("cho"), pseudonym="beef", **found)
+    log.add("operator:content:searched", operator("dan"), pseudonym="feed", patient=["another"], **found)
     assert looked(log.entries, searched=frozenset({"feed"})) == [
         ("ann (machine)", "", "saw the content of a message; link lab", "ticket 1", "by role", 1),
         ("ann (machine)", "", "saw the content of a message; link lab", "ticket 1", "by broken glass", 1),

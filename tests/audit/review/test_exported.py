@@ -26,9 +26,12 @@ from audit.review.exported import Exported
 from audit.review.files import write
 from audit.review.heads import seal
 from audit.review.reading import Unreadable, read
+from audit.selection import Selection
 from audit.signing import sign
+from tests.audit.exported import day
 from tests.audit.review import planted
 from tests.audit.review.plain_log import BEGIN, PATIENT
+from tests.audit.site import entries as rows
 
 ORIGIN = "hospital.example/2026"
 LOG = signer(ORIGIN, Kind.ED25519, bytes(32))
@@ -74,6 +77,24 @@ def test_an_export_says_what_the_log_says(tmp_path: Path) -> None:
     assert (one.sealed, one.cosigned) == (len(planted.month()), 300)
     assert one.signature == f"good, by key {LOG.key.id.hex()}"
     assert one.witnesses == "w.example (its key is not known here)"
+
+
+def test_of_a_real_export_the_same_is_told_as_of_its_log(tmp_path: Path) -> None:
+    log = day()
+    path = tmp_path / "e.zip"
+    path.write_bytes(log.exported())
+    with Exported(path) as found:
+        entries = list(found.entries())
+        assert entries == [json.loads(raw) for _, raw, _ in rows(log.store)]
+        assert found.filtered == {}
+        (one,) = found.seals()
+    shard = log.shard
+    assert one == seal(shard.origin, 1, shard.keys(), shard.checkpoint(), shard.cosigned())
+    assert one.signature.startswith("good")
+    assert one.sealed == 300
+    with Exported(log.file(Selection(tag="audit"), name="filtered.zip")) as found:
+        assert found.filtered == {"tag": "audit"}
+        assert {entry["tag"].split(":")[0] for entry in found.entries()} == {"audit"}
 
 
 def test_a_seal_is_good_only_as_far_as_its_signatures_are() -> None:

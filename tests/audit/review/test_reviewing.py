@@ -148,7 +148,7 @@ def test_a_use_from_before_the_period_is_told_where_it_reaches_into_it() -> None
 
 
 def test_readings_of_the_log_and_changes_of_keys_and_profiles_are_told(report: Report) -> None:
-    read = cells(report, "audited", "Readings and exports")
+    read = cells(report, "audited", "Readings, exports and years")
     assert [row[:4] for row in read] == [
         ("audit:disclosures:listed", "bea (machine)", f"patient: {PATIENT}", "the patient asks"),
         ("audit:reviewed", "bea (machine)", "", "the monthly review"),
