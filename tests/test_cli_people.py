@@ -54,6 +54,7 @@ ARGUMENTS: Final[dict[str, tuple[str, ...]]] = {
     "audit dispose": BECAUSE,
     "audit compare": ("message", "7", *BECAUSE),
     "audit review": ("--since", "2026-11-01", *BECAUSE),
+    "audit disclosures": ("--patient", "1^^^X", *BECAUSE),
     "tls probe": ("127.0.0.1:1",),
 }
 

@@ -62,6 +62,7 @@ PERMISSIONS: Final[Mapping[str, Permission]] = MappingProxyType(
         "audit fsck": "audit:read",
         "audit compare": "audit:read",
         "audit review": "audit:read",
+        "audit disclosures": "audit:read",
         "audit export": "audit:export",
         "restore": "store:backup",
         "authorization keys": "access:read",

@@ -16,6 +16,7 @@ SUBCOMMANDS: Final = {
     "fsck": "Derive everything again: table, bundles, tiles, checkpoints.",
     "compare": "See whether a message is the one that the log committed to.",
     "review": "What happened in a period, who saw what, and what is unusual.",
+    "disclosures": "To whom what about one patient went, when and why; and who looked.",
 }
 
 
