@@ -51,6 +51,7 @@ from connector.wiring.access import Access
 from connector.wiring.auditing import Kept
 from connector.wiring.authorization import OwnAuthorization
 from connector.wiring.confined import confine
+from connector.wiring.exporting import ExportsOf
 from connector.wiring.feeds import Feeds
 from connector.wiring.links import link_of, pauses_of, rules_of
 from connector.wiring.listeners import fhir_app, https_server, mllp_server
@@ -182,7 +183,10 @@ class Service:
     def _operators(self, own: OwnIssuer | None, logins: LoginDesk | None) -> Starlette:
         chosen, parts = self._settings, self._supervisor
         limits = OperatorLimits(chosen.https.body_bytes, chosen.https.body_seconds)
-        desk = Desk(self._store, self._profiles, now, parts.ready, parts.conditions, chosen.break_glass)
+        exports = ExportsOf(self._store, Kept.of(chosen), now)
+        desk = Desk(
+            self._store, self._profiles, now, parts.ready, parts.conditions, chosen.break_glass, exports
+        )
         guard = OperatorGuard(chosen.operators, own=own) if chosen.operators else None
         return create_operator_app(desk, guard, limits, logins)
 

@@ -12,9 +12,11 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.command(short_help="Check an export: nothing of this connector is needed or believed.")
 @click.argument("file", metavar="FILE.zip", type=FILE)
 @click.option("--against", type=FILE, metavar="EARLIER.zip", help="An earlier export of the same log.")
-@click.option("--log-key", multiple=True, metavar="VKEY", help="The log's public key, known from elsewhere.")
+@click.option(
+    "--log-key", "signer", multiple=True, metavar="VKEY", help="The log's public key, from elsewhere."
+)
 @click.option("--witness", multiple=True, metavar="VKEY", help="A witness that must have signed; several.")
-def command(file: Path, against: Path | None, log_key: tuple[str, ...], witness: tuple[str, ...]) -> None:
+def command(file: Path, against: Path | None, signer: tuple[str, ...], witness: tuple[str, ...]) -> None:
     """Check an export of an audit log, by the same program that goes with each export as verify.py, and print
     its report. Nothing of this connector is needed, asked or believed.
 
@@ -25,7 +27,7 @@ def command(file: Path, against: Path | None, log_key: tuple[str, ...], witness:
     options = [*(["--against", str(against)] if against else [])]
     options += [
         word
-        for name, keys in (("--log-key", log_key), ("--witness", witness))
+        for name, keys in (("--log-key", signer), ("--witness", witness))
         for one in keys
         for word in (name, one)
     ]

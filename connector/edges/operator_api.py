@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route as Address
 
-from connector.edges import http_body, operator_acts, operator_looks
+from connector.edges import http_body, operator_acts, operator_exports, operator_looks
 from connector.edges import operator_asks as asks
 from connector.edges.http_ports import Peer
 from connector.edges.login_desk import LoginDesk
@@ -61,7 +61,7 @@ class Route(NamedTuple):
     path: str
     scope: OperatorScope
     takes: type[msgspec.Struct]
-    answer: Callable[[Desk, Asked], Awaitable[Json]]
+    answer: Callable[[Desk, Asked], Awaitable[Json | Response]]
     large: bool = False  # the body holds a whole message
 
 
@@ -69,6 +69,7 @@ READ: Final[OperatorScope] = "operator:read"
 CONTENT: Final[OperatorScope] = "operator:content"
 ACT: Final[OperatorScope] = "operator:act"
 EDIT: Final[OperatorScope] = "operator:edit"
+EXPORT: Final[OperatorScope] = "audit:export"
 
 # What people write, as the reason of a look, goes in a body: addresses end up in the logs of others.
 ROUTES: Final = (
@@ -95,6 +96,7 @@ ROUTES: Final = (
     Route("POST", "/resume", ACT, asks.Pause, operator_acts.resume),
     Route("POST", "/drain", ACT, asks.Drain, operator_acts.drain),
     Route("POST", "/conflicts/{number}", ACT, asks.Decide, operator_acts.decide),
+    Route("POST", "/audit/export", EXPORT, asks.Export, operator_exports.export),
     Route("POST", "/break-glass", READ, asks.Emergency, operator_acts.break_glass),
     Route("POST", "/break-glass/end", READ, asks.Nothing, operator_acts.end_emergency),
 )
@@ -131,9 +133,10 @@ class OperatorApi:
             asked = Asked(
                 _number(request), what, self._acting(asking, known_by), asking, asking.who(known_by)
             )
-            return Response(
-                msgspec.json.encode(await route.answer(self._desk, asked)), media_type="application/json"
-            )
+            said = await route.answer(self._desk, asked)
+            if isinstance(said, Response):
+                return said
+            return Response(msgspec.json.encode(said), media_type="application/json")
         finally:
             self._in_hand -= 1
 

@@ -109,6 +109,17 @@ class Search(Reason, frozen=True, kw_only=True, forbid_unknown_fields=True):
     after: Behind = 0
 
 
+class Export(Reason, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A time of the audit log, or a filter over it: one link, one patient as `ID^^^AUTHORITY`, a tag or its
+    first parts."""
+
+    since: Moment | None = None
+    until: Moment | None = None
+    partner: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
+    patient: Identifier | None = None
+    tag: Annotated[str, Meta(min_length=1, max_length=100)] | None = None
+
+
 class Replay(Ways, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is put back: by number, all dead letters, or by where it stands and what it is."""
 

@@ -10,6 +10,7 @@ from connector.edges.operator_entrance import Asking
 from connector.errors import NothingThere
 from connector.pipeline import asking
 from connector.pipeline.emergency import Glass, Who
+from connector.pipeline.exporting import Exports
 from connector.pipeline.operate import Operator
 from connector.pipeline.ports import Clock
 from connector.profile import Profile
@@ -31,6 +32,7 @@ class Desk:
     parts: Known
     conditions: Known
     break_glass: BreakGlass | None = None
+    exports: Exports | None = None  # of the audit log, where one is sealed here
 
     @property
     def glass(self) -> Glass:

@@ -187,6 +187,11 @@ class Operator:
         what = "intake" if intake else str(direction or "both")
         return Trail(self._clock, link, what).did(tag, actor=self._actor(), **self._why())
 
+    @property
+    def actor(self) -> dict[str, Any]:
+        """The person, as entries name who acts."""
+        return self._actor()
+
     def _actor(self) -> dict[str, Any]:
         return {"role": "operator", "name": self.name, "realm": "machine", **self._known_by}
 

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from connector.profile.endpoint import ALGORITHMS, SELF, Algorithm
 from connector.profile.section import FilePath, Fingerprint, Found, Section, Table, Word, fault, faults
 
-OperatorScope = Literal["operator:read", "operator:content", "operator:act", "operator:edit"]
+OperatorScope = Literal["operator:read", "operator:content", "operator:act", "operator:edit", "audit:export"]
 OPERATOR_SCOPES: Final[tuple[OperatorScope, ...]] = get_args(OperatorScope)
 
 
@@ -19,7 +19,8 @@ class Operators(Section):
 
     The scopes: `operator:read` sees lanes, findings, counts and where messages stand; `operator:content` sees
     what messages say; `operator:act` replays, skips, pauses, resumes, drains and decides conflicts;
-    `operator:edit` puts corrected copies in the place of messages. None holds another.
+    `operator:edit` puts corrected copies in the place of messages; `audit:export` takes the audit log away,
+    which is for auditors. None holds another.
     """
 
     issuer: Word

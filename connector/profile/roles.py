@@ -16,10 +16,7 @@ Role = Literal["operator", "analyst", "auditor", "security-officer", "administra
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
 
 Permission = (
-    OperatorScope
-    | Literal[
-        "audit:read", "audit:export", "access:read", "keys:manage", "store:backup", "configuration:read"
-    ]
+    OperatorScope | Literal["audit:read", "access:read", "keys:manage", "store:backup", "configuration:read"]
 )
 
 MEANINGS: Final[Mapping[Permission, str]] = MappingProxyType(

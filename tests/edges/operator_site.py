@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,6 +16,7 @@ from cryptography.hazmat.primitives import hashes
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
+from audit.keyfile import SigningKey
 from connector.edges.acceptor import listen
 from connector.edges.http_server import serve_http
 from connector.edges.oauth import thumbprint_of
@@ -24,6 +26,8 @@ from connector.edges.operator_guard import OperatorGuard
 from connector.profile.load import load
 from connector.profile.operators import OPERATOR_SCOPES, Operators
 from connector.store import Listed, Made, Store
+from connector.wiring.auditing import Kept
+from connector.wiring.exporting import ExportsOf
 from tests.mllp.loopback import Site as Tls
 from tests.profile.planted import DEMO
 from tests.store.site import NOW, head, open_store, queue, rows, take
@@ -125,6 +129,8 @@ async def operating(
     site = OperatorSite(folder, open_store(folder), Tls(folder))
     guard = OperatorGuard(operators(folder, **changed), clock=lambda: SECONDS)
     desk = Desk(site.store, [load(DEMO)], lambda: NOW, lambda: site.parts, lambda: site.conditions)
+    kept = Kept(folder / "store.db", folder / "store.audit", SigningKey(folder / "key"), "site.example")
+    desk = dataclasses.replace(desk, exports=ExportsOf(site.store, kept, lambda: NOW))
     site.app = Starlette(routes=[Mount(PREFIX, create_operator_app(desk, guard, limits))])
     server = serve_http(site.app, listen("127.0.0.1", 0), site.tls.server_context())
     await server.start()

@@ -68,6 +68,8 @@ def _operation(route: Route, schemas: Json) -> Json:
         inputs["requestBody"] = {"required": True, "content": {"application/json": {"schema": ref}}}
     refused = _said("application/problem+json", _PROBLEM)
     good = _said("application/json", {"type": ["object", "array"]})
+    if route.scope == "audit:export":
+        good = {"description": "so", "headers": _HEADERS, "content": {"application/zip": {}}}
     return {**inputs, "responses": {"200": good, **dict.fromkeys(_CODES, refused)}}
 
 
