@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 import importlib
-import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
-from tests.fuzz.running import AVAILABLE, CORPUS, ROOT, TARGETS, Run, command, read
+from tests.forked import Nursery
+from tests.fuzz.running import AVAILABLE, CORPUS, TARGETS, Run, command, read
 
 SOME: Final = {
     "v2_parser": 1500, "mllp_framer": 5000, "fhir_intake": 3000, "profile_loader": 1500,
@@ -26,13 +27,20 @@ def _target(name: str) -> Any:
     return importlib.import_module(f"tests.fuzz.{name}")
 
 
-def _run(name: str, folder: Path, *options: str) -> Run:
+@pytest.fixture(scope="module")
+def nursery() -> Iterator[Nursery]:
+    with Nursery("tests.fuzz.instrumented") as made:
+        yield made
+
+
+def _run(nursery: Nursery, name: str, folder: Path, *options: str) -> Run:
     learnt = folder / name
     learnt.mkdir()
-    words = command(name, learnt, "-seed=1", *options)
+    _, _, *words = command(name, learnt, "-seed=1", *options)
     words = [f"-artifact_prefix={learnt}/" if word.startswith("-artifact_prefix") else word for word in words]
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, errors="replace", timeout=120)
-    return read(name, done.stdout + done.stderr, done.returncode)
+    with (folder / "said").open("wb") as said:
+        code = nursery.start(words, said).wait(120)
+    return read(name, (folder / "said").read_text(errors="replace"), code)
 
 
 @pytest.mark.parametrize("path", KEPT, ids=lambda path: f"{path.parent.name}/{path.name}")
@@ -49,15 +57,15 @@ def test_every_target_says_its_invariant_and_keeps_inputs(name: str) -> None:
 
 @guided
 @pytest.mark.parametrize("name", TARGETS)
-def test_the_invariant_holds_for_inputs_that_are_made(name: str, tmp_path: Path) -> None:
-    done = _run(name, tmp_path, f"-runs={SOME[name]}")
+def test_the_invariant_holds_for_inputs_that_are_made(nursery: Nursery, name: str, tmp_path: Path) -> None:
+    done = _run(nursery, name, tmp_path, f"-runs={SOME[name]}")
     assert done.broken == ""
     assert done.executions >= SOME[name]
 
 
 @guided
-def test_an_invariant_that_does_not_hold_is_found(tmp_path: Path) -> None:
-    done = _run("planted", tmp_path, "-runs=200000")
+def test_an_invariant_that_does_not_hold_is_found(nursery: Nursery, tmp_path: Path) -> None:
+    done = _run(nursery, "planted", tmp_path, "-runs=200000")
     assert done.broken == "ValueError: planted"
     assert list((tmp_path / "planted").glob("crash-*"))
 
