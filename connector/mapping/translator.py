@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, Final, NamedTuple
 
 from ..errors import SegmentSequence
@@ -91,9 +90,8 @@ class Translator:
         self.table = table if table is not None else rules()
 
     @classmethod
-    @cache
     def default(cls) -> Translator:
-        """The one of the shipped maps, without a profile; times sent without an offset are taken as UTC."""
+        """The shipped maps without a profile; times sent without an offset are taken as UTC."""
         from zoneinfo import ZoneInfo
 
         return cls(Atlas(Partner(zone=ZoneInfo("UTC"))))

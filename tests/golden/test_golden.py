@@ -5,10 +5,8 @@ from __future__ import annotations
 import pytest
 
 from connector.fhir import validate
-from connector.mapping import Translator
 from tests import golden
-
-TRANSLATOR = Translator.default()
+from tests.shipped import TRANSLATOR
 
 
 @pytest.mark.parametrize("name", golden.names())

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from connector.errors import ConnectorError
 from connector.hl7v2 import definitions
-from connector.mapping.translator import Translator
+from tests.shipped import TRANSLATOR
 
 from . import paths
 from .conditions import Demand, demands
@@ -184,15 +184,10 @@ def _tried(
 
 
 @cache
-def _translator() -> Translator:
-    return Translator.default()
-
-
-@cache
 def translated(message: str) -> tuple[Counter[Leaf], frozenset[str]] | None:
     """The leaves of a message in FHIR and what is lost of it; None where it is refused."""
     try:
-        made = _translator().to_fhir(message)
+        made = TRANSLATOR.to_fhir(message)
     except ConnectorError:
         return None
     return paths.leaves(made.bundle), frozenset(made.lost)

@@ -9,13 +9,12 @@ import pytest
 from connector.errors import ConnectorError
 from connector.fhir import validate
 from connector.hl7v2.tree import Message
-from connector.mapping import Translator
 from tests.laws import corpus, oracles, returning
 from tests.laws.lost_leaves import unlisted
+from tests.shipped import TRANSLATOR
 
 pytestmark = pytest.mark.corpus
 
-TRANSLATOR = Translator.default()
 Json = oracles.Json
 
 

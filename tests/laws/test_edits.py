@@ -11,11 +11,10 @@ from hypothesis import strategies as st
 
 from connector.errors import ConnectorError
 from connector.hl7v2.tree import Message
-from connector.mapping import Translator
 from tests.laws import corpus, edits, oracles
 from tests.laws.messages import messages
+from tests.shipped import TRANSLATOR
 
-TRANSLATOR = Translator.default()
 Json = oracles.Json
 
 ADMIT = (

@@ -12,8 +12,9 @@ from connector.mapping import Translator
 from tests.laws import oracles
 from tests.laws.lost_leaves import unlisted
 from tests.laws.messages import messages
+from tests.shipped import TRANSLATOR
 
-TRANSLATOR, ANOTHER = Translator.default(), Translator.default()
+ANOTHER = Translator.default()
 law = settings(max_examples=150, deadline=None)
 
 

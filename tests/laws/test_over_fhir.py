@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from connector.errors import ConnectorError
 from connector.hl7v2.tree import Message
-from connector.mapping import Translator, merge
+from connector.mapping import merge
 from tests.laws import oracles
 from tests.laws.messages import messages
 from tests.laws.oracles import Json
+from tests.shipped import TRANSLATOR
 
-TRANSLATOR = Translator.default()
 STEADY = settings(max_examples=120, deadline=None)
 FOREIGN = {"url": "https://other.example/note", "valueString": "not from v2"}
 

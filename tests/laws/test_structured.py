@@ -10,12 +10,11 @@ from hypothesis import strategies as st
 
 from connector.errors import ConnectorError
 from connector.fhir import validate
-from connector.mapping import Translator
 from connector.mapping.messages.registry import MESSAGE_MAPS
 from tests.laws import oracles, structured
 from tests.laws.lost_leaves import unlisted
+from tests.shipped import TRANSLATOR
 
-TRANSLATOR = Translator.default()
 STRUCTURES = sorted({name for each in MESSAGE_MAPS for name in each.structures})
 
 quiet = [HealthCheck.filter_too_much, HealthCheck.too_slow]

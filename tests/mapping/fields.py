@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from connector.hl7v2.tree import Message
-from connector.mapping import Translator
+from tests.shipped import TRANSLATOR as MADE
 
-MADE = Translator.default()
 SD = "http://hl7.org/fhir/StructureDefinition/"
 Json = dict[str, Any]
 

@@ -9,10 +9,10 @@ from connector.edges.judge_worker import findings
 from connector.hl7v2 import structure
 from connector.hl7v2.tree import Message
 from connector.mapping import Envelope, Translator
+from tests.shipped import TRANSLATOR as MADE
 
 Json = dict[str, Any]
 
-MADE = Translator.default()
 CORE = "http://hl7.org/fhir/us/core/"
 BASE = "https://ehr.example/fhir"
 TERMS = "http://terminology.hl7.org/CodeSystem/"

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from connector.mapping import Translator
 from tests.mapping.profiles import Json, lawful, message, only
+from tests.shipped import TRANSLATOR as MADE
 
-MADE = Translator.default()
 PID = "PID|||1^^^H^MR||Roe^Ann"
 V2 = "http://terminology.hl7.org/CodeSystem/v2-"
 SD = "http://hl7.org/fhir/StructureDefinition/"

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from connector.mapping import Translator
 from tests.mapping.profiles import Json, lawful, lines, message, of_type, only
 from tests.mapping.test_adt_segments import PID, at, edited
+from tests.shipped import TRANSLATOR as MADE
 
-MADE = Translator.default()
 SCT = "http://snomed.info/sct"
 
 # --- ACC ---------------------------------------------------------------------------------------------------

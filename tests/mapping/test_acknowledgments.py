@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from connector.mapping import Translator
 from tests.mapping.profiles import Json, lawful, message, of_type, only
+from tests.shipped import TRANSLATOR as MADE
 
-MADE = Translator.default()
 ACK = "ACK^A01^ACK"
 
 

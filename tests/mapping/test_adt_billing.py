@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from connector.mapping import Translator
 from tests.mapping.profiles import lawful, lines, message, of_type, only
 from tests.mapping.test_adt_segments import PID, SD, at, edited, extension, pid
-
-MADE = Translator.default()
+from tests.shipped import TRANSLATOR as MADE
 
 # --- DG1 and PR1 -------------------------------------------------------------------------------------------
 

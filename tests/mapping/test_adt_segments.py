@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
-from connector.mapping import Translator
 from tests.mapping.profiles import Json, lawful, lines, message, of_type, only
+from tests.shipped import TRANSLATOR as MADE
 
-MADE = Translator.default()
 SD = "http://hl7.org/fhir/StructureDefinition/"
 TERM = "http://terminology.hl7.org/CodeSystem/"
 US = "http://hl7.org/fhir/us/core/StructureDefinition/"

@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 
 from connector.hl7v2.tree import Message
-from connector.mapping import Translator
+from tests.shipped import TRANSLATOR as MADE
 
-MADE = Translator.default()
 Json = dict[str, Any]
 
 

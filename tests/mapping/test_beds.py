@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from connector.mapping import Translator
 from tests.mapping.profiles import lawful, lines, message, of_type, only
 from tests.mapping.test_adt_segments import edited
+from tests.shipped import TRANSLATOR as MADE
 
-MADE = Translator.default()
 EVN = "EVN|A20|20261123101500"
 
 

@@ -6,10 +6,9 @@ from decimal import Decimal
 
 import pytest
 
-from connector.mapping import Translator
 from tests.mapping.profiles import Json, lawful, message, of_type
+from tests.shipped import TRANSLATOR as MADE
 
-MADE = Translator.default()
 PID = "PID|1||1^^^H^MR||Berg^Eva|||||||||||||ACC1^^^H^AN"
 PV1 = "PV1|1|O"
 FT1 = (

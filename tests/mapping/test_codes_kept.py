@@ -13,15 +13,15 @@ import pytest
 from connector.hl7v2 import definitions, structure
 from connector.hl7v2.structure import Part
 from connector.hl7v2.tree import Message
-from connector.mapping import Translator, ledger
+from connector.mapping import ledger
 from connector.mapping.codes import CodeTable, names
 from connector.mapping.datatypes.coded import ALTERNATE
 from connector.mapping.messages.registry import MESSAGE_MAPS
 from connector.mapping.partner import Partner
 from tests.guide.messages import LEAST, Fields, written
 from tests.guide.values import VERSION, full_text
+from tests.shipped import TRANSLATOR
 
-TRANSLATOR: Final = Translator.default()
 _TABLE: Final = re.compile(r"\bHL7\d{4}(?:-[a-z]+)?\b")
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from connector.mapping import Translator
 from tests.mapping.profiles import Json, lawful, message, of_type, only
+from tests.shipped import TRANSLATOR as MADE
 
-MADE = Translator.default()
 PID = "PID|1||1^^^H^MR||Roe^Ann"
 RCT = [{"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0912", "code": "RCT"}]}]
 ORDER = "OBR|1|||57698-3^Lipids^LN"

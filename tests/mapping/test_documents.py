@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
-from connector.mapping import Translator
 from tests.mapping.profiles import Json, lawful, message, of_type, only
+from tests.shipped import TRANSLATOR as MADE
 
-MADE = Translator.default()
 ABSENT = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
 TYPES = "http://terminology.hl7.org/CodeSystem/v2-0125"
 PID = "PID|1||1^^^H^MR||Berg^Eva"

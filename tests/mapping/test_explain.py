@@ -4,13 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from connector.mapping import Translator
 from connector.mapping.explain import Explained
 from connector.mapping.naming import fhir_place, names_of, v2_place
 from connector.mapping.saying import walk
 from tests.mapping.profiles import message, only, translator
+from tests.shipped import TRANSLATOR as MADE
 
-MADE = Translator.default()
 PID = "PID|1||123^^^STV^MR~9^^^O^PI||Moe&van^Jo^Al||19610615|F|||Lane 5^^Wien||555|||M^Married|||123-45-6789"
 VISIT = "PV1|1|I|WARD^1^2||||D1^House^Greg"
 RESULT = (

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from functools import cache
 
 import pytest
 
-from connector.mapping import Translator
 from connector.mapping.messages.registry import MESSAGE_MAPS
 from tests.guide.everything import everything
+from tests.shipped import TRANSLATOR
 
 STRUCTURES = [structure for each in MESSAGE_MAPS for structure in each.structures]
 
@@ -31,22 +30,17 @@ WRITTEN = re.compile(
 )
 
 
-@cache
-def translator() -> Translator:
-    return Translator.default()
-
-
 @pytest.mark.parametrize("structure", STRUCTURES)
 def test_each_element_towards_fhir_has_its_place(structure: str) -> None:
-    told = translator().explain(everything(structure))
+    told = TRANSLATOR.explain(everything(structure))
     unsaid = {one.element for one in told if not one.location and one.row.startswith("follows")}
     assert {at for at in map(_unnumbered, unsaid) if not FOLLOWS.search(at)} == set()
 
 
 @pytest.mark.parametrize("structure", STRUCTURES)
 def test_each_place_towards_v2_has_its_element(structure: str) -> None:
-    bundle = translator().to_fhir(everything(structure)).bundle
-    unsaid = {one.location for one in translator().explain(bundle) if not one.element}
+    bundle = TRANSLATOR.to_fhir(everything(structure)).bundle
+    unsaid = {one.location for one in TRANSLATOR.explain(bundle) if not one.element}
     assert {at for at in map(_plain, unsaid) if not WRITTEN.search(at)} == set()
 
 

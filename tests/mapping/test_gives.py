@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from connector.mapping import Translator
 from tests.mapping.profiles import Json, lawful, lines, message, of_type
 from tests.mapping.test_adt_segments import PID, at
+from tests.shipped import TRANSLATOR as MADE
 
-MADE = Translator.default()
 ORC = "ORC|NW|P1^H|F1^P"
 RXG = at("RXG", _1="1", _4="D^Drug^L", _5="5", _6="10", _7="mg^^UCUM")
 

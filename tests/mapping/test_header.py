@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from connector.mapping import Translator
 from tests.mapping.profiles import Json, lawful, message, of_type, only
+from tests.shipped import TRANSLATOR as MADE
 
-MADE = Translator.default()
 EVN = "EVN||20261123101500+0100"
 PID = "PID|1||M1^^^STV^MR"
 

@@ -7,11 +7,10 @@ from copy import deepcopy
 import pytest
 
 from connector.errors import NotTranslatable
-from connector.mapping import Translator
 from connector.mapping.translator import Envelope
 from tests.mapping.profiles import Json, lawful, message, of_type, only
+from tests.shipped import TRANSLATOR as MADE
 
-MADE = Translator.default()
 EVN = "EVN||20261123101500+0100"
 KEPT = "PID|1||M1^^^STV^MR||Okafor^Ada"
 GONE = "MRG|M2^^^STV^MR||||||Okafor^Adaeze"

@@ -9,8 +9,7 @@ from connector.mapping.compiled import Atlas
 from connector.mapping.messages import registry
 from connector.mapping.messages.registry import ANY, MESSAGE_MAPS, is_known, known_messages, map_of
 from connector.mapping.partner import Partner
-
-T = Translator.default()
+from tests.shipped import TRANSLATOR as T
 
 
 def test_every_event_of_a_structure_has_its_map() -> None:

@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
-from connector.mapping import Translator
 from tests.mapping.profiles import Json, lawful, message, of_type
+from tests.shipped import TRANSLATOR as MADE
 
-MADE = Translator.default()
 SD = "http://hl7.org/fhir/StructureDefinition/"
 R5 = "http://hl7.org/fhir/5.0/StructureDefinition/"
 PID = "PID|||1^^^H^MR"

@@ -7,8 +7,8 @@ import pytest
 from connector.mapping import Outgoing, Translator
 from connector.mapping.translator import Envelope
 from tests.mapping.profiles import Json, lawful, message, of_type, only
+from tests.shipped import TRANSLATOR as MADE
 
-MADE = Translator.default()
 PID = "PID|1||1^^^H^MR"
 TWO = (PID, "ORC|NW|P1", "OBR|1|P1||T1^Test^L", "ORC|NW|P2", "OBR|2|P2||T2^Test^L")
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from connector.mapping import Translator
 from tests.mapping.profiles import Json, message, of_type, only
 from tests.mapping.test_participation import PID, V2, codes, rol, told
-
-MADE = Translator.default()
+from tests.shipped import TRANSLATOR as MADE
 
 VISITED = message(
     PID,

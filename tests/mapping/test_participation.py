@@ -5,12 +5,11 @@ from __future__ import annotations
 import pytest
 
 from connector.fhir import validate
-from connector.mapping import Translator
 from tests.laws import oracles
 from tests.laws.lost_leaves import unlisted
 from tests.mapping.profiles import Json, lawful, message, of_type, only
+from tests.shipped import TRANSLATOR as MADE
 
-MADE = Translator.default()
 SD = "http://hl7.org/fhir/StructureDefinition/"
 V2 = "http://terminology.hl7.org/CodeSystem/v2-"
 PID = "PID|1||4711^^^H^MR||Larsen^Anna"

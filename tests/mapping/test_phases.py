@@ -6,10 +6,9 @@ from collections.abc import Callable
 from copy import deepcopy
 from decimal import Decimal
 
-from connector.mapping import Translator
 from tests.mapping.profiles import Json, lawful, message, only
+from tests.shipped import TRANSLATOR as MADE
 
-MADE = Translator.default()
 PID = "PID|1||77^^^WARD^MR||Berg^Nora"
 ORC = "ORC|NW|P5^HIS|F5^RX"
 FIRST = "TQ1|1||BID||||20240302|20240309|R"

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from connector.mapping import Translator
 from tests.mapping.profiles import Json, lawful, message, only
+from tests.shipped import TRANSLATOR as MADE
 
-MADE = Translator.default()
 PID = "PID|1||1^^^H^MR||Roe^Ann"
 PLAN = "IN1|1|V1^^S1^V4^^S6^^^^V10^^S12||Payor"
 

@@ -9,12 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from connector.mapping import Translator
 from connector.mapping.overlay import deep, is_absent, over, united
 from connector.mapping.owning import Ownership
 from tests.mapping.profiles import Json, message, of_type, only
+from tests.shipped import TRANSLATOR as MADE
 
-MADE = Translator.default()
 PID = "PID|1||1^^^STV^MR||Moe^Jo||19610615|F|||Lane 5^^Wien^^1010||555-1~^NET^^jo@x.example|555-2||M"
 VISIT = "PV1|1|I|WARD^1^2||||D1^House|||SUR|||||||||V1^^^STV" + "|" * 25 + "20261123"
 NUMBER = "PV1|1" + "|" * 18 + "V1^^^STV"

@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
-from connector.mapping import Translator
 from tests.mapping.profiles import Json, lawful, message, of_type
+from tests.shipped import TRANSLATOR as MADE
 
-MADE = Translator.default()
 CODES = "http://terminology.hl7.org/CodeSystem/"
 ABSENT = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
 PID = "PID|1||1^^^H^MR||Berg^Eva"

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from connector.mapping import Translator
 from tests.mapping.profiles import Json, lawful, message, of_type, only
+from tests.shipped import TRANSLATOR as MADE
 
-MADE = Translator.default()
 PID = "PID|1||1^^^H^MR||Berg^Eva"
 RF1 = (
     "RF1|A|R|MED^Medical^HL70281|WR^Send report^HL70282|O^Outpatient^HL70284|R77^GP|20260501|20260801"

@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
-from connector.mapping import Translator
 from tests.mapping.profiles import Json, lawful, lines, message, of_type, only
+from tests.shipped import TRANSLATOR as MADE
 
-MADE = Translator.default()
 PID = "PID|||1^^^H^MR||Roe^Ann"
 V2 = "http://terminology.hl7.org/CodeSystem/v2-"
 SD = "http://hl7.org/fhir/StructureDefinition/"

@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
-from connector.mapping import Translator
 from tests.mapping.profiles import Json, lawful, message, of_type, only
+from tests.shipped import TRANSLATOR as MADE
 
-MADE = Translator.default()
 PID = "PID|||1^^^H^MR||Roe^Ann"
 V2 = "http://terminology.hl7.org/CodeSystem/v2-"
 ORU, OML = "ORU^R01^ORU_R01", "OML^O21^OML_O21"

@@ -10,12 +10,12 @@ import pytest
 from connector.errors import InvalidResource, UnresolvedReference
 from connector.hl7v2 import structure
 from connector.hl7v2.tree import Message
-from connector.mapping import Envelope, Translator
+from connector.mapping import Envelope
 from connector.mapping.messages.events import code_of, structure_of
 from connector.mapping.messages.registry import known_messages
 from tests.mapping.profiles import Json, message, of_type, only
+from tests.shipped import TRANSLATOR as MADE
 
-MADE = Translator.default()
 V2 = "http://terminology.hl7.org/CodeSystem/v2-"
 PATIENT: Json = {
     "resourceType": "Patient",

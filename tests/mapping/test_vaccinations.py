@@ -7,10 +7,9 @@ from decimal import Decimal
 
 import pytest
 
-from connector.mapping import Translator
 from tests.mapping.profiles import Json, lawful, message, of_type
+from tests.shipped import TRANSLATOR as MADE
 
-MADE = Translator.default()
 V2 = "http://terminology.hl7.org/CodeSystem/v2-"
 PID = "PID|1||77^^^CLINIC^MR||Berg^Nora"
 ORC = (

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from connector import Translator
 from connector.hl7v2.delimiters import Delimiters
 from connector.mapping.filling import respelled
 from tests.mapping.profiles import lawful, lines, message, of_type, only, refusal, translator
+from tests.shipped import TRANSLATOR
 
 DEMO = Path(__file__).parents[2] / "profiles" / "demo" / "profile.toml"
 PID = "PID|1||123^^^STV^MR||Moe^Jo||19610615|F|||||||||||123-45-6789"
@@ -34,7 +34,7 @@ def test_a_dropped_field_is_not_said_and_is_named_among_the_lost(tmp_path: Path)
 
 def test_a_dropped_field_is_not_written_either(tmp_path: Path) -> None:
     dropping = translator(tmp_path, 'mapping.drop = ["PID-19"]\n')
-    back = dropping.to_v2(Translator.default().to_fhir(message(PID)).bundle)
+    back = dropping.to_v2(TRANSLATOR.to_fhir(message(PID)).bundle)
     assert "123-45-6789" not in back.message
     assert back.lost == ["Patient.identifier[1]"]
 
@@ -167,7 +167,7 @@ def test_a_default_overrides_nothing_that_stands_in_fhir(tmp_path: Path) -> None
 def test_a_constant_is_always_written_towards_v2(tmp_path: Path) -> None:
     made = translator(tmp_path, '[mapping.constant]\n"MSH-5" = "HIS2"\n"OBX-11" = "F"\n"PID-3.4" = "STV"\n')
     text = message(PID, "OBR|1|||GLU", "OBX|1|ST|GLU||x", "OBX|2|ST|K||y", event="ORU^R01")
-    back = made.to_v2(Translator.default().to_fhir(text).bundle).message
+    back = made.to_v2(TRANSLATOR.to_fhir(text).bundle).message
     assert lines(back)["MSH"].split("|")[4] == "HIS2"
     assert [line.split("|")[11] for line in back.split("\r") if line.startswith("OBX")] == ["F", "F"]
     assert "123^^^STV^MR" in back
@@ -175,7 +175,7 @@ def test_a_constant_is_always_written_towards_v2(tmp_path: Path) -> None:
 
 def test_a_constant_changes_what_fhir_hears_back_and_that_is_told(tmp_path: Path) -> None:
     made = translator(tmp_path, 'mapping.constant."PID-8" = "M"\n')
-    back = made.to_v2(Translator.default().to_fhir(message(PID)).bundle)
+    back = made.to_v2(TRANSLATOR.to_fhir(message(PID)).bundle)
     assert lines(back.message)["PID"].split("|")[8] == "M"
     assert back.lost == ["Patient.gender"]
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from connector.mapping import Translator
 from tests.mapping.profiles import Json, lawful, lines, message, only
+from tests.shipped import TRANSLATOR as MADE
 
-MADE = Translator.default()
 PID = "PID|1||1^^^H^MR||Roe^Ann"
 ALTERNATE = "http://hl7.org/fhir/StructureDefinition/alternate-codes"
 
