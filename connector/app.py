@@ -59,6 +59,7 @@ from connector.wiring.login import People
 from connector.wiring.renewing import Renewing
 from connector.wiring.sealing import Sealing
 from connector.wiring.secured import Secured
+from connector.wiring.vouching import Vouching
 
 FAREWELL: Final = 5.0  # seconds for what audit repositories do not have yet; it waits for the next start
 
@@ -89,8 +90,11 @@ class Service:
         kept = Kept.of(chosen)
         self._sealing = Sealing(kept, store, now, chosen.audit)
         self._feeds = Feeds(chosen.audit.feed, store, self._secured, now, kept.named)
-        self._v2.bar(self._sealing.barred)
-        self._fhir.barred = self._sealing.barred
+        self._vouching = Vouching(chosen.audit, kept.directory, self._secured, store.record, now)
+        self._v2.bar(self._barred)
+        self._fhir.barred = self._barred
+        self._starting.append(self._vouching.start)
+        self._closing.append(self._vouching.close)
         if judge is not None:
             self._closing.append(judge.close)
         self._mllp = mllp_server(chosen, profiles, self._v2, store, self._secured)
@@ -130,6 +134,10 @@ class Service:
     def _heard(self, link: str, code: str, control_id: str) -> bool:
         """An acknowledgment came in; whether it is of an answer or a message of ours."""
         return any(hears(code, control_id) for hears in self._awaiting.get(link, ()))
+
+    def _barred(self) -> ConnectorError | None:
+        """Why nothing new is taken in: the audit log is not sealed, or nobody vouches for it."""
+        return self._sealing.barred() or self._vouching.withheld()
 
     def _retentions(self, profile: Profile) -> list[Retention]:
         days = dt.timedelta(days=profile.delivery.keep_done_days)
@@ -171,7 +179,8 @@ class Service:
         access = Access(self._profiles, self._secured, issuer)
         self._closing.append(access.close)
         parts = [own.ready] if own else []
-        intake = Intake(self._fhir, self._supervisor, self._renewing, self._sealing, self._feeds, *parts)
+        parties = (self._fhir, self._supervisor, self._renewing, self._sealing, self._feeds)
+        intake = Intake(*parties, *parts, beside=self._vouching)
         app = fhir_app(chosen, self._profiles, access.callers, intake)
         app.router.routes.extend(own.routes if own else [])
         if (people := self._people()) is not None:

@@ -81,6 +81,10 @@ SETTINGS: Final = (
     Limit("audit.feed.fhir.write_seconds", PartnerUnreachable),
     Limit("audit.feed.fhir.answer_seconds", PartnerUnreachable),
     Limit("audit.feed.fhir.answer_bytes", AnswerNotUnderstood),
+    Limit("audit.witness.answer_seconds", None, "the witness has not cosigned, and is asked again"),
+    Limit("audit.witness.silent_after_seconds", None, "the alarm is raised: audit:witness:silent"),
+    Limit("audit.stamp.answer_seconds", None, "there is no time-stamp, and it is asked for again"),
+    Limit("audit.stamp.silent_after_seconds", None, "the alarm is raised: audit:stamp:silent"),
 )
 PROFILE: Final = (
     Limit("limits.frame_bytes", FrameTooLarge),

@@ -152,6 +152,10 @@ class Fed(Protocol):
         ...
 
 
+class Vouched(Watched, Fed, Protocol):
+    """Who vouches for the audit log from outside."""
+
+
 class Intake:
     """What the HTTP edge hands its requests to."""
 
@@ -163,9 +167,11 @@ class Intake:
         audit: Counted,
         feeds: Fed,
         *parts: Ready,
+        beside: Vouched | None = None,
     ) -> None:
-        self._receiver, self._supervisor, self._tls, self._feeds = receiver, supervisor, tls, feeds
-        self._audit, self._parts = audit, (audit.ready, *parts)
+        self._receiver, self._supervisor, self._tls = receiver, supervisor, tls
+        self._audit, self._beside = audit, [feeds, *([beside] if beside else [])]
+        self._parts = (audit.ready, *([beside.ready] if beside else []), *parts)
 
     async def submit(self, submission: Submission) -> Accepted:
         """Durable and audited when this returns; raises a ``ConnectorError`` when nothing was taken."""
@@ -185,8 +191,14 @@ class Intake:
 
     def warnings(self) -> Mapping[str, str]:
         """What works yet, and will not."""
-        return {**self._tls.warnings(), **self._feeds.warnings()}
+        found = dict(self._tls.warnings())
+        for one in self._beside:
+            found.update(one.warnings())
+        return found
 
     def figures(self) -> Mapping[str, float]:
         """Numbers to watch, by name."""
-        return {**self._audit.figures(), **self._feeds.figures()}
+        found = dict(self._audit.figures())
+        for one in self._beside:
+            found.update(one.figures())
+        return found

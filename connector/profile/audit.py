@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated
 
 from pydantic import Field
 
 from connector.profile.audit_feed import AuditFeeds
+from connector.profile.audit_stamp import AuditStamp
+from connector.profile.audit_witness import AuditWitness
+from connector.profile.partner_tls import PartnerTls
 from connector.profile.section import FilePath, Form, Seconds, Section
 
 Site = Annotated[
@@ -42,3 +46,14 @@ class Audit(Section):
     refuse_unsealed_seconds: Seconds = 300.0
     """How long entries may wait for a checkpoint that cannot be signed; after that nothing new is taken in
     until one can."""
+    witness: AuditWitness | None = None
+    """Who cosigns its checkpoints."""
+    stamp: AuditStamp | None = None
+    """Who puts time-stamps on them."""
+
+    def outsiders(self) -> Iterator[tuple[str, str, PartnerTls]]:
+        """Who vouches for it, by the two words of the name of the connections to it; and TLS of each."""
+        for one in self.witness.ask if self.witness else ():
+            yield "audit witness", one.name, one.tls
+        if self.stamp is not None:
+            yield "audit", "stamps", self.stamp.tls

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Final, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from connector.profile.partner_tls import PartnerTls
 from connector.profile.section import FilePath, Seconds, Section, check_url, fault
+
+STAMPS: Final = "audit stamps"  # the name of the connections to the authority
 
 
 class AuditStamp(Section):

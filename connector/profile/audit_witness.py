@@ -44,6 +44,11 @@ class AskedWitness(Section):
         """Under which it cosigns."""
         return self.keys[0].partition("+")[0]
 
+    @property
+    def end(self) -> str:
+        """The name of the connections to it."""
+        return f"audit witness {self.name}"
+
 
 class AuditWitness(Section):
     """Witnesses of the audit log: who cosigns its checkpoints, and what becomes of it where they stop."""

@@ -49,8 +49,12 @@ class Silence:
     @property
     def long(self) -> bool:
         """Whether it has been silent for too long."""
-        since = self._since if self.heard is None else self.heard
-        return self._seconds() - since > self._after
+        return self.ago > self._after
+
+    @property
+    def ago(self) -> float:
+        """Seconds since it was heard of, or since the start."""
+        return self._seconds() - (self._since if self.heard is None else self.heard)
 
     def hear(self, ago: float = 0.0) -> None:
         """It was heard of so many seconds ago."""

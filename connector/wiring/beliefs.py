@@ -35,7 +35,8 @@ AUDIT: Final = "audit feed"  # before the name of a feed; no link is called so
 class End(NamedTuple):
     """One end of connections: ``mllp`` and ``https`` listen; ``issuers``: those that we make to learn keys;
     ``demo v2``, ``demo fhir`` and ``demo token``: those that we make for a link; ``audit feed arr``
-    and ``audit feed arr token``: those for a feed of the audit log.
+    and ``audit feed arr token``: those for a feed of the audit log; ``audit witness ...`` and ``audit
+    stamps``: those to who vouches for it.
 
     ``own``: our certificate as it was read, to see that it changed.
     """
@@ -72,6 +73,8 @@ class Beliefs:
         for profile in profiles:
             yield from self._calls(profile, settings.tls)
         yield from self._feeds(settings)
+        for whose, side, said in settings.audit.outsiders():
+            yield self._call(whose, side, said, settings.tls)
 
     def _listener(
         self,

@@ -91,6 +91,10 @@ class Cosigning:
                 found[f"audit witness {one.name}"] = told[0]
         return found
 
+    def figures(self) -> Mapping[str, float]:
+        """How many seconds ago enough witnesses had cosigned."""
+        return {"audit_cosigned_seconds": round(self._silence.ago, 1)}
+
     async def _watch(self) -> None:
         while True:
             try:

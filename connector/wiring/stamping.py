@@ -97,6 +97,10 @@ class Stamping:
         said += [self._trouble] if self._trouble else []
         return {PART: ": ".join(said)} if said else {}
 
+    def figures(self) -> Mapping[str, float]:
+        """How many seconds ago there was a time-stamp, or nothing to be stamped."""
+        return {"audit_stamped_seconds": round(self._silence.ago, 1)}
+
     async def turn(self) -> None:
         """Have the newest checkpoint stamped if it is time, and tell what is to be told."""
         due = await asyncio.to_thread(self._due)

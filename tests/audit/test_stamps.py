@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import shutil
+import subprocess
 from pathlib import Path
 from subprocess import CalledProcessError
 from typing import NamedTuple
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from audit import stamps
@@ -46,6 +48,18 @@ def test_a_stamp_says_when_the_tree_was_there(made: Stamped) -> None:
     assert stamps.verify(made.answer, TEXT, made.trust) == stamp
     assert abs(stamp.at - dt.datetime.now(dt.UTC)) < dt.timedelta(minutes=5)
     assert stamp.within == 1.5
+
+
+def test_openssl_believes_it_too(made: Stamped, tmp_path: Path) -> None:
+    for name, content in (("text", TEXT.encode()), ("stamp", made.answer), ("trust", _pem(made.trust))):
+        (tmp_path / name).write_bytes(content)
+    command = "openssl ts -verify -data text -in stamp -CAfile trust"
+    done = subprocess.run(command.split(), cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.stdout == "Verification: OK\n"
+
+
+def _pem(certificates: list[x509.Certificate]) -> bytes:
+    return b"".join(one.public_bytes(Encoding.PEM) for one in certificates)
 
 
 def test_the_stamp_of_another_tree_is_refused(made: Stamped) -> None:

@@ -25,6 +25,8 @@ _KEEP: Final = "tests/pipeline/test_keeping.py::"
 _TOKEN: Final = "tests/edges/test_authorization_refusals.py::"
 _FEED: Final = "tests/pipeline/test_feeding.py::"
 _SYSLOG: Final = "tests/edges/test_syslog_repository.py::"
+_WITNESS: Final = "tests/wiring/test_cosigning.py::"
+_STAMP: Final = "tests/wiring/test_stamping.py::"
 _QUOTA: Final = "tests/pipeline/test_quotas.py::"
 
 PROOFS: Final = {
@@ -74,6 +76,10 @@ PROOFS: Final = {
     "audit.feed.fhir.answer_seconds": _OUT
     + "test_waiting_for_the_answer_has_its_time_however_long_sending_took",
     "audit.feed.fhir.answer_bytes": _OUT + "test_a_long_answer_is_given_up_at_the_limit",
+    "audit.witness.answer_seconds": _WITNESS + "test_a_witness_that_says_nothing_is_given_up",
+    "audit.witness.silent_after_seconds": _WITNESS + "test_silence_is_an_alarm_and_its_end_is_told",
+    "audit.stamp.answer_seconds": _STAMP + "test_an_authority_that_says_nothing_is_given_up",
+    "audit.stamp.silent_after_seconds": _STAMP + "test_where_there_is_none_it_is_told_and_asked_for_again",
     "limits.frame_bytes": "tests/pipeline/test_receive.py::"
     "test_the_limits_of_a_link_hold_beside_those_of_the_service",
     "limits.body_bytes": "tests/pipeline/test_submit.py::test_the_body_limit_of_the_link_holds",

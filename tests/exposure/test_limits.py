@@ -14,15 +14,19 @@ from connector.limits import PROFILE, SETTINGS, Limit
 from connector.pipeline.emergency import Glass
 from connector.profile.schema import schema, schema_of
 from connector.settings import Settings
+from connector.wiring.cosigning import Cosigning
 from connector.wiring.feeds import Feeds
 from connector.wiring.listeners import fhir_app, https_server, mllp_server
 from connector.wiring.sealing import Sealing
+from connector.wiring.stamping import Stamping
+from connector.wiring.vouching import Vouching
 from tests.exposure.limits_page import PAGE, PROOFS, ROOT, described, rendered
 
 ALL: Final = (*SETTINGS, *PROFILE)
 NONE_OF_THEM: Final = {  # numbers that bound nothing of what comes in
     "mllp.port", "https.port", "drain_seconds", "v2.to.port", "v2.to.connections", "v2.to.idle_seconds",
     "v2.to.keep_alive_seconds", "fhir.connections", "audit.retention_years",
+    "audit.witness.required", "audit.stamp.every_seconds",
     *(f"audit.feed.{kind}.{key}" for kind in ("syslog", "fhir")
       for key in ("batch", "first_seconds", "most_seconds", "alarm_seconds")),
     *(f"audit.feed.syslog.{key}"
@@ -36,6 +40,8 @@ TABLES: Final = (
     "audit",
     "audit.feed.syslog",
     "audit.feed.fhir",
+    "audit.witness",
+    "audit.stamp",
     "limits",
     "v2.to",
     "fhir",
@@ -86,7 +92,10 @@ def test_the_page_says_what_the_table_and_the_models_say() -> None:
 def test_every_limit_of_the_settings_reaches_its_listener(limit: Limit) -> None:
     places = {"authorization": TokenLimits.of, "login": LoginDesk.__init__, "break_glass": Glass.break_it}
     places |= {"audit": Sealing.__init__, "audit.feed.syslog": Feeds.begin, "audit.feed.fhir": Feeds.begin}
+    places |= {"audit.witness": Vouching.__init__, "audit.stamp": Vouching.__init__}
+    places["audit.witness.silent_after_seconds"] = Cosigning.__init__
+    places["audit.stamp.silent_after_seconds"] = Stamping.__init__
     table, _, key = limit.key.rpartition(".")
-    wiring = Path(places.get(table, mllp_server).__code__.co_filename).read_text()
+    wiring = Path(places.get(limit.key, places.get(table, mllp_server)).__code__.co_filename).read_text()
     assert {mllp_server.__module__, fhir_app.__module__, https_server.__module__} == {mllp_server.__module__}
     assert re.search(rf"\b(?:mllp|https|chosen)\.{key}\b", wiring)

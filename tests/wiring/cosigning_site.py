@@ -100,6 +100,10 @@ class Asking:
         site = self.site_of(f"https://localhost:{one.port}", files, seconds)
         return Cosigner(parse_key(one.vkey).name, (parse_key(one.vkey),), site)
 
+    def asks_instead(self, number: int, url: str, files: SiteFiles, seconds: float = 5.0) -> None:
+        """One of the witnesses is to be found elsewhere."""
+        self.cosigning._witnesses[number]._site = self.site_of(url, files, seconds)
+
     @staticmethod
     def site_of(url: str, files: SiteFiles, seconds: float = 2.0) -> WitnessSite:
         return WitnessSite(url, client_context(TlsFiles(files.certificate, files.key, files.trust)), seconds)

@@ -326,18 +326,29 @@ async def test_the_last_checkpoint_of_a_year_is_cosigned_after_the_next_one_has_
     await us.cosigning.close()
 
 
-async def test_a_silent_host_delays_nobody(run: Run, files: SiteFiles, log: Sealed, tmp_path: Path) -> None:
+async def test_a_silent_host_delays_nobody(run: Run, files: SiteFiles, log: Sealed) -> None:
     """It takes connections and says nothing: the others cosign meanwhile."""
     one, dead = run("a"), run("b")
     with socket.create_server(("127.0.0.1", 0)) as silent:
         us = asking(log, files, one, dead)
-        cosigner = us.cosigning._witnesses[1]
-        cosigner._site = us.site_of(f"https://localhost:{silent.getsockname()[1]}", files)  # type: ignore[attr-defined]
+        us.asks_instead(1, f"https://localhost:{silent.getsockname()[1]}", files)
         log.publish(3)
         await us.cosigning.turn()
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(5):
             await us.until(lambda: log.shard.cosigned() is not None)
         assert len(us.cosigning.under_way) == 1
+        await us.cosigning.close()
+
+
+async def test_a_witness_that_says_nothing_is_given_up(run: Run, files: SiteFiles, log: Sealed) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        us = asking(log, files, run())
+        us.asks_instead(0, f"https://localhost:{silent.getsockname()[1]}", files, 0.1)
+        log.publish(3)
+        await us.settled()
+        assert us.cosigning.warnings() == {
+            "audit witness a.example/w": "the partner did not answer in time (tls)"
+        }
         await us.cosigning.close()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import shutil
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,7 +29,9 @@ pytestmark = pytest.mark.skipif(not shutil.which("openssl"), reason="OpenSSL mak
 
 
 class Asking:
-    def __init__(self, log: Sealed, server: StampServer, files: SiteFiles) -> None:
+    def __init__(
+        self, log: Sealed, server: StampServer, files: SiteFiles, url: str = "", seconds: float = 5.0
+    ) -> None:
         self.at, self.entries = 1000.0, list[Entry]()
         said = {
             "url": server.url,
@@ -41,7 +44,7 @@ class Asking:
         self.stamping = Stamping(
             log.shard.root.parent,
             chosen,
-            StampSite(server.url, context, 5.0),
+            StampSite(url or server.url, context, seconds),
             self._record,
             lambda: dt.datetime.now(dt.UTC),
             lambda: self.at,
@@ -137,6 +140,18 @@ async def test_where_there_is_none_it_is_told_and_asked_for_again(
     assert us.stamping.warnings() == {}
     await us.stamping.close()
     assert found(log, server) == [3]
+
+
+async def test_an_authority_that_says_nothing_is_given_up(
+    log: Sealed, server: StampServer, files: SiteFiles
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        us = Asking(log, server, files, f"https://localhost:{silent.getsockname()[1]}", 0.1)
+        log.publish(3)
+        await us.stamping.turn()
+        said = "the partner did not answer in time (tls)"
+        assert us.stamping.warnings() == {"audit time-stamps": said}
+        await us.stamping.close()
 
 
 def test_an_authority_that_nobody_vouches_for_is_refused_at_the_start(

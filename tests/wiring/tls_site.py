@@ -80,8 +80,10 @@ class Home:
 
 
 @asynccontextmanager
-async def at_home(folder: Path, warn_days: int = 5) -> AsyncIterator[Home]:
-    """A service that runs."""
+async def at_home(
+    folder: Path, warn_days: int = 5, more: Callable[[Path, Authority], str] = lambda folder, authority: ""
+) -> AsyncIterator[Home]:
+    """A service that runs. ``more``: makes what else belongs to the site, and says so in its settings."""
     site = make_site(folder / "site", Ports(*free_ports(4)))
     authority = Authority()
     for name in HOLDERS:
@@ -91,6 +93,7 @@ async def at_home(folder: Path, warn_days: int = 5) -> AsyncIterator[Home]:
     write_configuration(site.folder, **asdict(site.ports))
     text = site.config.read_text().replace("crl.pem", "lists.pem")
     site.config.write_text(text.replace("[tls]", f"[tls]\nwarn_days = {warn_days}"))
+    site.config.write_text(site.config.read_text() + more(site.folder, authority))
     configuration = settings.load(site.config)
     service = Service(configuration, open_store(configuration.settings))
     await service.start()

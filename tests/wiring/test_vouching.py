@@ -1,0 +1,174 @@
+"""A whole service whose audit log is witnessed and time-stamped, as its settings say."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from audit import stamps
+from audit.directory import Shard, shards
+from audit.keyfile import SigningKey
+from audit.notes import parse_key
+from audit.primitives import check
+from audit.signing import Trust, opened
+from audit.witness import Log
+from connector import settings
+from connector.errors import ConfigurationError
+from connector.profile.audit_witness import AskedWitness
+from connector.wiring.beliefs import Beliefs
+from connector.wiring.vouching import keys_of
+from tests.audit.signers import LOG
+from tests.audit.tsa import Stamps, StampServer
+from tests.audit.witness_site import LIMITS, Running
+from tests.pki import Authority
+
+from .tls_site import Home, at_home
+
+SETTINGS = """
+[audit]
+site = "ward.example"
+
+[audit.witness]
+fail_closed = true
+
+[[audit.witness.ask]]
+url = "https://localhost:{port}"
+keys = ["{key}"]
+"""
+STAMP = """
+[audit.stamp]
+url = "{url}"
+trust = "{trust}"
+"""
+
+
+class Outside:
+    """The witness of a site, and its authority for time-stamps."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir()
+        self._folder, self._running = folder, list[Any]()
+        self.witness: Running
+        self.stamps: StampServer
+
+    def at(self, site: Path, authority: Authority) -> str:
+        """For a site whose log has no entry yet: the settings that name both."""
+        key = SigningKey(site / "store.audit.key")
+        key.make()
+        (log,) = key.signers("ward.example/2026")
+        self._logs = (Log("ward.example/*", (log.key,)),)
+        self._files = authority.write(self._folder, "witness")
+        self.begin()
+        self.stamps = StampServer(Stamps(self._folder / "tsa"), self._files)
+        self._running.append(self.stamps)
+        said = SETTINGS.format(port=self.witness.port, key=self.witness.vkey)
+        return said + STAMP.format(url=self.stamps.url, trust=self.stamps.made.trust)
+
+    def begin(self, port: int = 0) -> None:
+        self.witness = Running(self._folder, self._files, LIMITS, logs=self._logs, port=port)
+        self._running.append(self.witness)
+
+    def end(self) -> int:
+        """The witness ends; where it was."""
+        self._running.remove(self.witness)
+        self.witness.close()
+        return self.witness.port
+
+    def close(self) -> None:
+        for one in self._running:
+            one.close()
+
+
+@pytest.fixture
+def outside(tmp_path: Path) -> Iterator[Outside]:
+    made = Outside(tmp_path / "outside")
+    yield made
+    made.close()
+
+
+async def asked(home: Home) -> tuple[int, dict[str, Any]]:
+    async with home.client() as client:
+        answer = await client.get("/health/ready")
+    return answer.status_code, answer.json()
+
+
+def shard(home: Home) -> Shard | None:
+    found = shards(home.folder / "store.audit")
+    return found[-1] if found else None
+
+
+def cosigned(home: Home, outside: Outside) -> int:
+    """The size of the newest checkpoint that is believed with a witness; 0 for none."""
+    raw = (found := shard(home)) and found.cosigned()
+    if found is None or not raw:
+        return 0
+    trust = Trust(found.origin, found.keys(), (parse_key(outside.witness.vkey),), 1)
+    return opened(raw, trust, check).checkpoint.size
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="OpenSSL makes the time-stamps")
+async def test_the_log_of_a_service_is_cosigned_and_stamped(tmp_path: Path, outside: Outside) -> None:
+    async with at_home(tmp_path, more=outside.at) as home:
+        await home.eventually(lambda: cosigned(home, outside) >= 2)
+        at = shard(home)
+        assert at is not None
+        (stamp,) = await home.eventually(lambda: list((at.root / stamps.FOLDER).glob("*.tsr")))
+        assert stamp.stat().st_size > 500
+        status, said = await asked(home)
+        assert said["parts"]["audit witnesses"] is True
+        assert status == (200 if all(part is True for part in said["parts"].values()) else 503)
+        assert said["warnings"] == {}
+        assert said["figures"]["audit_cosigned_seconds"] < 60
+        assert said["figures"]["audit_stamped_seconds"] < 60
+        assert not home.audited("audit:witness:disagreed")
+
+
+async def test_nothing_is_taken_before_a_witness_has_cosigned_and_all_after(
+    tmp_path: Path, outside: Outside
+) -> None:
+    port = 0
+
+    def without(site: Path, authority: Authority) -> str:
+        nonlocal port
+        said = outside.at(site, authority)
+        port = outside.end()
+        return said
+
+    async with at_home(tmp_path, more=without) as home:
+        status, said = await asked(home)
+        assert (status, said["parts"]["audit witnesses"]) == (503, "silent")
+        error = home.service._barred()
+        assert type(error).__name__ == "AuditUnwitnessed"
+        await home.eventually(lambda: "audit witness third.example/w" in _warnings(home))
+        outside.begin(port)
+        await home.eventually(lambda: home.service._barred() is None, 10)
+        assert cosigned(home, outside) >= 1
+
+
+def _warnings(home: Home) -> dict[str, str]:
+    return dict(home.service._vouching.warnings())
+
+
+def test_a_key_that_is_none_or_no_witness_s_is_refused_at_the_start() -> None:
+    for key in ("w.example/1+00000000+BA==", str(LOG.key)):
+        asked = AskedWitness.model_validate({"url": "https://w.example", "keys": (key,)})
+        with pytest.raises(ConfigurationError, match=r"is none|is one of a log"):
+            keys_of(asked)
+
+
+async def test_each_outsider_has_an_end_of_its_own_with_its_own_authorities(
+    tmp_path: Path, outside: Outside
+) -> None:
+    async with at_home(tmp_path, more=outside.at) as home:
+        other = Authority("Another CA")
+        (home.folder / "other.pem").write_bytes(other.pem)
+        text = home.site.config.read_text()
+        home.site.config.write_text(text + '\n[audit.stamp.tls]\ntrust = "other.pem"\n')
+        ends = Beliefs().ends(settings.load(home.site.config))
+        assert {"audit witness third.example/w", "audit stamps"} <= ends.keys()
+        (named,) = ends["audit stamps"].trust.anchors
+        assert [one.subject for one in named.authorities] == [other.certificate.subject]
