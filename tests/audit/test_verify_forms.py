@@ -9,10 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from audit import verify_forms
 from audit.__main__ import main
 from audit.verify_forms import BUNDLE, ENTRIES, LINES, MESSAGES, Unreadable
+from connector.commands.audit_verify import command as verify
 from tests.audit.exported import day, small
 
 Change = Callable[[bytes], bytes]
@@ -100,3 +102,19 @@ def test_the_command_says_it_by_its_exit_code(tmp_path: Path, capsys: pytest.Cap
     assert main(["events", str(bad)]) == 1
     assert main(["events", str(tmp_path / "none.zip")]) == 1
     assert "FAULT    atna.xml: it goes on behind the last entry" in capsys.readouterr().out
+
+
+def test_verify_checks_the_events_where_it_is_asked_to(tmp_path: Path) -> None:
+    good, bad = tmp_path / "good.zip", tmp_path / "bad.zip"
+    good.write_bytes(small())
+    _changed(small(), {MESSAGES: lambda raw: raw + b" "}, bad)
+    asked = CliRunner().invoke(verify, [str(good), "--events"])
+    assert asked.exit_code == 0, asked.output
+    assert "VERDICT" in asked.output
+    assert asked.output.endswith("the log's, verify.py tells\n")
+    assert "The events" not in CliRunner().invoke(verify, [str(good)]).output
+    found = CliRunner().invoke(verify, [str(bad), "--events"])
+    assert found.exit_code == 1
+    assert "FAULT    atna.xml" in found.output
+    bad.write_bytes(b"no export")
+    assert CliRunner().invoke(verify, [str(bad), "--events"]).exit_code == 2
