@@ -14,6 +14,7 @@ from audit.review.tally import Tally
 from audit.vocabulary import check
 from tests.audit.review import planted
 from tests.audit.review.plain_log import BEGIN, PATIENT, Log, operator, peer
+from tests.audit.samples import DAY, log
 
 
 @pytest.fixture(scope="module")
@@ -254,3 +255,11 @@ def test_what_is_no_traffic_is_told_beyond_its_count(tag: Tag) -> None:
     if tag == "access:emergency:ended":
         return  # the end of a use that is not in the log; told with its use
     assert told
+
+
+def test_a_plausible_day_is_told_whole() -> None:
+    day = log(2_000)
+    report = reviewed(day, Asked(DAY))
+    rows = table(report, "tags", "Entries of each tag").rows
+    assert {row.cells[0]: row.cells[1] for row in rows} == Counter(one["tag"] for one in day)
+    assert {finding.section for finding in report.findings} >= {"refused", "glass", "content", "service"}
