@@ -63,6 +63,7 @@ def test_a_delivery_is_listed_and_who_asked_is_on_record_before(site: Site) -> N
     assert "Disclosures: 1" in told.stdout
     assert "demo, FHIR side" in told.stdout
     assert "message ADT^A01, as 3 FHIR resources" in told.stdout
+    assert "good, by key" in told.stdout
     (entry,) = audited(site, "audit:disclosures:listed")
     (received,) = audited(site, "message:v2:received")
     assert entry["object"] == {"because": "the patient asks", "patient": received["object"]["patient"]}

@@ -109,7 +109,7 @@ def _disclosures(said: argparse.Namespace) -> Report:
         accounting = Accounting(Patient(asked, asked, said.since, said.until, facts=_facts(export)))
         for entry in export.entries():
             accounting.see(entry)
-        return accounting.report()
+        return accounting.report(export.seals())
 
 
 def _facts(export: Exported) -> tuple[tuple[str, str], ...]:

@@ -18,6 +18,8 @@ from audit.review.content import SEARCHED, VIEWED, patients
 from audit.review.period import BEGINNING, END, Asked, second
 from audit.review.plain import Entry, because, cell, partner, person, shown, who
 from audit.review.report import Finding, Report, Row, Section, table
+from audit.review.seals import Seal
+from audit.review.seals import section as sealed
 from audit.review.tally import Counted, Key, Tally
 
 TITLE: Final = "Accounting of disclosures"
@@ -108,11 +110,11 @@ class Accounting:
         self._about: dict[str, str] = {}  # the correlation of each message about the patient: what it is
         self._deliveries: dict[Key, _Delivery] = {}
         self._looks = Tally(most=ALL)
-        self._unnamed = self._bare = 0
+        self._unnamed = self._bare = self._last = 0
 
     def see(self, entry: Entry) -> None:
         """One entry."""
-        tag = entry["tag"]
+        tag, self._last = entry["tag"], entry["seq"]
         subject, _, rest = tag.partition(":")
         if subject == "delivery":
             self._delivered(entry, *rest.split(":"))
@@ -174,8 +176,8 @@ class Accounting:
 
     # --- what comes of it
 
-    def report(self) -> Report:
-        """Disclosures, then who looked."""
+    def report(self, seals: tuple[Seal, ...] = ()) -> Report:
+        """Disclosures, then who looked, then what proves it."""
         disclosed = table("Disclosures", COLUMNS, self._disclosed(), self._note(), most=ALL)
         looked = table(
             "Views, searches and acts of people", LOOKED, self._inside(), self._looks.note, most=ALL
@@ -187,6 +189,7 @@ class Accounting:
         sections = (
             Section("disclosures", "Disclosures to others", _COUNTED, (disclosed,)),
             Section("inside", "Who looked at it inside", _INSIDE, (looked,)),
+            sealed(seals, self._last),
         )
         return Report(TITLE, self._facts(), found, sections)
 

@@ -33,7 +33,7 @@ table { border-collapse: collapse; width: 100%; font-size: .875rem; font-variant
 caption { caption-side: top; text-align: left; font-size: 1rem; font-weight: 600; padding: .25rem 0; }
 th, td { border: 1px solid #8a8a8a; padding: .3rem .5rem; text-align: left; vertical-align: top;
   overflow-wrap: anywhere; min-width: 4rem; unicode-bidi: isolate; }
-thead th { background: #e8edf2; }
+thead th { background: #e8edf2; overflow-wrap: normal; }
 tbody th { font-weight: 600; }
 tbody tr:nth-child(even) { background: #f6f7f8; }
 .n { text-align: right; min-width: 2.5rem; }

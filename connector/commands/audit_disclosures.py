@@ -75,7 +75,7 @@ def command(
             accounting = Accounting(asked)
             for entry in reader.entries():
                 accounting.see(entry)
-            return accounting.report()
+            return accounting.report(reader.seals())
 
         return await after(desk, "audit:disclosures:listed", what, because, told)
 

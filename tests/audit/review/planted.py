@@ -117,4 +117,4 @@ def accounting() -> Report:
     counted = Accounting(patient)
     for entry in month():
         counted.see(entry)
-    return counted.report()
+    return counted.report(SEALS)
