@@ -20,6 +20,7 @@ from benchmarks import (
     oauth,
     results,
     reviewing,
+    sealing,
     translate,
 )
 from benchmarks.report import Row, show
@@ -30,6 +31,7 @@ PARTS: Final[dict[str, Part]] = {
     "results": results.run,
     "store": keeping.run,
     "audit": auditing.run,
+    "sealing": sealing.run,
     "review": reviewing.run,
     "events": forms.run,
     "keys": keys.run,

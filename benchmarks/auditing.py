@@ -61,7 +61,7 @@ class _Log:
             self.log.install(connection)
             for start in range(0, count, BATCH):
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
-                self.log.append(connection, [_draft(n) for n in range(start, start + BATCH)])
+                self.log.append(connection, [draft(n) for n in range(start, start + BATCH)])
                 connection.exec_driver_sql("COMMIT")
                 self._seal(connection)
 
@@ -134,7 +134,8 @@ def _rate(what: str, count: int, taken: float, target: int = 0) -> Row:
     return Row("audit", what, f"{rate:,.0f} /s", "", asked, rate >= target if target else None)
 
 
-def _draft(number: int) -> Draft:
+def draft(number: int) -> Draft:
+    """A message that was taken."""
     target = {
         "link": "bench",
         "direction": "to_fhir",
