@@ -115,7 +115,9 @@ def how_to_play(site: Site) -> str:
     folder, day, bin_ = _near(site.folder), _near(DAY), _near(Path(sys.executable).parent)
     tls = f"--cacert {folder}/ca.pem --cert {folder}/fhir.pem --key {folder}/fhir.key"
     return f"""
-store  {folder}/store.db    logs  {folder}/log/    audit log  {bin_}/python -m audit verify {folder}/store.db
+store  {folder}/store.db    logs  {folder}/log/
+audit log  {sealed(site)}
+  {bin_}/python -m audit fsck {folder}/store.db {folder}/store.audit
 API  {site.connector_url}/fhir    MLLP  localhost:{site.ports.mllp}    sandbox  {site.sandbox_url}/fhir
 
 Send a message, or drop a file ending in .hl7 into {folder}/hospital/out/ and see sent.jsonl beside it:
@@ -128,6 +130,15 @@ Ask the API (a token lives five minutes):
 See what the sandbox holds; what you PUT there comes back to the hospital, in received.jsonl:
   curl {tls} {site.sandbox_url}/admin/Patient
 """
+
+
+def sealed(site: Site) -> str:
+    """The newest signed checkpoint of the audit log: whose it is, over how many entries, with what root."""
+    found = sorted(site.store.with_suffix(".audit").glob("[0-9]*/checkpoint"))
+    if not found:
+        return "not signed yet"
+    origin, size, root, *_ = found[-1].read_text(encoding="utf-8").split("\n")
+    return f"{size} entries signed as {origin}, root {root}"
 
 
 def _near(path: Path) -> Path:

@@ -148,7 +148,12 @@ def test_the_page_says_how_to_play(site: Site) -> None:
     page = how_to_play(site)
     assert f"mllps://localhost:{site.ports.mllp}" in page
     assert f"{site.connector_url}/fhir" in page
-    assert "python -m audit verify" in page
+    assert "python -m audit fsck" in page
+    assert "audit log  not signed yet" in page
+    (site.store.with_suffix(".audit") / "2026").mkdir(parents=True)
+    checkpoint = "demo.example/2026\n87\nr00t=\n\n\N{EM DASH} demo.example/2026 c2ln\n"
+    (site.store.with_suffix(".audit") / "2026" / "checkpoint").write_text(checkpoint)
+    assert "87 entries signed as demo.example/2026, root r00t=" in how_to_play(site)
 
 
 def test_half_a_line_of_another_process_waits(tmp_path: Path) -> None:
