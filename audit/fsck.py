@@ -204,19 +204,19 @@ class _Tree:
         need = min(signed - tile.number * WIDTH, WIDTH)
         if need <= 0:
             return
-        content = self.shard.read(tile.path)
+        seen = {width for width in self._widths(tile) if self._partial(tile._replace(width=width), parts)}
+        content = self.shard.read(tile.path)  # after the partial ones, in whose place it may come just now
         if content is not None:
             self._same(tile, content, parts)
-        elif need == WIDTH:
-            raise _Bad(f"{self.shard.root / tile.path}: it is missing")
-        widths = self._widths(tile)
-        if content is None and need not in widths:
+        elif need not in seen:
             raise _Bad(f"{self.shard.root / tile._replace(width=need).path}: it is missing")
-        for width in widths:
-            partial = tile._replace(width=width)
-            found = self.shard.read(partial.path)
-            if found is not None and width <= len(parts):
-                self._same(partial, found, parts[:width])
+
+    def _partial(self, tile: Tile, parts: list[bytes]) -> bool:
+        """Whether it is there, and then as it must be as far as the table is read."""
+        found = self.shard.read(tile.path)
+        if found is not None and tile.width <= len(parts):
+            self._same(tile, found, parts[: tile.width])
+        return found is not None
 
     def _same(self, tile: Tile, content: bytes, parts: list[bytes]) -> None:
         """What is there; where the table is not read that far, its beginning."""

@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 
 from audit import merkle, tiles
 from audit.checkpoint import Checkpoint
-from audit.directory import ANNOUNCED, KEYS, DirectoryRefused, Shard, origin_of
+from audit.directory import ANNOUNCED, CHECKPOINT, KEYS, DirectoryRefused, Shard, origin_of
 from audit.following import Place, Row, Table, chained
 from audit.keyfile import SigningKey
 from audit.merkle import EMPTY, Frontier
@@ -28,7 +28,7 @@ from audit.restoring import never_sealed
 from audit.signing import Signer, sign
 from audit.tiles import WIDTH, Tile, TileNodes, TilesRefused
 from audit.tip import Tip, sealed, site_of, tip_of
-from audit.writing import lock, publish, put, put_all
+from audit.writing import Batch, lock, put
 
 MOST: Final = 100 * WIDTH  # entries under one checkpoint, so that catching up stays small in memory
 
@@ -60,6 +60,7 @@ class Sealer:
         """Hold the log. Raises ``Busy`` where another holds it. ``clock``: POSIX seconds."""
         self._directory, self._site, self._key, self._clock = directory, site, key, clock
         self._tip: Tip | None = None
+        self._told = 0  # the newest year that the log tells of
         self._signers: tuple[str, list[Signer]] = ("", [])
         self._lock = lock(directory)
         try:
@@ -115,7 +116,11 @@ class Sealer:
 
     def unannounced(self) -> list[Began]:
         """The shards that have a checkpoint, and of whose opening the log does not tell yet."""
+        if self._tip is None or self._tip.shard.year == self._told:
+            return []
         missing = [one for one in sealed(self._directory) if not (one.root / ANNOUNCED).exists()]
+        if not missing:
+            self._told = self._tip.shard.year
         return [Began(shard, tip_of(shard).first) for shard in missing]
 
     def announced(self, shard: Shard) -> None:
@@ -177,12 +182,13 @@ class Sealer:
         signers = self._signing(shard)
         frontier, size = (before.frontier, before.head.size) if before else (Frontier(), 0)
         rows = [row for row, _ in part]
-        written = _write(shard, size, rows)
+        batch = Batch()
+        written = _write(batch, shard, size, rows)
         frontier.extend(row.hash for row in rows)
         head = Checkpoint(origin_of(self._site, year), frontier.size, frontier.root())
         self._hold(shard, before, head)
         signed = sign(head, signers, int(self._clock()))
-        publish(shard, signed)
+        batch.publish(shard.root / CHECKPOINT, signed)
         _tidy(shard, written)
         first = before.first if before else rows[0].seq
         return Tip(shard, first, head, signed, frontier.peaks, rows[-1].hash)
@@ -218,13 +224,13 @@ class Sealer:
         return signers
 
 
-def _write(shard: Shard, size: int, rows: Sequence[Row]) -> list[Tile]:
-    """The bundles and tiles that are new, on the disk."""
+def _write(batch: Batch, shard: Shard, size: int, rows: Sequence[Row]) -> list[Tile]:
+    """The bundles and tiles that are new."""
     files = [
         *tiles.bundled(size, [row.entry for row in rows], shard.read),
         *tiles.grown(size, [row.hash for row in rows], shard.read),
     ]
-    put_all((shard.root / tile.path, content) for tile, content in files)
+    batch.add((shard.root / tile.path, content) for tile, content in files)
     return [tile for tile, _ in files]
 
 

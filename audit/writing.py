@@ -5,13 +5,15 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from audit.directory import CHECKPOINT, COSIGNED, Shard
+from audit.directory import COSIGNED, Shard
 
 LOCK: Final = "lock"
 _FILE: Final = 0o600
@@ -27,55 +29,75 @@ class Busy(RuntimeError):
     """Somebody else seals this log."""
 
 
-def put(path: Path, content: bytes, *, mode: int = _FILE) -> None:
-    """Write or replace one file. Raises OSError; then the file is as it was, or whole and new."""
-    put_all([(path, content)], mode=mode)
+class Batch:
+    """Files that are written together, and the one that is published when all of them are on the disk.
 
-
-def put_all(files: Iterable[tuple[Path, bytes]], *, mode: int = _FILE) -> None:
-    """Write or replace files in the order given, each on the disk before it has its name; then the folders.
-
-    What the disk is waited for, it is waited for together: a journal takes many at once. Raises OSError: some
-    may then be written and others not.
+    What the disk is waited for, it is waited for together: a journal takes many at once. Everything raises
+    OSError: some files may then be written and others not.
     """
-    folders: dict[Path, None] = {}
-    waiting = iter(files)
-    while some := list(islice(waiting, _TOGETHER)):
-        for path, _ in some:
-            if path.parent not in folders:
-                for made in made_folder(path.parent):
-                    folders[made.parent] = None
-            folders[path.parent] = None
-        _put(some, mode)
-    _each(synced, folders)
+
+    def __init__(self, mode: int = _FILE) -> None:
+        self._mode, self._folders = mode, dict[Path, None]()
+
+    def add(self, files: Iterable[tuple[Path, bytes]]) -> None:
+        """Write or replace files in the order given, each on the disk before it has its name."""
+        waiting = iter(files)
+        while some := list(islice(waiting, _TOGETHER)):
+            with self._written(some) as (parts, held):
+                _each([partial(os.fsync, one) for one in held])
+            for part, (path, _) in zip(parts, some):
+                os.rename(part, path)
+
+    def settle(self) -> None:
+        """Their folders are on the disk as well."""
+        _each([partial(synced, folder) for folder in self._folders])
+        self._folders.clear()
+
+    def publish(self, path: Path, content: bytes) -> None:
+        """Write or replace one file more, which has its name only once all the others stay."""
+        with self._written([(path, content)]) as (parts, held):
+            _each([partial(os.fsync, held[0]), *(partial(synced, folder) for folder in self._folders)])
+        os.rename(parts[0], path)
+        self._folders.clear()
+        synced(path.parent)
+
+    @contextmanager
+    def _written(self, files: Sequence[tuple[Path, bytes]]) -> Iterator[tuple[list[Path], list[int]]]:
+        """The files under other names, open still."""
+        for path, _ in files:
+            if path.parent not in self._folders:
+                self._folders |= dict.fromkeys(made.parent for made in made_folder(path.parent))
+            self._folders[path.parent] = None
+        parts, held = [path.with_name(f".{path.name}.new") for path, _ in files], list[int]()
+        try:
+            for part, (_, content) in zip(parts, files):
+                held.append(os.open(part, _FRESH, self._mode))
+                view = memoryview(content)
+                while view:
+                    view = view[os.write(held[-1], view) :]
+            yield parts, held
+        finally:
+            for one in held:
+                os.close(one)
 
 
-def _put(files: Sequence[tuple[Path, bytes]], mode: int) -> None:
-    parts = [path.with_name(f".{path.name}.new") for path, _ in files]
-    held: list[int] = []
-    try:
-        for part, (_, content) in zip(parts, files):
-            held.append(os.open(part, _FRESH, mode))
-            view = memoryview(content)
-            while view:
-                view = view[os.write(held[-1], view) :]
-        _each(os.fsync, held)
-    finally:
-        for one in held:
-            os.close(one)
-    for part, (path, _) in zip(parts, files):
-        os.rename(part, path)
-
-
-def _each(sync: Callable[[Any], None], what: Collection[Any]) -> None:
+def _each(syncs: Sequence[Callable[[], None]]) -> None:
     """Wait for the disk for each; the first that fails raises, after all have ended."""
-    if len(what) == 1:
-        sync(*what)
-        return
-    ended = [_POOL.submit(sync, one) for one in what]
-    wait(ended)
+    first, *others = syncs
+    ended = [_POOL.submit(sync) for sync in others]
+    try:
+        first()
+    finally:
+        wait(ended)
     for one in ended:
         one.result()
+
+
+def put(path: Path, content: bytes, *, mode: int = _FILE) -> None:
+    """Write or replace one file. Raises OSError; then the file is as it was, or whole and new."""
+    batch = Batch(mode)
+    batch.add([(path, content)])
+    batch.settle()
 
 
 def made_folder(folder: Path) -> list[Path]:
@@ -98,13 +120,11 @@ def synced(folder: Path) -> None:
         os.close(held)
 
 
-def publish(shard: Shard, checkpoint: bytes) -> None:
-    """Put a signed checkpoint in the place of the one before. Raises OSError."""
-    put(shard.root / CHECKPOINT, checkpoint)
-
-
 def publish_cosigned(shard: Shard, checkpoint: bytes) -> None:
-    """The same for the newest one that the witnesses have cosigned. Raises OSError."""
+    """Put the newest checkpoint that the witnesses have cosigned in the place of the one before.
+
+    Raises OSError.
+    """
     put(shard.root / COSIGNED, checkpoint)
 
 

@@ -125,7 +125,7 @@ class Sealing:
             new = await asyncio.to_thread(self._sealer.seal)
             if new and await announce(self._sealer, self._store, self._clock):
                 self._waiting = 0
-        except (*TROUBLE, ConnectorError) as error:
+        except Exception as error:  # whatever it is, nothing is sealed until it works again
             self._waiting += taken
             await self._failed(error if isinstance(error, ConnectorError) else refused(error))
             return
