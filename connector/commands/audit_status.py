@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -13,6 +13,8 @@ from connector.commands.operating import CONFIG, OPERATOR, Desk, at_desk, drafti
 
 if TYPE_CHECKING:
     from connector.wiring.auditing import Kept
+
+_OUTSIDE: Final = {"witnesses": "cosigned ", "stamps": "stamped  "}
 
 
 @click.command(short_help="Show the shards, their checkpoints, and what no checkpoint covers yet.")
@@ -28,7 +30,7 @@ def command(config: Path, operator: str | None, because: str, as_json: bool) -> 
     That somebody looked is an entry too. The exit code is 1 if the newest checkpoint is not to be believed,
     or entries wait for one longer than they should, or a feed has stopped.
     """
-    from connector.wiring import now
+    from connector.wiring import now, vouched
     from connector.wiring.auditing import Kept
     from connector.wiring.feeds import standing
 
@@ -37,11 +39,14 @@ def command(config: Path, operator: str | None, because: str, as_json: bool) -> 
         await desk.store.record([draft("audit:viewed", {"what": "status"})])
         chosen = desk.configuration.settings
         feeds = await standing(chosen.audit.feed, desk.store, now())
-        return {**_found(Kept.of(chosen), chosen.audit.retention_years), "feeds": feeds}
+        kept = Kept.of(chosen)
+        outside = vouched.standing(chosen.audit, kept.directory, now())
+        return {**_found(kept, chosen.audit.retention_years), "feeds": feeds, **outside}
 
     found = at_desk(config, looked, operator=operator)
     click.echo(json.dumps(found, indent=2) if as_json else _told(found))
-    if found["trouble"] or found["late"] or any(one["stopped"] for one in found["feeds"]):
+    late = found["late"] or any(found[one] and found[one]["late"] for one in _OUTSIDE)
+    if found["trouble"] or late or any(one["stopped"] for one in found["feeds"]):
         raise SystemExit(1)
 
 
@@ -108,7 +113,16 @@ def _told(found: dict[str, Any]) -> str:
     if found["late"]:
         lines.append("TROUBLE    entries wait for a checkpoint, and none is signed")
     lines += [_fed(one) for one in found["feeds"]]
+    lines += [_vouched(what, found[name]) for name, what in _OUTSIDE.items() if found[name]]
     return "\n".join([*lines, "", table(head, rows)] if rows else [*lines, "no checkpoint yet"])
+
+
+def _vouched(what: str, one: dict[str, Any]) -> str:
+    """``cosigned   48211 entries, 2026-11-23T09:00:00Z; by first.example/w, other.example/w``."""
+    late = "; TROUBLE: too long ago" if one["late"] else ""
+    by = [name for name, at in one.get("by", {}).items() if at]
+    who = f"; by {', '.join(by)}" if by else ""
+    return f"{what}  {one['entries']} entries, {one['at'] or 'never'}{who}; {one['behind']} since{late}"
 
 
 def _fed(one: dict[str, Any]) -> str:

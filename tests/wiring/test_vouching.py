@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import datetime as dt
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,14 +21,19 @@ from audit.signing import Trust, opened
 from audit.witness import Log
 from connector import settings
 from connector.errors import ConfigurationError
+from connector.profile.audit import Audit
 from connector.profile.audit_witness import AskedWitness
+from connector.wiring import now
 from connector.wiring.beliefs import Beliefs
+from connector.wiring.vouched import standing
 from connector.wiring.vouching import keys_of
-from tests.audit.signers import LOG
+from tests.audit.signers import FIRST, LOG
 from tests.audit.tsa import Stamps, StampServer
 from tests.audit.witness_site import LIMITS, Running
 from tests.pki import Authority
+from tests.test_cli import run
 
+from .cosigning_site import Sealed
 from .tls_site import Home, at_home
 
 SETTINGS = """
@@ -125,6 +133,38 @@ async def test_the_log_of_a_service_is_cosigned_and_stamped(tmp_path: Path, outs
         assert said["figures"]["audit_cosigned_seconds"] < 60
         assert said["figures"]["audit_stamped_seconds"] < 60
         assert not home.audited("audit:witness:disagreed")
+
+
+async def test_beside_the_service_the_status_says_how_far_it_is_vouched_for(
+    tmp_path: Path, outside: Outside
+) -> None:
+    async with at_home(tmp_path, more=outside.at) as home:
+        await home.eventually(lambda: cosigned(home, outside) >= 2)
+    status = ["audit", "status", "--config", str(home.site.config), "--as", "mia"]
+    found = json.loads((await asyncio.to_thread(run, *status, "--json")).stdout)["witnesses"]
+    assert found["entries"] >= 2
+    assert found["by"].keys() == {"third.example/w"}
+    assert (found["late"], found["behind"] > 0) == (False, True)  # nobody asks after the service has ended
+    chosen = settings.load(home.site.config).settings.audit
+    later = now() + dt.timedelta(seconds=301)
+    assert standing(chosen, home.folder / "store.audit", later)["witnesses"]["late"]
+    assert "cosigned" in (await asyncio.to_thread(run, *status)).stdout
+    checked = await asyncio.to_thread(run, "audit", "fsck", *status[2:], "--because", "stamps are no fault")
+    assert checked.exit_code == 0, checked.stdout
+
+
+def test_a_log_that_nobody_has_cosigned_is_late(tmp_path: Path) -> None:
+    log = Sealed(tmp_path)
+    log.publish(3)
+    ask = {"url": "https://w.example", "keys": (str(FIRST.key),)}
+    stamp = {"url": "https://s.example/tsa", "trust": "ca.pem"}
+    chosen = Audit.model_validate({"witness": {"ask": (ask,)}, "stamp": stamp})
+    for cosigned_ in (None, b"nothing", (log.shard.root / "checkpoint").read_bytes()):
+        if cosigned_ is not None:
+            (log.shard.root / "cosigned").write_bytes(cosigned_)
+        found = standing(chosen, tmp_path, now())
+        never = {"entries": 0, "at": "", "seconds": None, "behind": 3, "late": True}
+        assert found == {"witnesses": {**never, "by": {FIRST.key.name: ""}}, "stamps": never}
 
 
 async def test_nothing_is_taken_before_a_witness_has_cosigned_and_all_after(
