@@ -27,6 +27,7 @@ from connector.errors import AnswerNotUnderstood, DeliveryError, NoAnswer, Partn
 
 Confirmation = Literal["close_notify", "end of stream"]
 
+_PIECE: Final = 256 * 1024  # bytes that are encrypted at once
 _LOOK: Final = 0.002  # seconds between two looks at what TCP has not seen acknowledged
 _AT_ONCE: Final = struct.pack("ii", 1, 0)  # SO_LINGER
 
@@ -78,10 +79,11 @@ class SyslogConnection(asyncio.Protocol):
         """Done when the kernel has taken it. Raises DeliveryError; the connection is of no use then."""
         self.check()
         with failures():
-            self._tls.write(data)
-            self._flush()
-            await self._writable.wait()
-        self.check()
+            for at in range(0, len(data), _PIECE):
+                self._tls.write(data[at : at + _PIECE])
+                self._flush()
+                await self._writable.wait()
+                self.check()
 
     async def part(self, confirmation: Confirmation) -> None:
         """End the connection; when this returns, the receiver has read everything that was written.

@@ -32,6 +32,7 @@ from connector.store import Logged, Store
 USUAL: Final = Pauses(most=60.0)
 OWN: Final = "audit:feed:"
 IN_A_ROW: Final = 10  # entries that are left out one after the other; then the repository takes none at all
+SOON: Final = 1.0  # seconds after which it is made sure of that an outage is over
 _LOOK: Final = 0.25  # seconds between two looks for new entries
 
 _log: Final = structlog.get_logger(__name__)
@@ -110,12 +111,15 @@ class Feed:
         self._attempts = self._skipped = 0  # in a row
         self._since: dt.datetime | None = None  # nothing moves
         self._stood = 0.0  # the same, by the clock of the loop
+        self._waits_since: dt.datetime | None = None  # what was there at the start, and nobody has yet
         self._reason, self._told = "", set[str]()
 
     async def begin(self) -> None:
         """Find the place. Raises ``StoreUnavailable``."""
         mark = await self._store.begin_feed(self.name, self._clock(), whole=self._rules.whole)
         self._mark = self._sent = self._first = mark.seq
+        oldest = (await self._store.lag(mark.seq)).oldest
+        self._waits_since = None if oldest is None else max(oldest, mark.at)
         if mark.reason:
             self._since, self._reason, self._told = mark.since, mark.reason, {mark.reason}
 
@@ -194,7 +198,8 @@ class Feed:
             raise LogIncomplete("entries of the audit log are gone", fix=fix)
         begun = self._now()
         if not self._unsettled:
-            self._unsettled, self._due = True, begun + self._rules.confirm
+            patience = self._rules.confirm if self._since is None else min(self._rules.confirm, SOON)
+            self._unsettled, self._due = True, begun + patience
         await self._taken(entries, await self._repository.hand(entries))
         if not self._ending:
             await asyncio.sleep(max(begun + len(entries) / self._rules.rate - self._now(), 0))
@@ -227,6 +232,7 @@ class Feed:
         await self._store.advance_feed(self.name, seq, self._clock())
         self._mark, self._sent = seq, max(self._sent, seq)
         self._attempts = self._skipped = 0
+        self._waits_since = None
         await self._resumed()
 
     async def _leave_out(self, wrong: Logged, error: DeliveryError) -> None:
@@ -248,7 +254,9 @@ class Feed:
         self._sent, self._unsettled = max(self._mark - self._rules.again, self._first), False
         self._attempts += 1
         if self._since is None:
-            self._since, self._stood = self._clock(), self._now()
+            now = self._clock()
+            self._since = min(self._waits_since or now, now)
+            self._stood = self._now() - (now - self._since).total_seconds()
         pause = self._rules.pauses.after(self._attempts, error, self._share())
         _log.warning("feed waits", task=self.name, exc=error, seconds=round(pause, 1))
         until = self._now() + pause

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
@@ -69,6 +70,17 @@ async def test_it_is_live_and_does_not_wait_to_be_settled(tmp_path: Path) -> Non
         await site.until(1)
         made.check()
         await made.drop()
+
+
+async def test_tcp_is_told_when_to_give_up(tmp_path: Path) -> None:
+    async with there(tmp_path) as site:
+        made = repository(site, SyslogManners(dead=7))
+        await made.hand(logged(1))
+        assert made._connection is not None
+        sock = made._connection._transport.get_extra_info("socket")
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 7000
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        await made.settle()
 
 
 async def test_much_at_once_arrives_whole(tmp_path: Path) -> None:
@@ -234,8 +246,12 @@ async def test_one_that_does_not_know_our_certificate_says_so(tmp_path: Path) ->
 
     def refuse() -> None:
         accepted, _ = listening.accept()
-        with accepted, pytest.raises(ssl.SSLError):  # asyncio would not send the alert
-            server_context(files(site.own)).wrap_socket(accepted, server_side=True)
+        with accepted.dup() as kept:  # to close it with unread bytes would take the alert back
+            with accepted, pytest.raises(ssl.SSLError):  # asyncio would not send the alert
+                server_context(files(site.own)).wrap_socket(accepted, server_side=True)
+            with contextlib.suppress(OSError):
+                while kept.recv(65_536):
+                    pass
 
     with listening:
         refusing = asyncio.create_task(asyncio.to_thread(refuse))

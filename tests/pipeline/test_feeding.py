@@ -290,6 +290,18 @@ async def test_a_restart_in_an_outage_does_not_tell_of_it_again(tmp_path: Path, 
     assert [tag for tag, _ in await told(tmp_path, 4)] == ["audit:feed:resumed"]
 
 
+async def test_an_outage_lasts_over_restarts(tmp_path: Path, store: Store) -> None:
+    desk = Desk(down=PartnerUnreachable("gone"))
+    rules = FeedRules(whole=True, alarm=0.4, pauses=QUICK.pauses)
+    await store.record([draft()._replace(time=f"{now():%Y-%m-%dT%H:%M:%S.%f}Z")])
+    for _ in range(20):
+        async with running(store, desk, rules) as feed:
+            await asyncio.sleep(0.05)
+            if feed.state():
+                break
+    assert await told(tmp_path, 1) == [("audit:feed:stopped", "PartnerUnreachable")]
+
+
 async def test_telling_of_itself_ends(tmp_path: Path, store: Store) -> None:
     """The worst repository: after each entry that it takes it refuses us, which is told of at once."""
     desk = Desk()
