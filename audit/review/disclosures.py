@@ -62,6 +62,7 @@ _CSV: Final = (
     "Times",
     "Entries",
 )
+RECENT: Final = 10_000  # messages whose patients are not known yet
 ALL: Final = 10_000_000  # lines: none may be left out
 _UNNAMED: Final = (
     "{count} deliveries were of so many patients at once that not all of them are named in the log. They "
@@ -108,6 +109,7 @@ class Accounting:
         self._patient = patient
         self._since, self._until = second(patient.since), second(patient.until)
         self._about: dict[str, str] = {}  # the correlation of each message about the patient: what it is
+        self._recent: dict[str, str] = {}
         self._deliveries: dict[Key, _Delivery] = {}
         self._looks = Tally(most=ALL)
         self._unnamed = self._bare = self._last = 0
@@ -119,12 +121,22 @@ class Accounting:
         if subject == "delivery":
             self._delivered(entry, *rest.split(":"))
         elif subject == "message":
-            if self._named(entry):
-                self._about.setdefault(entry["correlation"], "")
-            if entry["correlation"] in self._about and (what := _what(entry)):
-                self._about[entry["correlation"]] = what
+            self._came(entry)
         elif subject in ("operator", "store", "conflict") and self._within(entry) and self._concerns(entry):
             self._looked(entry)
+
+    def _came(self, entry: Entry) -> None:
+        """Whom it is about may be known only when it is delivered, so what came last is remembered."""
+        correlation, what = entry["correlation"], _what(entry)
+        if what and correlation not in self._about:
+            self._recent[correlation] = what
+            while len(self._recent) > RECENT:
+                del self._recent[next(iter(self._recent))]
+        if self._named(entry):
+            self._known(correlation)
+
+    def _known(self, correlation: str) -> None:
+        self._about[correlation] = self._recent.pop(correlation, "") or self._about.get(correlation, "")
 
     def _named(self, entry: Entry) -> bool:
         return not self._patient.pseudonyms.isdisjoint(patients(entry))
@@ -150,7 +162,9 @@ class Accounting:
             self._unnamed += verb == "acknowledged" and bool(what.get("patients"))
             self._bare += verb == "acknowledged" and not self._patient.bare.isdisjoint(named)
             return
-        if not named and entry["correlation"] not in self._about:
+        if named:
+            self._known(entry["correlation"])
+        elif entry["correlation"] not in self._about:
             return
         key = (partner(entry), standard, entry["correlation"], _number(what.get("number")))
         delivery = self._deliveries.setdefault(key, _Delivery())

@@ -83,6 +83,29 @@ def test_of_others_and_of_acknowledgments_nothing_is_told() -> None:
     assert disclosed(log.entries) == []
 
 
+def test_what_came_is_told_also_where_its_patient_is_known_only_when_it_is_delivered() -> None:
+    log = Log()
+    place = {"link": "lab", "direction": "to_v2"}
+    asked = {"interaction": "create", "resource": "Observation", "size": 300}
+    log.add("message:fhir:received", {"role": "client", "client": "x"}, correlation="c", **place, **asked)
+    for verb in ("intended", "acknowledged"):
+        log.add(f"delivery:v2:{verb}", correlation="c", **place, number=1, attempt=1, patient=[PATIENT])
+    (line,) = disclosed(log.entries)
+    assert line["What"] == "FHIR create of Observation"
+    assert line["To whom"] == "lab, v2 side"
+
+
+def test_of_messages_that_are_never_delivered_only_the_last_are_remembered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("audit.review.disclosures.RECENT", 10)
+    accounting, log = Accounting(Patient(frozenset({PATIENT}))), Log()
+    for number in range(100):
+        what = {"link": "lab", "direction": "to_fhir", "message": "ADT^A01", "size": 9}
+        accounting.see(log.add("message:v2:received", PARTNER, correlation=f"c{number}", **what))
+    assert len(accounting._recent) == 10
+
+
 def test_attempts_are_one_line_and_what_was_taken_once_stays_so() -> None:
     log = Log()
     correlation = log.message(end="deferred")
