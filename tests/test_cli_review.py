@@ -11,8 +11,11 @@ import pytest
 from click.testing import Result
 
 from audit.directory import shards
+from audit.notes import Kind, Note, parse
+from audit.primitives import signer
 from audit.tip import tip_of
 from audit.vocabulary import BY_TAG
+from audit.writing import publish_cosigned
 from connector.demo.site import Ports, Site, make_site
 from tests.audit.site import tamper
 from tests.test_cli import DAY, run
@@ -96,3 +99,15 @@ def test_a_changed_entry_ends_the_review_and_is_named(site: Site) -> None:
     assert told.exit_code == 1
     assert told.stdout == ""
     assert f"entry {seq}" in told.stderr
+
+
+def test_cosignatures_are_held_against_the_keys_of_the_settings(site: Site) -> None:
+    witness = signer("w.example", Kind.COSIGNATURE, bytes(32))
+    (shard,) = shards(site.store.with_suffix(".audit"))
+    note = parse(shard.checkpoint() or b"")
+    cosigned = Note(note.text, (*note.signatures, witness.signature(note.text, 1_795_000_000)))
+    publish_cosigned(shard, cosigned.written())
+    assert "w.example (its key is not known here)" in review(site).stdout
+    with site.config.open("a") as file:
+        file.write(f'\n[[audit.witness.ask]]\nurl = "https://localhost:9"\nkeys = ["{witness.key}"]\n')
+    assert "w.example (good)" in review(site).stdout

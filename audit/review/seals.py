@@ -42,7 +42,7 @@ def section(seals: tuple[Seal, ...], last: int) -> Section:
                 one.first + one.sealed - 1 if one.first and one.sealed else "-",
                 shown(one.signature),
                 one.cosigned,
-                shown(one.witnesses) or "none asked for",
+                shown(one.witnesses) or "none",
                 shown(one.root),
             )
         )

@@ -109,7 +109,6 @@ async def after(
     """A report, once the log knows who reads it, and why. Raises ``ConfigurationError`` for no reason."""
     from connector.pipeline.operate import because_of
     from connector.wiring import now
-    from connector.wiring.auditing import Kept
     from connector.wiring.reviewing import AuditReader
 
     why = because_of(because)
@@ -119,7 +118,7 @@ async def after(
         ("Because", why),
         ("Made at", f"{now():%Y-%m-%d %H:%M:%S} UTC"),
     )
-    reader = AuditReader(Kept.of(desk.configuration.settings))
+    reader = AuditReader.of(desk.configuration.settings)
     return await asyncio.to_thread(told, reader, facts)
 
 

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Self
 
 from audit.directory import DirectoryRefused, Shard
 from audit.following import Row, Table, chained
-from audit.notes import Key
+from audit.notes import Key, parse_key
 from audit.refusals import ChainBroken, SealingRefused
 from audit.review import Seal
 from audit.review.heads import seal
 from audit.review.reading import Unreadable, read
 from audit.tip import Tip, sealed, tip_of
 from connector.errors import AuditRefused, StoreUnavailable
+from connector.settings import Settings
 from connector.wiring.auditing import Kept
 
 _AT_ONCE: Final = 1_000  # rows
@@ -46,6 +47,12 @@ class AuditReader:
                 f"the audit log cannot be read ({type(error).__name__})", fix=_FSCK
             ) from None
         self._read: dict[int, bytes] = {end.tip.last: b"" for end in self._ends if end.tip}
+
+    @classmethod
+    def of(cls, chosen: Settings) -> Self:
+        """Of a service. Raises ``StoreUnavailable``."""
+        asked = chosen.audit.witness.ask if chosen.audit.witness else ()
+        return cls(Kept.of(chosen), [parse_key(key) for one in asked for key in one.keys])
 
     def entries(self, year: int = 0) -> Iterator[dict[str, Any]]:
         """All entries of that year and later ones, and maybe some before, in their order.
