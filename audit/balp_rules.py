@@ -144,7 +144,7 @@ def _network(agent: Json) -> bool:
 def _detailed(entity: Json) -> bool:
     """Each detail has a type and one value."""
     return all(
-        one["type"] and ("valueString" in one) != ("valueBase64Binary" in one)
+        one["type"] and bool(one.get("valueString")) != bool(one.get("valueBase64Binary"))
         for one in entity.get("detail", [])
     )
 

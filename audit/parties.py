@@ -140,14 +140,14 @@ def subject(row: Event, entry: Mapping[str, Any], source: Source) -> Named:
 
 
 def said(value: Any) -> str:
-    """A value of an entry as text; of a long list only its length."""
+    """A value of an entry as text, never empty but for the empty text; of a long list only its length."""
     if isinstance(value, str):
         return value
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list | tuple):
-        text = ", ".join(map(said, value))
-        return text if len(text) <= LISTED else f"{len(value)} listed"
+        text = ", ".join(map(said, value)) if value else "(none)"
+        return text if 0 < len(text) <= LISTED else f"{len(value)} listed"
     return str(int(value)) if isinstance(value, int | float) and value == int(value) else str(value)
 
 

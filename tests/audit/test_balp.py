@@ -213,6 +213,9 @@ def test_a_number_of_rows_is_said_and_a_long_list_counted() -> None:
     (erased,) = _entity(event, codes.SYSTEM_OBJECT)
     assert erased["what"]["identifier"]["value"] == "4, 5"
     assert _details(event)["object.numbers"] == "1000 listed"
+    entry["object"] = {"lost": [], "removed": [""]}
+    said = _details(balp.event(entry, SOURCE))
+    assert (said["object.lost"], said["object.removed"]) == ("(none)", "1 listed")
 
 
 @pytest.mark.parametrize("tag", TAGS)

@@ -78,12 +78,21 @@ def test_any_entry_is_a_valid_message(entry: dict[str, Any], site: str, host: st
 _DETAIL: Final = "ParticipantObjectDetail"
 
 
+def _empty(value: Any, path: str = "") -> list[str]:
+    """Where there is an empty text, list or object: FHIR has none."""
+    if isinstance(value, dict | list):
+        pairs = value.items() if isinstance(value, dict) else enumerate(value)
+        return [one for key, inner in pairs for one in _empty(inner, f"{path}.{key}")] or [path] * (not value)
+    return [path] * (value == "")
+
+
 @settings(max_examples=150, deadline=None)
 @given(ENTRIES, WORDS, WORDS)
 def test_any_entry_is_a_valid_event(entry: dict[str, Any], site: str, host: str) -> None:
     for event in balp.events_of(entry, Source(site, host)):
         AuditEvent.model_validate(json.loads(json.dumps(event)))
         assert balp_rules.broken(event) == []
+        assert _empty(event) == []
         said = [
             one.get("valueString") or b64decode(one["valueBase64Binary"]).decode("utf-8")
             for one in event["entity"][-1]["detail"]
