@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from audit.directory import COSIGNED, Shard
+from audit.directory import CHECKPOINT, COSIGNED, Shard
 
 LOCK: Final = "lock"
 _FILE: Final = 0o600
@@ -118,6 +118,11 @@ def synced(folder: Path) -> None:
         os.fsync(held)
     finally:
         os.close(held)
+
+
+def publish(shard: Shard, checkpoint: bytes) -> None:
+    """Put a signed checkpoint in the place of the one before. Raises OSError."""
+    put(shard.root / CHECKPOINT, checkpoint)
 
 
 def publish_cosigned(shard: Shard, checkpoint: bytes) -> None:
