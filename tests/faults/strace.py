@@ -10,7 +10,7 @@ import re
 import subprocess
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -81,6 +81,14 @@ class Program(NamedTuple):
         ):
             threads[call][thread] += 1
         return {call: max(threads[call].values(), default=0) for call in self.calls}
+
+
+def a_few(faults: Sequence[Fault], few: Mapping[str, int]) -> Iterator[Fault]:
+    """About so many of each call, else one: from its first to its last, of each kind in turn."""
+    for call in dict.fromkeys(fault.call for fault in faults):
+        mine = [fault for fault in faults if fault.call == call]
+        step = max(len(mine) // few.get(call, 1), 1)
+        yield from mine[:: step + (step % len(KINDS) == 0)]
 
 
 def _spread(count: int, most: int) -> set[int]:
