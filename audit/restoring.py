@@ -15,7 +15,9 @@ from audit.checkpoint import Checkpoint
 from audit.directory import DirectoryRefused, Shard
 from audit.disposing import DISPOSED, cut, up_to
 from audit.following import Row, chained, head, place, row_at, tagged
+from audit.keyfile import SigningKey
 from audit.merkle import Frontier, leaf_hash
+from audit.notes import Key
 from audit.refusals import ChainBroken, DirectoryLost, Forked, TableShorter, TilesChanged
 from audit.tiles import TilesRefused, read_entries, tiles_of
 from audit.tip import Tip, first_of, head_of, sealed, site_of, tip_of
@@ -25,10 +27,13 @@ _DISPOSED = DISPOSED.encode()
 _BEGINNING = (0, bytes(32))
 
 
-def put_back(connection: sqlite3.Connection, directory: Path, site: str = "") -> int:
+def put_back(
+    connection: sqlite3.Connection, directory: Path, site: str = "", key: SigningKey | None = None
+) -> int:
     """See that the table has all that was signed, and put back what it lacks; how many entries those were.
 
-    ``site``: whose log it must be; "": that of the directory.
+    ``site``: whose log it must be; "": that of the directory. ``key``: what is put back must be signed with
+    it; without one, with the keys that the directory names, which whoever can write there can change.
 
     Must run in a transaction that may write, with which the caller does what else must go along. Raises
     ``SealingRefused`` of the kind that it is (``Forked``: the table went on otherwise), ``OSError`` and
@@ -43,7 +48,7 @@ def put_back(connection: sqlite3.Connection, directory: Path, site: str = "") ->
         tip = tip_of(found[-1])
         if not _lacks(connection, tip):
             return 0
-        return _appended(connection, found)
+        return _appended(connection, found, key)
     except (DirectoryRefused, TilesRefused) as error:
         raise TilesChanged(str(error)) from None
 
@@ -66,11 +71,11 @@ def _lacks(connection: sqlite3.Connection, tip: Tip) -> bool:
     return False
 
 
-def _appended(connection: sqlite3.Connection, found: Sequence[Shard]) -> int:
+def _appended(connection: sqlite3.Connection, found: Sequence[Shard], key: SigningKey | None) -> int:
     last, hashed = head(connection)
     count = gone = 0
     try:
-        for row, _ in chained(_signed(found, last), (last, hashed) if last else _BEGINNING):
+        for row, _ in chained(_signed(found, last, key), (last, hashed) if last else _BEGINNING):
             connection.execute(schema.APPEND, (row.seq, row.entry.decode("utf-8"), row.hash))
             count += 1
             if _DISPOSED in row.entry:
@@ -84,15 +89,19 @@ def _appended(connection: sqlite3.Connection, found: Sequence[Shard]) -> int:
     return count
 
 
-def _signed(found: Sequence[Shard], after: int) -> Iterator[Row]:
+def _signed(found: Sequence[Shard], after: int, key: SigningKey | None) -> Iterator[Row]:
     """The entries that come after a number, out of the bundles, each shard held against its checkpoint."""
-    heads = [head_of(shard)[0] for shard in found]
+    heads = [head_of(shard, _keys(shard, key))[0] for shard in found]
     firsts = [first_of(shard, head.size) for shard, head in zip(found, heads)]
     if firsts[0] > after + 1:
         raise TableShorter(f"entry {after + 1}: it was signed and disposed of since; take a later backup")
     for shard, checkpoint, first in zip(found, heads, firsts):
         if first + checkpoint.size > after + 1:
             yield from _whole(shard, checkpoint, after)
+
+
+def _keys(shard: Shard, key: SigningKey | None) -> tuple[Key, ...]:
+    return tuple(one.key for one in key.signers(shard.origin)) if key else shard.keys()
 
 
 def _whole(shard: Shard, checkpoint: Checkpoint, after: int) -> Iterator[Row]:

@@ -11,7 +11,7 @@ from audit.checkpoint import Checkpoint, CheckpointRefused
 from audit.directory import ANNOUNCED, CHECKPOINT, Shard, shards
 from audit.following import place
 from audit.merkle import Frontier, Nodes
-from audit.notes import NoteRefused
+from audit.notes import Key, NoteRefused
 from audit.primitives import check
 from audit.refusals import OtherSite, TilesChanged
 from audit.signing import Trust, opened
@@ -62,16 +62,17 @@ def site_of(found: Sequence[Shard], site: str) -> None:
             raise OtherSite(f"{shard.root.parent}: it belongs to the site {shard.site}")
 
 
-def head_of(shard: Shard) -> tuple[Checkpoint, bytes]:
-    """The checkpoint of a shard, its signature checked with the shard's own keys, and as it is written.
+def head_of(shard: Shard, keys: tuple[Key, ...] = ()) -> tuple[Checkpoint, bytes]:
+    """The checkpoint of a shard, its signature checked, and as it is written.
 
-    Raises ``TilesChanged``, ``DirectoryRefused``, ``OSError``.
+    ``keys``: one of them must have signed; without any, one of those that the shard names. Raises
+    ``TilesChanged``, ``DirectoryRefused``, ``OSError``.
     """
     signed = shard.checkpoint()
     if signed is None:
         raise TilesChanged(f"{shard.root / CHECKPOINT}: there is none")
     try:
-        return opened(signed, Trust(shard.origin, shard.keys()), check).checkpoint, signed
+        return opened(signed, Trust(shard.origin, keys or shard.keys()), check).checkpoint, signed
     except (NoteRefused, CheckpointRefused) as error:
         raise TilesChanged(f"{shard.root / CHECKPOINT}: {error}") from None
 

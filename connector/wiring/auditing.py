@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 from sqlalchemy import Connection
 
 from audit import AuditLog
+from audit.directory import DirectoryRefused
 from audit.keyfile import SigningKey
 from audit.refusals import DirectoryLost, Forked, KeyRefused, OtherSite, SealingRefused
 from audit.restoring import OPENED, put_back
@@ -31,7 +32,7 @@ from connector.settings import Settings
 from connector.store import Store
 from connector.store.statement import driver
 
-TROUBLE: Final = (SealingRefused, OSError, sqlite3.Error, Busy)
+TROUBLE: Final = (SealingRefused, DirectoryRefused, OSError, sqlite3.Error, Busy)
 
 
 class Kept(NamedTuple):
@@ -54,6 +55,11 @@ class Kept(NamedTuple):
         """Whose log it is. Raises ``DirectoryRefused``, ``OSError``."""
         found = sealed(self.directory)
         return self.site or (found[-1].site if found else _machine())
+
+    @property
+    def from_where(self) -> tuple[Path, str, SigningKey]:
+        """Out of what, and under whose name and key, entries are put back."""
+        return self.directory, self.site, self.key
 
     def sealer(self) -> Sealer:
         """The one sealer. Raises what is in ``TROUBLE``."""
@@ -78,7 +84,7 @@ class SealedLog(AuditLog):
         """As ``AuditLog``; and put back what the table lacks. Raises ``AuditRefused``, and as ``refused``."""
         super().install(connection, new=new)
         try:
-            self.put_back += put_back(driver(connection), self._kept.directory, self._kept.site)
+            self.put_back += put_back(driver(connection), *self._kept.from_where)
         except (SealingRefused, OSError) as error:
             raise refused(error) from None
 
@@ -87,7 +93,7 @@ def refused(error: Exception) -> ConnectorError:
     """Trouble of the sealed log in our words: what is wrong, and what to do."""
     if isinstance(error, Busy):
         return UnableToWork("another connector seals the audit log", fix="end it first")
-    if not isinstance(error, SealingRefused):
+    if not isinstance(error, SealingRefused | DirectoryRefused):
         return StoreUnavailable(f"the audit log cannot be sealed ({type(error).__name__})")
     what = str(error)
     if isinstance(error, OtherSite):

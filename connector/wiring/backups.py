@@ -148,7 +148,7 @@ def _continued(kept: Kept, part: Path, head: Head) -> int:
     try:
         with closing(sqlite3.connect(part, isolation_level=None)) as connection:
             connection.execute("BEGIN IMMEDIATE")
-            count = put_back(connection, kept.directory, kept.site)
+            count = put_back(connection, *kept.from_where)
             connection.execute("COMMIT")
     except DirectoryLost as error:
         raise _without(refused(error), head) from None

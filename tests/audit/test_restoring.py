@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from audit import verify
+from audit.keyfile import SigningKey
 from audit.refusals import Forked, SealingRefused, TableShorter, TilesChanged
 from audit.restoring import put_back
 
@@ -101,6 +102,16 @@ def test_nothing_is_put_back_out_of_files_that_were_changed(tmp_path: Path, path
     with pytest.raises(TilesChanged):
         _put_back(place)
     assert log.entries(place.store) == before
+
+
+def test_nothing_is_put_back_that_another_key_signed(tmp_path: Path) -> None:
+    place = _backed_up(tmp_path, 10)
+    other = SigningKey(tmp_path / "other.key")
+    other.make()
+    with closing(sqlite3.connect(place.store, isolation_level=None)) as connection:
+        with pytest.raises(TilesChanged, match="no signature of a known key"):
+            put_back(connection, place.directory, SITE, other)
+        assert put_back(connection, place.directory, SITE, place.key) == 340
 
 
 def test_a_gap_that_nothing_fills_is_refused(tmp_path: Path) -> None:
