@@ -35,6 +35,7 @@ _UNKNOWN: Final = {
     ]
 }
 _CONTROLS: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
+_TYPE: Final = re.compile(r"[A-Z][A-Za-z]{1,63}")  # the name of a type of resources
 _ID: Final = 40  # hexadecimal digits of the leaf hash in an id, which FHIR limits to 64 characters
 
 
@@ -187,8 +188,9 @@ def _patient(pseudonym: str, source: Source) -> Json:
 def _data(row: Event, entry: Mapping[str, Any], source: Source, kept: Pattern | None) -> Json:
     named = parties.subject(row, entry, source)
     what: Json = {"identifier": {"system": named.system, "value": _text(named.id)}}
-    if kind := entry["object"].get("resource"):
-        what["type"] = _text(kind)
+    kind = entry["object"].get("resource", "")
+    if _TYPE.fullmatch(kind):
+        what["type"] = kind
     said = {"what": what, "type": _coding(codes.SYSTEM_OBJECT), "role": _coding(row.subject.role)}
     if row.lifecycle and kept not in _DELETES:
         said["lifecycle"] = _coding(codes.LIFECYCLES[row.lifecycle])

@@ -146,6 +146,8 @@ def test_a_request_for_one_resource_keeps_the_profile_of_its_interaction() -> No
         assert event["type"]["code"] == "rest"
         assert event["subtype"][0]["code"] == interaction
         assert _entity(event, codes.SYSTEM_OBJECT)[0]["what"]["type"] == "Observation"
+        entry["object"]["resource"] = "no type"
+        assert "type" not in _entity(balp.event(entry, SOURCE), codes.SYSTEM_OBJECT)[0]["what"]
 
 
 def test_an_entry_about_several_patients_is_an_event_for_each() -> None:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 import audit
 from audit import atna, balp, balp_rules, parties
+from audit.canonical import GREATEST
 from audit.entry import Tag
 from audit.parties import Source
 from tests.audit.bare import bare
@@ -22,7 +23,7 @@ from tests.audit.bare import bare
 SCHEMA: Final = xmlschema.XMLSchema10(Path(audit.__file__).parent / "atna.xsd")
 TEXT: Final = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)  # canonical JSON has no halves
 WORDS: Final = st.one_of(TEXT, st.sampled_from(["10.0.0.1:99", "[::1]:5", "x", " ", "\n", "urn:x", "\x00"]))
-VALUES: Final = st.one_of(WORDS, st.booleans(), st.integers(-(2**53), 2**53), st.lists(WORDS, max_size=4))
+VALUES: Final = st.one_of(WORDS, st.booleans(), st.integers(-GREATEST, GREATEST), st.lists(WORDS, max_size=4))
 ACTOR: Final = st.fixed_dictionaries(
     {"role": st.sampled_from(["connector", "peer", "partner", "client", "operator"])},
     optional=dict.fromkeys(("certificate", "subject", "address", "client", "name", "realm", "session"), WORDS)
