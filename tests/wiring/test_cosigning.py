@@ -346,9 +346,8 @@ async def test_a_witness_that_says_nothing_is_given_up(run: Run, files: SiteFile
         us.asks_instead(0, f"https://localhost:{silent.getsockname()[1]}", files, 0.1)
         log.publish(3)
         await us.settled()
-        assert us.cosigning.warnings() == {
-            "audit witness a.example/w": "the partner did not answer in time (tls)"
-        }
+        said = us.cosigning.warnings()["audit witness a.example/w"]
+        assert said.startswith("the partner did not answer in time (")
         await us.cosigning.close()
 
 
