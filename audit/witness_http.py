@@ -142,8 +142,7 @@ class WitnessServer:
         except BadRequest as error:
             answer, goes_on = Answer(error.status, PLAIN, f"{error}\n".encode()), False
         else:
-            loop = asyncio.get_running_loop()
-            answer, goes_on = await loop.run_in_executor(self._threads, self._ask, body), reading.goes_on
+            answer, goes_on = await self._asked(body), reading.goes_on
         async with asyncio.timeout(self._limits.request_seconds):
             writer.write(_written(answer, goes_on))
             await writer.drain()
@@ -151,6 +150,12 @@ class WitnessServer:
                 writer.write_eof() if writer.can_write_eof() else writer.close()
                 await reading.emptied()
         return goes_on
+
+    async def _asked(self, body: bytes) -> Answer:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, self._ask, body)
+        except Exception:  # nothing was cosigned, and the next one may ask
+            return Answer(500, PLAIN, b"something went wrong here\n")
 
 
 class _Reading:

@@ -178,7 +178,7 @@ def _log(said: object, number: int) -> Log:
     origin = table.text("origin")
     if len(quote(origin, safe="")) > LONGEST_NAME or any(one < " " for one in origin):
         raise SettingsRefused(f"{where}origin: too long, or with a control character")
-    if "*" in origin.removesuffix(EVERY_YEAR):
+    if "*" in origin.removesuffix(EVERY_YEAR) or origin == EVERY_YEAR:
         raise SettingsRefused(f"{where}origin: a name, or <site>/* for the logs of every year of a site")
     return Log(origin, tuple(_key(where, one, origin) for one in table.texts("keys")))
 

@@ -7,11 +7,21 @@ from typing import Any, Final
 
 import structlog
 
+from audit.cosigning import AnswerRefused
+from audit.stamps import StampRefused
+from connector.errors import ConnectorError
 from connector.pipeline.entries import instant
 from connector.pipeline.ports import Clock, Entry
 
 Record = Callable[[list[Entry]], Awaitable[None]]
 _log: Final = structlog.get_logger(__name__)
+
+
+def told(error: Exception) -> str:
+    """An error for people: in words where they are ours, else by its name."""
+    if isinstance(error, ConnectorError):
+        return error.what
+    return str(error) if type(error) in (AnswerRefused, StampRefused) else type(error).__name__
 
 
 class Telling:

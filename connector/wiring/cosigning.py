@@ -8,7 +8,6 @@ for idleness.
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -19,10 +18,10 @@ import structlog
 from audit import cosigning, directory, writing
 from audit.cosigning import Disagreed, Standing
 from audit.directory import Shard
-from connector.errors import AuditUnwitnessed, ConnectorError
+from connector.errors import AuditUnwitnessed
 from connector.pipeline.ports import Clock
 from connector.profile.audit_witness import AuditWitness
-from connector.wiring.alarms import Record, Silence, Telling
+from connector.wiring.alarms import Record, Silence, Telling, told
 from connector.wiring.cosigners import Cosigner, Round
 
 LOOK: Final = 0.5  # seconds between two looks at what was published
@@ -30,7 +29,6 @@ TROUBLED: Final = 5.0  # seconds more, after one that failed
 ANEW: Final = 3  # times that an idle log is cosigned before its witnesses would count as silent
 PART: Final = "audit witnesses"
 
-_FAULTS: Final = (ConnectorError, ValueError, OSError, sqlite3.Error)
 _log: Final = structlog.get_logger(__name__)
 
 
@@ -99,7 +97,7 @@ class Cosigning:
         while True:
             try:
                 await self.turn()
-            except _FAULTS as error:
+            except Exception as error:
                 _log.error("the audit log cannot be shown to its witnesses", exc=error)
                 await asyncio.sleep(TROUBLED)
             await asyncio.sleep(LOOK)
@@ -161,7 +159,7 @@ class Cosigning:
             one.well(current.origin)
         except Disagreed as error:
             self._disagreed(one, current, error)
-        except _FAULTS as error:
+        except Exception as error:
             self._failed(one, current, error)
         finally:
             one.under_way = None
@@ -195,10 +193,7 @@ class Cosigning:
         self._telling.note("audit:witness:disagreed", {**what, **seen}, "failure")
 
     def _failed(self, one: Cosigner, current: Round, error: Exception) -> None:
-        if isinstance(error, ConnectorError):
-            why = error.what
-        else:
-            why = str(error) if isinstance(error, ValueError) else type(error).__name__
+        why = told(error)
         current.lines.pop(one.name, None)  # where it was ours that failed
         trouble = one.ill(current.origin, why, self._seconds())
         if trouble.times == 1:

@@ -16,10 +16,10 @@ from audit.cosigning import Standing
 from audit.directory import Shard
 from audit.stamps import StampRefused
 from connector.edges.http_reading import Answer
-from connector.errors import ConfigurationError, ConnectorError
+from connector.errors import ConfigurationError
 from connector.pipeline.ports import Clock
 from connector.profile.audit_stamp import AuditStamp
-from connector.wiring.alarms import Record, Silence, Telling
+from connector.wiring.alarms import Record, Silence, Telling, told
 
 LOOK: Final = 1.0  # seconds between two looks at what was published
 AGAIN: Final = (
@@ -27,7 +27,6 @@ AGAIN: Final = (
 )
 PART: Final = "audit time-stamps"
 
-_FAULTS: Final = (ConnectorError, ValueError, OSError)
 _log: Final = structlog.get_logger(__name__)
 
 
@@ -115,7 +114,7 @@ class Stamping:
         while True:
             try:
                 await self.turn()
-            except _FAULTS as error:
+            except Exception as error:
                 _log.error("the audit log cannot be time-stamped", exc=error)
                 await asyncio.sleep(AGAIN)
             await asyncio.sleep(LOOK)
@@ -134,8 +133,8 @@ class Stamping:
     async def _stamped(self, shard: Shard, standing: Standing) -> None:
         try:
             await self._ask(shard, standing)
-        except _FAULTS as error:
-            why = error.what if isinstance(error, ConnectorError) else str(error)
+        except Exception as error:
+            why = told(error)
             if why != self._trouble:
                 _log.warning("no time-stamp", task=PART, code=why)
             self._trouble = why

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import http.client
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -135,6 +136,7 @@ WRONG: dict[str, tuple[str, str]] = {
     "a host name without TLS": ("port = 1", 'host = "witness.example"'),
     "a prefix that is none": ("port = 1", 'prefix = "w1/"'),
     "a star elsewhere": ('"ward.example/*"', '"*.example/2026"'),
+    "no site": ('"ward.example/*"', '"/*"'),
     "a key of another log": ('"ward.example/*"', '"other.example/*"'),
     "a key of a witness": (str(LOG.key), str(FIRST.key)),
     "no key": (str(LOG.key), "ward.example/2026+00000000+AQ=="),
@@ -146,6 +148,18 @@ WRONG: dict[str, tuple[str, str]] = {
     "a TLS without trust": ("[[log]]", '[tls]\ncertificate = "c"\nkey = "k"\n[[log]]'),
     "no TOML": ("[[log]]", "[[log]"),
 }
+
+
+def test_the_example_of_the_page_is_a_configuration(tmp_path: Path) -> None:
+    page = (ROOT / "compliance" / "witness.md").read_text()
+    example = page.partition("```toml\n")[2].partition("```")[0]
+    found = witness_settings.load(
+        settings(tmp_path, re.sub(r"ward.example/2026\+[^\"]*", str(LOG.key), example))
+    )
+    assert (found.name, found.port, found.logs[0].origin) == ("witness.example/w1", 8447, "ward.example/*")
+    assert found.tls is not None
+    bounds = re.findall(r"^\| `(\w+)` \|.*\| ([0-9,]+) \|$", page, re.MULTILINE)
+    assert {name: float(most.replace(",", "")) for name, most in bounds} == found.limits._asdict()
 
 
 @pytest.mark.parametrize("case", WRONG)

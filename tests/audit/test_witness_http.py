@@ -190,6 +190,14 @@ def test_silent_peers_are_let_go_for_the_next_one(run: Run, tmp_path: Path) -> N
         one.close()
 
 
+def test_what_goes_wrong_within_is_500_and_ends_nothing(run: Run) -> None:
+    running = run()
+    running.witness.add = lambda sent: 1 // 0  # type: ignore[assignment, return-value, method-assign]
+    assert [one.status for one in ask(running, b"", b"")] == [500, 500]
+    del running.witness.add
+    assert ask(running, body(0, 3))[0].status == 200
+
+
 def test_the_address_has_a_prefix_if_wanted(run: Run) -> None:
     running = run(prefix="/w1")
     assert ask(running, body(0, 3), path="/w1/add-checkpoint")[0].status == 200

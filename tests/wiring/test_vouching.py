@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +23,7 @@ from audit.witness import Log
 from connector import settings
 from connector.errors import ConfigurationError
 from connector.profile.audit import Audit
-from connector.profile.audit_witness import AskedWitness
+from connector.profile.audit_witness import AskedWitness, AuditWitness
 from connector.wiring import now
 from connector.wiring.beliefs import Beliefs
 from connector.wiring.vouched import standing
@@ -51,6 +52,17 @@ STAMP = """
 [audit.stamp]
 url = "{url}"
 trust = "{trust}"
+"""
+
+
+MINIMAL = """
+store = "store.db"
+kek = "kek.key"
+profiles = ["profile.toml"]
+[tls]
+certificate = "own.pem"
+key = "own.key"
+trust = "ca.pem"
 """
 
 
@@ -191,6 +203,18 @@ async def test_nothing_is_taken_before_a_witness_has_cosigned_and_all_after(
 
 def _warnings(home: Home) -> dict[str, str]:
     return dict(home.service._vouching.warnings())
+
+
+def test_the_examples_of_the_page_are_settings(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "compliance" / "witness.md").read_text()
+    blocks = [block.partition("```")[0] for block in page.split("```toml\n")[2:]]
+    text = re.sub(r'keys = \[".*"\]', f'keys = ["{FIRST.key}"]', "\n".join([MINIMAL, *blocks]))
+    (tmp_path / "connector.toml").write_text(text)
+    chosen = settings.read(tmp_path / "connector.toml").audit
+    assert chosen.witness is not None
+    assert chosen.witness == AuditWitness(ask=chosen.witness.ask)  # all else is as where it is left out
+    assert chosen.stamp is not None
+    assert chosen.stamp.every_seconds == 3600
 
 
 def test_a_key_that_is_none_or_no_witness_s_is_refused_at_the_start() -> None:
