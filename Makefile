@@ -23,7 +23,7 @@ fuzz: ready      ## the laws on new examples, then RUNS inputs (a million) for e
 	@.venv/bin/python -m tests.fuzz --runs $(RUNS)
 
 faults: ready    ## the long run of the faults: kills, failing system calls, failing partners (needs strace)
-	@FAULTS=full .venv/bin/python -m pytest -n $(WORKERS) -rP tests/faults
+	@FAULTS=full .venv/bin/python -m pytest -n $(WORKERS) -rP tests/faults tests/audit/test_export_tampered.py
 
 check: ready     ## ruff, format and mypy --strict
 	@.venv/bin/ruff check .

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from audit import checkpoint as checkpoints
-from audit import forms, notes
+from audit import forms, notes, stamped
 from audit.checkpoint import Checkpoint
 from audit.directory import Shard
 from audit.leaflet import claims, readme
@@ -167,14 +167,21 @@ class _Export:
         yield self._zip.stored(f"{folder}/checkpoint", span.raw)
         if older := self._plan.cosigned.get(span.head.origin):
             yield self._zip.stored(f"{folder}/cosigned", older[1])
+        for name, content in stamped.files(span, self._shown(span)):
+            yield self._zip.stored(f"{folder}/{name}", content)
         for tile in needed(span.head.size, self._indexes(span)):
             yield self._zip.stored(f"{folder}/{tile.path}", read_tile(tile, span.shard.read))
+
+    def _shown(self, span: Span) -> int:
+        """The number of the last entry of the shard that is in the export."""
+        return min(self._plan.numbers[-1] if len(self._plan.numbers) else 0, span.last)
 
     def _indexes(self, span: Span) -> Iterator[int]:
         """The entries whose way to the root must be there."""
         size = span.head.size
         known = [*self._earlier, *self._plan.heads]
         yield from (one.size - 1 for one in known if one.origin == span.head.origin and 0 < one.size <= size)
+        yield from (one - 1 for one in stamped.sizes(span, self._shown(span)))
         if self._plan.selection.whole:
             beside = [seq for seq in self._plan.neighbours if seq is not None]
             yield from (span.place(seq) for seq in beside if span.first <= seq <= span.last)

@@ -20,7 +20,7 @@ COLUMNS: Final = (
 )  # fmt: skip
 MARK: Final = b"\xef\xbb\xbf"  # without it, spreadsheets take UTF-8 for something else
 COLLECTED: Final = 10_000  # events that one Bundle holds at most
-_FORMULA: Final = frozenset("=+-@|%\uff1d\uff0b\uff0d\uff20")
+_SUSPECT: Final = frozenset("=+-@|%\uff1d\uff0b\uff0d\uff20 \t\r\n\v\f\xa0")
 _NAMES: Final = ("name", "partner", "client")
 
 Entries = Iterable[tuple[int, bytes]]
@@ -64,7 +64,7 @@ def row(raw: bytes) -> bytes:
 def _cell(said: Any) -> str:
     """In quotes; what a spreadsheet would take for a formula gets an apostrophe before it."""
     text = said if isinstance(said, str) else ""
-    if text[:1] in _FORMULA or text[:1].isspace():
+    if text[:1] in _SUSPECT:
         text = f"'{text}"
     return f'"{text}"' if '"' not in text else '"' + text.replace('"', '""') + '"'
 

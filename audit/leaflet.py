@@ -44,6 +44,7 @@ WHAT IS IN IT
   log/YEAR/cosigned    the newest head that the witnesses signed, where that is another
   log/YEAR/keys        the public keys of the log, as it says itself
   log/YEAR/tile/       the hashes that lead from the entries to the head (C2SP tlog-tiles)
+  log/YEAR/stamps/     time-stamps (RFC 3161) and the texts that they are of, if the log has any
   manifest.json        what was asked, by whom, when; the size and SHA-256 of each file
   manifest.note        the signature of the log's key over the manifest
   verify.py            a program that checks all this; it needs Python and nothing else

@@ -25,7 +25,7 @@ def save(parts: Iterable[bytes], path: Path, check: Callable[[Path], object] = l
     Raises ``FileExistsError``: nothing is overwritten; ``OSError``, and what ``parts`` and ``check`` raise:
     nothing stays.
     """
-    part = path.with_name(f".{path.name}.{os.urandom(4).hex()}.part")
+    part = path.with_name(f".{path.name}.{_label()}.part")
     try:
         saved = _written(parts, part)
         check(part)
@@ -37,6 +37,11 @@ def save(parts: Iterable[bytes], path: Path, check: Callable[[Path], object] = l
         with contextlib.suppress(FileNotFoundError):
             part.unlink()
     return saved
+
+
+def _label() -> str:
+    """Another one each time: what a killed export left behind is in nobody's way."""
+    return os.urandom(4).hex()
 
 
 def _written(parts: Iterable[bytes], part: Path) -> Saved:

@@ -19,6 +19,8 @@ from __future__ import annotations
 
 import argparse
 import base64
+import binascii
+import functools
 import hashlib
 import json
 import os
@@ -335,24 +337,39 @@ class Tree:
 
 
 class Proofs:
-    """The files of proofs (C2SP tlog-proof) as they must be, under one head. Each has only one right form."""
+    """The files of proofs (C2SP tlog-proof) as they must be, under one head. Each has only one right form:
+    its lines are the hashes with which the entry's is joined on the way up. Neighbours share most of them."""
 
     def __init__(self, tree: Tree, under: Head) -> None:
-        self._tree, self._size, self._tail = tree, under.size, "\n" + under.raw.decode()
-        self._block, self._lines, self._above = -1, [[""]], ""
+        self._tree, self._size, self._tail = tree, under.size, b"\n" + under.raw
+        self._block, self._group = -1, -1
+        self._rows: list[list[bytes]] = []
+        self._above = self._shared = b""
 
     def of(self, index: int) -> bytes:
+        at = index & 255
+        if (index | 255) >= self._size:
+            lines = _lines(self._tree.path(0, index, self._size)) + self._tail
+            return b"c2sp.org/tlog-proof@v1\nindex %d\n%b" % (index, lines)
+        if index >> 4 != self._group:
+            self._open(index)
+        row = self._rows
+        below = row[0][at ^ 1], row[1][at >> 1 ^ 1], row[2][at >> 2 ^ 1], row[3][at >> 3 ^ 1]
+        return b"c2sp.org/tlog-proof@v1\nindex %d\n%b%b%b%b%b" % (index, *below, self._shared)
+
+    def _open(self, index: int) -> None:
+        """What the next entries have in common: those below one tile, and sixteen of them."""
         block, at = index >> 8, index & 255
-        if (block + 1) << 8 > self._size:
-            lines = "".join(f"{b64(one)}\n" for one in self._tree.path(0, index, self._size))
-        else:
-            if block != self._block:
-                tile = self._tree.tile(0, block)[:8]
-                self._block, self._lines = block, [[f"{b64(one)}\n" for one in row] for row in tile]
-                above = self._tree.path(8, block, self._size)
-                self._above = "".join(f"{b64(one)}\n" for one in above)
-            lines = "".join([row[at >> level ^ 1] for level, row in enumerate(self._lines)]) + self._above
-        return f"c2sp.org/tlog-proof@v1\nindex {index}\n{lines}{self._tail}".encode()
+        if block != self._block:
+            tile = self._tree.tile(0, block)[:8]
+            self._block, self._rows = block, [[_lines([one]) for one in row] for row in tile]
+            self._above = _lines(self._tree.path(8, block, self._size)) + self._tail
+        upper = [self._rows[level][at >> level ^ 1] for level in range(4, 8)]
+        self._group, self._shared = index >> 4, b"".join([*upper, self._above])
+
+
+def _lines(hashes: list[bytes]) -> bytes:
+    return b"".join([binascii.b2a_base64(one) for one in hashes])
 
 
 # --- 4. The zip file --------------------------------------------------------------------------------------
@@ -496,10 +513,8 @@ FORMATS = {1: FIELDS, 2: (*FIELDS, "uncertainty")}
 COLUMNS = (
     "seq,time,uncertainty_ms,tag,outcome,reason,link,actor_role,actor_name,correlation,actor,object,sha256"
 )
-FORMULA = frozenset("=+-@|%\uff1d\uff0b\uff0d\uff20")
-UNQUIET = re.compile('"|\n[=+\\-@|%\uff1d\uff0b\uff0d\uff20]|\n[^\\S\n]')  # a cell that needs a closer look
+SUSPECT = frozenset("=+-@|%\uff1d\uff0b\uff0d\uff20 \t\r\n\v\f\xa0")  # what a formula may begin with
 
-_text = json.encoder.encode_basestring
 _plain = json.JSONEncoder(
     ensure_ascii=False, sort_keys=True, separators=(",", ":"), check_circular=False
 ).encode
@@ -522,59 +537,109 @@ def canonical(value: Json) -> str:
     return f"{mantissa.removesuffix('.0')}e{int(exponent):+d}"
 
 
-def entry(line: bytes) -> tuple[Json, str, str]:
-    """An entry, and its members ``actor`` and ``object`` as they are written in it."""
+_WORD = r'"([^"\\\x00-\x1f]*)"'
+ENTRY = re.compile(
+    rf'{{"actor":({{.*}}),"correlation":{_WORD},"format":([12]),"object":({{.*}}),"outcome":{_WORD},'
+    rf'"previous":{_WORD},"reason":{_WORD},"seq":([1-9][0-9]{{0,17}}),"tag":{_WORD},"time":{_WORD}'
+    r'(?:,"uncertainty":(null|[0-9]{1,18}))?}'
+)
+
+
+class Entry(NamedTuple):
+    """An entry; ``actor`` and ``target`` also as they are written in it (``object`` is its name there)."""
+
+    seq: int
+    time: str
+    late: str
+    tag: str
+    outcome: str
+    reason: str
+    correlation: str
+    previous: str
+    actor: Json
+    target: Json
+    actor_text: str
+    target_text: str
+
+
+def entry(line: bytes) -> Entry:
+    """An entry, of which every part is where its form has it, and in the one way in which it can be written.
+
+    As a rule that is read off the text; where something needs an escape, all of it is read and written again.
+    """
     try:
         text = line.decode()
-        said = json.loads(text)
+        found = ENTRY.fullmatch(text)
+        if not found or (found[3] == "2") != (found[11] is not None):
+            return _slowly(text)
+        actor_text, correlation, _, target_text, outcome, previous, reason, seq, tag, time, late = (
+            found.groups()
+        )
+        actor, target = _part(actor_text), _known(target_text)
     except (ValueError, RecursionError):
-        raise Bad("it is no JSON") from None
-    if not isinstance(said, dict) or tuple(said) != FORMATS.get(said.get("format", 0) or 0):
-        raise Bad("it has not the members of an entry")
-    actor, target = said["actor"], said["object"]
-    words = [said[name] for name in ("correlation", "outcome", "previous", "reason", "tag", "time")]
-    if (
-        set(map(type, (actor, target))) != {dict}
-        or set(map(type, words)) != {str}
-        or type(said["seq"]) is not int
-    ):
-        raise Bad("it has not the members of an entry")
-    try:
-        parts = _plain(actor), _plain(target)
-        if _written(said, *parts) != text:
-            parts = canonical(actor), canonical(target)
-            if _written(said, *parts) != text:
-                raise Bad("it is not in its canonical form")
-    except (ValueError, RecursionError):
-        raise Bad("it cannot be written again") from None
-    return said, *parts
-
-
-def _written(said: Json, actor: str, target: str) -> str:
-    late = f',"uncertainty":{_plain(said["uncertainty"])}' if "uncertainty" in said else ""
-    return (
-        f'{{"actor":{actor},"correlation":{_text(said["correlation"])},"format":{said["format"]},'
-        f'"object":{target},"outcome":{_text(said["outcome"])},"previous":{_text(said["previous"])},'
-        f'"reason":{_text(said["reason"])},"seq":{said["seq"]},"tag":{_text(said["tag"])},'
-        f'"time":{_text(said["time"])}{late}}}'
+        raise Bad("it is no entry") from None
+    late = "" if late in (None, "null") else late
+    return Entry(
+        int(seq),
+        time,
+        late,
+        tag,
+        outcome,
+        reason,
+        correlation,
+        previous,
+        actor,
+        target,
+        actor_text,
+        target_text,
     )
 
 
-def row(said: Json, actor: str, target: str, leaf: bytes) -> str:
-    """An entry in the table."""
+def _known(text: str) -> Json:
+    """A JSON object in its canonical form."""
+    said = json.loads(text)
+    if type(said) is not dict or (_plain(said) != text and canonical(said) != text):
+        raise Bad("it is not in its canonical form")
+    return said
+
+
+_part = functools.lru_cache(maxsize=1024)(_known)  # the same few actors come again and again
+
+
+def _slowly(text: str) -> Entry:
+    said = json.loads(text)
+    number = said.get("format") if type(said) is dict else None
+    if type(number) is not int or tuple(said) != FORMATS.get(number):
+        raise Bad("it has not the members of an entry")
+    words = [said[name] for name in ("time", "tag", "outcome", "reason", "correlation", "previous")]
     late = said.get("uncertainty")
-    who, what = said["actor"], said["object"]
+    whole = type(said["seq"]) is int and (late is None or type(late) is int)
+    if {type(said["actor"]), type(said["object"])} != {dict} or set(map(type, words)) != {str} or not whole:
+        raise Bad("it has not the members of an entry")
+    if canonical(said) != text:
+        raise Bad("it is not in its canonical form")
+    time, tag, outcome, reason, correlation, previous = words
+    actor, target = said["actor"], said["object"]
+    late = "" if late is None else str(late)
+    texts = canonical(actor), canonical(target)
+    return Entry(said["seq"], time, late, tag, outcome, reason, correlation, previous, actor, target, *texts)
+
+
+def row(said: Entry, leaf: bytes) -> str:
+    """An entry in the table."""
+    who, link = said.actor, said.target.get("link", "")
     name = who.get("name") or who.get("partner") or who.get("client") or ""
     cells = [
-        str(said["seq"]), said["time"], "" if late is None else str(late), said["tag"], said["outcome"],
-        said["reason"], what.get("link", ""), who.get("role", ""), name, said["correlation"],
+        str(said.seq), said.time, said.late, said.tag, said.outcome, said.reason, link, who.get("role", ""),
+        name, said.correlation,
     ]  # fmt: skip
     try:
-        quiet = not UNQUIET.search("\n" + "\n".join(cells))
+        text = '","'.join(cells)
+        quiet = text.count('"') == 18 and SUSPECT.isdisjoint([one[:1] for one in cells])
     except TypeError:
         quiet = False
-    first = '"' + '","'.join(cells) + '"' if quiet else ",".join(map(cell, cells))
-    actor, target = actor.replace('"', '""'), target.replace('"', '""')
+    first = f'"{text}"' if quiet else ",".join(map(cell, cells))
+    actor, target = said.actor_text.replace('"', '""'), said.target_text.replace('"', '""')
     return f'{first},"{actor}","{target}","{leaf.hex()}"\r\n'
 
 
@@ -582,7 +647,7 @@ def cell(text: Json) -> str:
     """In quotes; what a spreadsheet would take for a formula has an apostrophe before it."""
     if type(text) is not str:
         text = ""
-    if text[:1] in FORMULA or text[:1].isspace():
+    if text[:1] in SUSPECT:
         text = f"'{text}"
     return '"' + text.replace('"', '""') + '"' if '"' in text else f'"{text}"'
 
@@ -596,7 +661,7 @@ def moment(time: str) -> str:
 # --- 6. The checks ----------------------------------------------------------------------------------------
 
 BLOCK, PROOFS = 256, 2048  # entries compared at once; proofs in one zip
-LOG = r"log/[0-9]{4}/(keys|checkpoint|cosigned|stamps/[A-Za-z0-9._-]+|tile/[0-9]+/[x0-9/.p]+)"
+LOG = r"log/[0-9]{4}/(keys|checkpoint|cosigned|stamps/[0-9]{1,18}\.(tsr|txt)|tile/[0-9]+/[x0-9/.p]+)"
 MEMBERS = re.compile(
     r"README\.txt|verify\.py|entries\.ndjson|neighbours\.ndjson|entries\.csv|auditevents\.(json|ndjson)|atna\.xml|"
     rf"manifest\.(json|note)|proofs/[0-9]+-[0-9]+\.zip|{LOG}"
@@ -614,7 +679,12 @@ class Shard:
     """One year of the log, as far as the export shows it. ``under``: the head that the proofs lead to."""
 
     def __init__(
-        self, said: Json, keys: list[Key], heads: dict[str, Head], read: Callable[[str], bytes | None]
+        self,
+        said: Json,
+        keys: list[Key],
+        heads: dict[str, Head],
+        stamps: dict[int, bytes],
+        read: Callable[[str], bytes | None],
     ):
         self.origin, self.year, self.first = str(said["origin"]), int(said["year"]), int(said["first"])
         self.keys, self.heads, self.newest = keys, heads, heads["checkpoint"]
@@ -626,6 +696,11 @@ class Shard:
             if self.tree.root_at(one.size) != one.root:
                 raise Bad(f"{self.origin}: its heads contradict each other; the log was forked")
         self.proofs = Proofs(self.tree, self.under)
+        self.stamped = sorted(stamps)
+        for size in self.stamped:
+            text = f"{self.origin}\n{size}\n{b64(self.tree.root_at(size))}\n"
+            if size > self.newest.size or stamps[size] != text.encode():
+                raise Bad(f"{self.origin}: what was time-stamped at {size} entries is not a head of this log")
         self.last = self.first + self.newest.size - 1
 
 
@@ -755,7 +830,12 @@ class Opened:
         keys = [key(line) for line in (self.content(f"{folder}keys") or b"").decode().splitlines()]
         raw = {name: self.content(f"{folder}{name}") for name in ("checkpoint", "cosigned")}
         heads = {name: head(one) for name, one in raw.items() if one}
-        return Shard(said, keys, heads, lambda path: self.content(folder + path))
+        stamps = {
+            int(one[len(folder) + 7 : -4]): self.content(one) or b""
+            for one in self.named
+            if one.startswith(f"{folder}stamps/") and one.endswith(".txt")
+        }
+        return Shard(said, keys, heads, stamps, lambda path: self.content(folder + path))
 
 
 class Trust(NamedTuple):
@@ -791,6 +871,7 @@ class Checks:
             self.whole = self.manifest["whole"] is True
             asked = self.manifest["asked"]
             self.since, self.until = asked["from"], asked["to"]
+            self._low, self._high = moment(self.since or ""), moment(self.until) if self.until else "~"
             self.total, self.start = int(self.manifest["count"]), self.manifest["first"] or 0
             beside = self.manifest["neighbours"]
             self.beside = beside["before"] or 0, beside["after"] or 0
@@ -826,6 +907,14 @@ class Checks:
             self.said.append(("log", f"{shard.origin}: {shard.newest.size} entries, signed by {by[0]}"))
             for who in self.trust.witnesses:
                 self._witnessed(shard, who)
+        for shard in self.shards:
+            for size in shard.stamped:
+                name = f"log/{shard.year:04}/stamps/{size}"
+                self.limits.append(
+                    f"The RFC 3161 time-stamp of {shard.origin} at {size} entries: its text is a head of"
+                    " this log; whether it is good, tells:"
+                    f" openssl ts -verify -data {name}.txt -in {name}.tsr -CAfile AUTHORITY"
+                )
         if not self.trust.log:
             self.limits.append(
                 "Whose log this is: the key was taken from the export itself, and anybody can make an export"
@@ -923,32 +1012,33 @@ class Checks:
         return int(found[1]) if found else None
 
     def _one(self, line: bytes) -> tuple[int, bytes, bytes]:
-        said, actor, target = entry(line)
-        leaf, seq, time = leaf_hash(line), said["seq"], moment(said["time"])
-        shard = self._holding(seq)
+        said = entry(line)
+        leaf, seq, time = leaf_hash(line), said.seq, moment(said.time)
+        shard = self._shard
+        if shard is None or not shard.first <= seq <= shard.last:
+            shard = self._shard = self._holding(seq)
         index = seq - shard.first
         if len(line) > 65_535 or shard.tree.tile(0, index >> 8)[0][index & 255] != leaf:
             raise Bad("it is not what the log holds at its place")
-        if self.count == 0 and seq != self.start:
-            raise Bad(f"entry {seq} stands in the place of entry {self.start}")
-        if self.count and (seq <= self.seq or (self.whole and seq != self.seq + 1)):
+        if self.count == 0:
+            self.before, self.first = said.previous, time
+            if seq != self.start:
+                raise Bad(f"entry {seq} stands in the place of entry {self.start}")
+        elif seq == self.seq + 1:
+            if said.previous != self.leaf.hex():
+                raise Bad("it does not continue the entry before it")
+        elif seq <= self.seq or self.whole:
             raise Bad(f"entry {seq} follows entry {self.seq}")
-        if self.count and seq == self.seq + 1 and said["previous"] != self.leaf.hex():
-            raise Bad("it does not continue the entry before it")
         if index >= shard.under.size:
             raise Bad("the head that the proofs are made for does not have it yet")
         self.back += time < self.last
-        self.outside += not self._within(time)
-        self.seq, self.leaf, self.first, self.last = seq, leaf, self.first or time, time
-        self.before = said["previous"] if self.count == 0 else self.before
-        return seq, row(said, actor, target, leaf).encode(), shard.proofs.of(index)
+        self.outside += not self._low <= time < self._high
+        self.seq, self.leaf, self.last = seq, leaf, time
+        return seq, row(said, leaf).encode(), shard.proofs.of(index)
 
     before = ""
-
-    def _within(self, time: str) -> bool:
-        return (not self.since or moment(self.since) <= time) and (
-            not self.until or time < moment(self.until)
-        )
+    _shard: Shard | None = None
+    _low, _high = "", "~"
 
     def _holding(self, seq: int) -> Shard:
         for shard in self.shards:
@@ -960,11 +1050,11 @@ class Checks:
         """Nothing is cut off: what stands before and behind is another entry, or the log begins or ends."""
         beside: dict[int, Json] = {}
         for line in (self.export.content("neighbours.ndjson") or b"").splitlines():
-            said, _, _ = entry(line)
-            shard = self._holding(said["seq"])
-            if shard.tree.node(0, said["seq"] - shard.first) != leaf_hash(line):
-                raise Bad(f"neighbours.ndjson: entry {said['seq']} is not what the log holds at its place")
-            beside[said["seq"]] = {**said, "leaf": leaf_hash(line).hex()}
+            said = entry(line)
+            shard = self._holding(said.seq)
+            if shard.tree.node(0, said.seq - shard.first) != leaf_hash(line):
+                raise Bad(f"neighbours.ndjson: entry {said.seq} is not what the log holds at its place")
+            beside[said.seq] = {**said._asdict(), "leaf": leaf_hash(line).hex()}
         before, after = (beside.pop(seq, None) for seq in self.beside)
         if beside:
             raise Bad("neighbours.ndjson holds more than the neighbours")

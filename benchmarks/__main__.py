@@ -12,6 +12,7 @@ from benchmarks import (
     accepting,
     auditing,
     delivering,
+    exporting,
     feeding,
     forms,
     handshakes,
@@ -33,6 +34,7 @@ PARTS: Final[dict[str, Part]] = {
     "store": keeping.run,
     "audit": auditing.run,
     "sealing": sealing.run,
+    "export": exporting.run,
     "review": reviewing.run,
     "events": forms.run,
     "feed": feeding.run,
@@ -43,7 +45,10 @@ PARTS: Final[dict[str, Part]] = {
     "tls": handshakes.run,
     "oauth": oauth.run,
 }
-ASKED: Final[dict[str, Part]] = {"million": million.run}  # takes long: only where it is named
+ASKED: Final[dict[str, Part]] = {  # takes long: only where it is named
+    "million": million.run,
+    "export-million": exporting.million,
+}
 
 
 def main() -> int:

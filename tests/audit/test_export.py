@@ -23,6 +23,7 @@ from audit.signing import Trust
 from tests.audit import site as tables
 from tests.audit.exported import SOURCE, WITNESS, Log, between, checked, day, operator, small
 from tests.audit.samples import PATIENT
+from tests.audit.tampering import Contents, rebuilt
 
 
 def _opened(raw: bytes) -> zipfile.ZipFile:
@@ -234,3 +235,37 @@ def test_entries_are_written_in_the_one_form_that_both_programs_know() -> None:
         "\uffff": None,
     }
     assert verify_export.canonical(odd).encode() == canonical(odd)
+
+
+def test_time_stamps_go_with_the_heads_that_they_are_of(tmp_path: Path) -> None:
+    log = Log(tmp_path)
+    for _ in range(3):
+        log.fill(10)
+        log.add([operator(Tag.AUDIT_VIEWED, "2026-11-24T00:00:00Z", what="x")])
+    folder = log.shard.root / "stamps"
+    folder.mkdir()
+    for size in (11, 22, 33):
+        (folder / f"{size}.tsr").write_bytes(b"stamp %d" % size)
+    opened = _opened(log.exported(Selection(until="2026-11-24T00:00:00Z", tag="message")))
+    assert {one for one in opened.namelist() if "stamps" in one} == {
+        f"log/2026/stamps/{size}.{end}" for size in (33,) for end in ("tsr", "txt")
+    }
+    path = log.file()
+    found = checked(path)
+    assert found.code == 0
+    assert "at 33 entries: its text is a head of this log" in " ".join(found.report.split())
+    assert "-data log/2026/stamps/33.txt" in found.report
+
+
+def test_a_stamp_over_another_head_is_found(tmp_path: Path) -> None:
+    log = Log(tmp_path)
+    log.fill(10)
+    (log.shard.root / "stamps").mkdir()
+    (log.shard.root / "stamps/10.tsr").write_bytes(b"stamp")
+
+    def change(held: Contents) -> None:
+        held["log/2026/stamps/10.txt"] = held["log/2026/stamps/10.txt"].replace(b"\n10\n", b"\n9\n")
+
+    path = tmp_path / "forged.zip"
+    path.write_bytes(rebuilt(log.exported(), log.signer(log.shard.origin), change))
+    assert "is not a head of this log" in checked(path).report

@@ -12,10 +12,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from audit import verify_export
+from audit.entry import Tag
 from audit.export import VERIFIER
 from audit.notes import Kind
 from audit.primitives import signer
-from tests.audit.exported import WITNESS, Log, between, checked, day, run, small
+from tests.audit.exported import WITNESS, Log, between, checked, day, operator, run, small
 from tests.audit.tampering import contents, flipped
 
 # RFC 8032 section 7.1: public key, message, signature
@@ -170,3 +171,42 @@ def test_a_range_in_the_middle_is_complete_and_its_report_says_so(tmp_path: Path
     assert found.code == 0
     assert "also not at its ends" in found.report
     assert "What came after entry" in checked(day().file()).report
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'quote " and \\ back',
+        "tab\tand\nline",
+        "é\U0001f600",
+        '","correlation":"x","format":2,"object":{}',
+        "1.5",
+    ],
+)
+def test_entries_that_need_an_escape_are_read_as_well(tmp_path: Path, text: str) -> None:
+    log = Log(tmp_path)
+    one = operator(Tag.AUDIT_VIEWED, "2026-11-23T10:00:00Z", what=text, because=text)
+    log.add([one, one._replace(actor={**one.actor, "name": text}), one._replace(reason=text)])
+    found = checked(log.file())
+    assert found.code == 0, found.report
+
+
+@pytest.mark.parametrize(
+    ("was", "now"),
+    [
+        (b'"seq":100', b'"seq": 100'),
+        (b'"seq":100', b'"seq":0100'),
+        (b'"seq":100', b'"seq":1e2'),
+        (b'{"actor":', b'{"actor":{},"actor":'),
+        (b',"uncertainty":', b',"uncertainty":0'),
+        (b'"format":2', b'"format":1'),
+        (b'"format":2', b'"format":[2]'),
+        (b"}}", b"},}"),
+        (b'"object":{', b'"object":{"":1,"a":{"z":1,"a":2},'),
+    ],
+)
+def test_what_can_be_read_in_two_ways_is_no_entry(was: bytes, now: bytes) -> None:
+    line = contents(small())["entries.ndjson"].splitlines()[0]
+    assert verify_export.entry(line).seq == 100
+    with pytest.raises(verify_export.Bad):
+        verify_export.entry(line.replace(was, now, 1) if was in line else line[:-1])
