@@ -146,6 +146,22 @@ def test_an_audit_log_that_was_altered_stops_the_start(connector: Connector) -> 
     assert "audit log" in said
 
 
+def test_a_sealed_log_without_its_key_or_with_another_site_stops_the_start(connector: Connector) -> None:
+    connector.up()
+    assert connector.end() == 0
+    key = connector.site.store.with_suffix(".audit.key")
+    key.chmod(0o644)
+    code, said = connector.refuses()
+    assert (code, "others may read it" in said) == (1, True)
+    key.unlink()
+    code, said = connector.refuses()
+    assert (code, "put the key back" in said) == (1, True)
+    assert not key.exists()
+    connector.site.config.write_text(f'{connector.site.config.read_text()}\n[audit]\nsite = "other"\n')
+    code, said = connector.refuses()
+    assert (code, "another log" in said) == (2, True)
+
+
 def test_a_configuration_that_is_not_there_is_a_wrong_use(connector: Connector) -> None:
     connector.site.config.unlink()
     process = connector.begin()

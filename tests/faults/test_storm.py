@@ -21,10 +21,13 @@ from typing import Any, Final
 import httpx2
 import pytest
 
+from audit.directory import shards
+from audit.fsck import fsck
 from connector.demo import tls
 from connector.demo.site import Site
 from connector.demo.status import Counted, StoreStatus
 from connector.errors import ConnectorError
+from tests.audit.sealed import consistent
 from tests.demo.conftest import site, start
 from tests.forked import ROOT
 
@@ -61,11 +64,12 @@ def test_nothing_acknowledged_is_lost_or_done_twice_however_often_the_service_is
     start("hospital", site.ports.hospital, "--pace", "0.02")
     chance = random.Random(SEED)
     moments = [(chance.choice((0, 1, 5, 15, 40)), chance.uniform(0.0, 0.3)) for _ in range(KILLS)]
-    storm = Storm(site, chance)
+    storm, signed = Storm(site, chance), set[bytes]()
     with Killed(site, storm.acknowledged) as service:
         with storm.blowing():
             for messages, seconds in moments:
                 service.kill_after(messages, seconds)
+                signed.update(_published(site))
             service.serve()
             storm.until_people_changed(KILLS)
         outcome = asyncio.run(_settled(site))
@@ -77,6 +81,7 @@ def test_nothing_acknowledged_is_lost_or_done_twice_however_often_the_service_is
     _the_hospital_saw_each_change_once_and_in_order(storm, outcome)
     _the_counts_agree(storm, outcome)
     _the_audit_log_is_whole(site)
+    _every_checkpoint_is_of_one_log(site, signed)
 
 
 def _everything_was_taken(storm: Storm, outcome: Outcome) -> None:
@@ -127,6 +132,19 @@ def _the_audit_log_is_whole(site: Site) -> None:
         [sys.executable, "-m", "audit", "verify", str(site.store)], cwd=ROOT, capture_output=True, timeout=60
     )
     assert done.returncode == 0, done.stdout.decode()
+
+
+def _published(site: Site) -> list[bytes]:
+    """What a reader finds now."""
+    return [signed for one in shards(site.store.with_suffix(".audit")) if (signed := one.checkpoint())]
+
+
+def _every_checkpoint_is_of_one_log(site: Site, signed: set[bytes]) -> None:
+    found = fsck(site.store, site.store.with_suffix(".audit"))
+    assert found.good, found
+    assert found.unsealed == 0, "the end was not sealed"
+    (shard,) = shards(site.store.with_suffix(".audit"))
+    assert consistent(shard, signed.union(_published(site))) >= 2
 
 
 async def _settled(site: Site) -> Outcome:
