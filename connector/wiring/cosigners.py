@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Set
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol
 
@@ -105,6 +106,11 @@ class Cosigner:
         pause = min(FIRST_PAUSE * 2 ** min(times - 1, 10), LONGEST_PAUSE)
         self.troubles[origin] = Trouble(why, times, now + pause)
         return self.troubles[origin]
+
+    def forget_all_but(self, origins: Set[str]) -> None:
+        """Years that are disposed of are no trouble any more."""
+        for origin in self.troubles.keys() - origins:
+            del self.troubles[origin]
 
     async def close(self) -> None:
         """Ask it no more."""

@@ -107,6 +107,9 @@ class Cosigning:
         standings = await asyncio.to_thread(self._published)
         if not self._taken_up and standings:
             await asyncio.to_thread(self._take_up, *standings[0])
+        known = {standing.head.origin for _, standing in standings}
+        for one in self._witnesses:
+            one.forget_all_but(known)
         for number, (shard, standing) in enumerate(standings):
             self._advance(shard, standing, newest=number == 0)
         what = {"required": self._chosen.required, "witnesses": [one.name for one in self._witnesses]}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import shutil
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -323,6 +324,25 @@ async def test_the_last_checkpoint_of_a_year_is_cosigned_after_the_next_one_has_
         await us.settled()
     assert log.cosigned(one, quorum=1) is not None
     assert later.cosigned(one, quorum=1) is not None
+    await us.cosigning.close()
+
+
+async def test_a_year_that_is_disposed_of_is_no_trouble_any_more(
+    run: Run, files: SiteFiles, log: Sealed
+) -> None:
+    young = signer("ward.example/2027", Kind.ED25519, bytes([1] * 32))
+    later = Sealed(log.shard.root.parent, 2027, young)
+    one = run()
+    assert one.witness.add(body(0, 9, FORK)).status == 200
+    log.publish(9)
+    later.publish(4)
+    us = asking(log, files, one)
+    for _ in range(2):
+        await us.settled()
+    assert us.cosigning.warnings()["audit witness a.example/w"].startswith("it disagrees")
+    shutil.rmtree(log.shard.root)
+    await us.settled()
+    assert us.cosigning.warnings() == {}
     await us.cosigning.close()
 
 

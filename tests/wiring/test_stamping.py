@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import shutil
 import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -160,6 +161,15 @@ def test_an_authority_that_nobody_vouches_for_is_refused_at_the_start(
     server.made.trust.write_text("")
     with pytest.raises(ConfigurationError, match="cannot be read"):
         Asking(log, server, files)
+
+
+def test_without_the_extra_it_is_said_how_to_get_it(
+    log: Sealed, server: StampServer, files: SiteFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "rfc3161_client", None)
+    with pytest.raises(ConfigurationError) as raised:
+        Asking(log, server, files)
+    assert raised.value.fix == 'install it: pip install "connector[stamps]"'
 
 
 @pytest.mark.parametrize(
