@@ -51,7 +51,7 @@ class Forked:
 
     def poll(self) -> int | None:
         """The exit code, or minus the signal that ended it; ``None`` while it runs."""
-        if self.returncode is None and select.select([self._answers], [], [], 0)[0]:
+        if self.returncode is None and self._is_told(0):
             self._end()
         return self.returncode
 
@@ -67,11 +67,16 @@ class Forked:
         os.close(self._answers)
 
     def _told(self, seconds: float) -> bytes:
-        if not select.select([self._answers], [], [], seconds)[0]:
+        if not self._is_told(seconds):
             raise TimeoutError("the process still runs")
         told = os.read(self._answers, _WIDTH)
         assert told, "the nursery is gone"
         return told
+
+    def _is_told(self, seconds: float) -> bool:
+        waiting = select.poll()
+        waiting.register(self._answers, select.POLLIN)
+        return bool(waiting.poll(seconds * 1000))
 
 
 class Nursery:
