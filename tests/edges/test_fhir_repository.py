@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import datetime as dt
+import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -21,10 +24,13 @@ from connector.errors import (
     PartnerRefusedUs,
     PartnerUnreachable,
 )
+from connector.pipeline.breaker import Pauses
+from connector.pipeline.feeding import Feed, FeedRules
 from connector.store import Logged
 from tests.edges.fhir_server import FhirServer
 from tests.edges.partner_site import Asked, Partner, Reply, answer, granted
 from tests.faults.proxy import Cut, Faults, Proxy
+from tests.store.site import draft, open_store
 
 WAITS = Waits(1, 1, 1, 1, 1)
 Json = dict[str, Any]
@@ -209,3 +215,45 @@ async def test_a_connection_that_is_cut_anywhere_loses_and_doubles_nothing(
         assert failures >= 5
         said = [str(one) for one in range(1, 41)]
         assert sorted(kept(server), key=int) == sorted([*said, "5"], key=int)
+
+
+QUICK = FeedRules(whole=True, batch=5, rate=1e6, alarm=0.3, pauses=Pauses(0.01, 1.0, 0.01))
+
+
+@pytest.mark.parametrize("delivery", ["each", "batch"])
+async def test_a_repository_that_was_away_gets_everything_once_and_in_order(
+    tmp_path: Path, delivery: Delivery
+) -> None:
+    """It refuses, is busy, breaks off, and loses an answer after it has written; then it is well."""
+    store = open_store(tmp_path)
+    await store.record([draft() for _ in range(23)])
+    script = iter(["busy", "lost", "well", "busy", "lost", "lost", "refused"])
+
+    def reply(asked: Asked) -> bytes:
+        what = next(script, "well")
+        if what in ("busy", "refused"):
+            return answer(503 if what == "busy" else 403)
+        done = server(asked)
+        return done if what == "well" else done[:20]  # the connection ends within its head
+
+    def tell(one: Logged) -> list[Json]:
+        return [{"resourceType": "AuditEvent", "id": one.hash.hex()[:40], "outcomeDesc": str(one.seq)}]
+
+    async with there(tmp_path, reply, delivery=delivery, say=tell) as (made, _, server):
+        feed = Feed("arr", store, made, QUICK, lambda: dt.datetime.now(dt.UTC), lambda: 1.0)
+        await feed.begin()
+        task = asyncio.create_task(feed.run())
+        async with asyncio.timeout(20):
+            while feed.mark < 25:  # noqa: ASYNC110 - with what was told of it: refused at once, resumed
+                await asyncio.sleep(0.01)
+        feed.end()
+        await task
+        assert kept(server) == [str(one) for one in range(1, 26)]
+        entries = await store.logged(23, 5)
+    said = [json.loads(one.entry) for one in entries]
+    assert [(one["tag"], one["reason"]) for one in said] == [
+        ("audit:feed:stopped", "PartnerRefusedUs"),
+        ("audit:feed:resumed", ""),
+    ]
+    assert said[0]["object"]["status"] == 403
+    await store.close()
