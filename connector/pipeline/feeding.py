@@ -125,15 +125,9 @@ class Feed:
 
     async def run(self) -> None:
         """Feed until ``end``, whatever happens; then hand over what is there, if that goes well."""
-        while not self._ending:
-            try:
-                await self._turn()
-            except ConnectorError as error:
-                await self._failed(error)
-            except Exception as error:
-                _log.error("feed failed", task=self.name, exc=error)
-                await self._failed(ConnectorError("a fault of the connector"))
         try:
+            while not self._ending:
+                await self._tried()
             if self._since is None:
                 await self._last()
         except ConnectorError as error:  # the next start sends it
@@ -162,6 +156,15 @@ class Feed:
         return f"stopped since {instant(self._since)}: {self._reason}; entries wait in the log"
 
     # --- going ----------------------------------------------------------------------------------------
+
+    async def _tried(self) -> None:
+        try:
+            await self._turn()
+        except ConnectorError as error:
+            await self._failed(error)
+        except Exception as error:
+            _log.error("feed failed", task=self.name, exc=error)
+            await self._failed(ConnectorError("a fault of the connector"))
 
     async def _turn(self) -> None:
         if self._unsettled and (self._now() >= self._due or self._room() <= 0):
@@ -197,10 +200,11 @@ class Feed:
             fix = "restore them, or give the feed another name, under which it begins anew"
             raise LogIncomplete("entries of the audit log are gone", fix=fix)
         begun = self._now()
-        if not self._unsettled:
+        taken = await self._repository.hand(entries)
+        if taken.handed > taken.known and not self._unsettled:
             patience = self._rules.confirm if self._since is None else min(self._rules.confirm, SOON)
             self._unsettled, self._due = True, begun + patience
-        await self._taken(entries, await self._repository.hand(entries))
+        await self._taken(entries, taken)
         if not self._ending:
             await asyncio.sleep(max(begun + len(entries) / self._rules.rate - self._now(), 0))
         return True

@@ -140,6 +140,32 @@ async def _record(store: Store) -> None:
     await store.record([draft()])
 
 
+async def test_an_entry_that_is_too_long_stops_the_feed_and_is_left_out_where_that_is_said(
+    tmp_path: Path,
+) -> None:
+    async with arr_in(tmp_path).running() as arr:
+        async with feeding(tmp_path, arr, "message_bytes = 1024") as fed:
+            await until(fed.feeds.warnings)
+            assert fed.told() == [("audit:feed:stopped", "EntryNotSendable")]
+            assert arr.seen == []
+        text = fed.site.config.read_text()
+        fed.site.config.write_text(
+            text.replace("message_bytes = 1024", 'message_bytes = 3000\non_refusal = "leave out"')
+        )
+        again = Fed(fed.site)
+        await again.feeds.begin()
+        again.feeds.start()
+        await until(lambda: len(again.told()) >= 3 and not again.feeds.warnings())
+        await again.feeds.stop(3)
+        await again.store.close()
+        assert sorted(again.told()) == [
+            ("audit:feed:resumed", ""),
+            ("audit:feed:skipped", "EntryNotSendable"),
+            ("audit:feed:stopped", "EntryNotSendable"),
+        ]
+        assert len(arr.seen) == 3  # the message is longer, what feeds tell is not
+
+
 async def test_what_stands_is_known_after_a_restart(tmp_path: Path) -> None:
     arr = arr_in(tmp_path)
     arr.port = 1
