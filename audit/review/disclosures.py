@@ -119,7 +119,8 @@ class Accounting:
         tag, self._last = entry["tag"], entry["seq"]
         subject, _, rest = tag.partition(":")
         if subject == "delivery":
-            self._delivered(entry, *rest.split(":"))
+            standard, _, verb = rest.partition(":")
+            self._delivered(entry, standard, verb)
         elif subject == "message":
             self._came(entry)
         elif subject in ("operator", "store", "conflict") and self._within(entry) and self._concerns(entry):
@@ -152,7 +153,7 @@ class Accounting:
     def _within(self, entry: Entry) -> bool:
         return bool(self._since <= entry["time"][:19] < self._until)
 
-    def _delivered(self, entry: Entry, standard: str, verb: str = "") -> None:
+    def _delivered(self, entry: Entry, standard: str, verb: str) -> None:
         """One that names patients is about those; one that names none is about those of its message."""
         what = entry["object"]
         if verb not in _OUTCOMES or what.get("direction") == _ANSWER or not self._within(entry):
@@ -228,7 +229,7 @@ class Accounting:
         resources = f", as {one.resources} FHIR resources" if one.resources else ""
         cells = (
             *one.counted.lasted,
-            f"{link}, {_SIDES.get(standard, standard)}",
+            f"{link}, {_SIDES.get(standard, shown(standard))}",
             shown(self._patient.places.get((link, standard), "")) or "not configured now",
             f"{self._about.get(correlation) or 'a message'}{resources}",
             shown(self._patient.purposes.get(link, "")) or "not stated in the profile of the link",

@@ -29,6 +29,7 @@ class Seal(NamedTuple):
     signature: str
     cosigned: int = 0
     witnesses: str = ""
+    stamped: int = 0  # entries below the newest time-stamp (RFC 3161) that was kept
 
 
 def section(seals: tuple[Seal, ...], last: int) -> Section:
@@ -43,6 +44,7 @@ def section(seals: tuple[Seal, ...], last: int) -> Section:
                 shown(one.signature),
                 one.cosigned,
                 shown(one.witnesses) or "none",
+                one.stamped,
                 shown(one.root),
             )
         )
@@ -50,7 +52,7 @@ def section(seals: tuple[Seal, ...], last: int) -> Section:
     ]
     columns = (
         "Shard", "First entry", "Entries sealed", "Last sealed entry", "Signature of the log",
-        "Entries cosigned", "Witnesses", "Root of the tree (SHA-256, base64)",
+        "Entries cosigned", "Witnesses", "Entries time-stamped", "Root of the tree (SHA-256, base64)",
     )  # fmt: skip
     behind = _behind(seals, last)
     return Section(

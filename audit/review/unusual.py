@@ -157,15 +157,15 @@ class Volumes:
     def _silent(
         self, measure: Measure, slots: Slots, since: dt.datetime, until: dt.datetime
     ) -> Iterator[_Out]:
-        """Only whole hours that the log covers."""
-        at = max(since, min(slots))
+        """Only whole hours that the log covers; looked for behind the hours that were busy a week before, so
+        that a clock that was years off costs nothing."""
         end = min(until, self._until or until)
-        while at < end:
-            if at not in slots:
+        after = sorted(at + _WEEK for at, slot in slots.items() if slot.count >= ALWAYS)
+        for at in after:
+            if at not in slots and since <= at < end:
                 before = self._before(measure, slots, at)
                 if len(before) >= measure.needed and min(before) >= ALWAYS:
                     yield _Out(at, 0, before)
-            at += measure.step
 
     def _before(self, measure: Measure, slots: Slots, at: dt.datetime) -> list[int]:
         """The counts of the weeks before that the log covers, and in which the name was known."""

@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple, Self
 
+from audit import stamps
 from audit.directory import DirectoryRefused, Shard
 from audit.following import Row, Table, chained
 from audit.notes import Key, parse_key
@@ -94,6 +95,7 @@ class AuditReader:
         found = seal(
             tip.head.origin, tip.first, end.shard.keys(), tip.signed, end.shard.cosigned(), self._witnesses
         )
+        found = found._replace(stamped=_stamped(end.shard))
         if self._read[tip.last] not in (b"", tip.leaf):  # b"": of a year that was not read
             return found._replace(signature=f"NOT GOOD: entry {tip.last} is another than what was signed")
         return found
@@ -105,6 +107,12 @@ def _end_of(shard: Shard) -> _End:
     except (SealingRefused, DirectoryRefused, OSError) as error:
         named = str(error) if isinstance(error, SealingRefused) else type(error).__name__
         return _End(shard, None, named)
+
+
+def _stamped(shard: Shard) -> int:
+    """Entries below the newest time-stamp; the service has checked each when it came."""
+    named = (path.stem for path in (shard.root / stamps.FOLDER).glob(f"*{stamps.SUFFIX}"))
+    return max((int(name) for name in named if name.isascii() and name.isdigit()), default=0)
 
 
 def _rows(table: Table, seq: int) -> Iterator[Row]:

@@ -12,7 +12,7 @@ ROOT: Final = Path(__file__).parents[2]
 CORPUS: Final = Path(__file__).parent / "corpus"
 TARGETS: Final = (
     "v2_parser", "mllp_framer", "fhir_intake", "profile_loader", "token_validator", "token_request",
-    "code_tables", "audit_texts",
+    "code_tables", "audit_texts", "audit_reviews",
 )  # fmt: skip
 AVAILABLE: Final = importlib.util.find_spec("atheris") is not None
 LONGEST: Final = 4096  # bytes of an input

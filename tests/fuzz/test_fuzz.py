@@ -18,6 +18,7 @@ from tests.fuzz.running import AVAILABLE, CORPUS, TARGETS, Run, command, read
 SOME: Final = {
     "v2_parser": 1500, "mllp_framer": 5000, "fhir_intake": 3000, "profile_loader": 1500,
     "token_validator": 3000, "token_request": 1500, "code_tables": 10_000, "audit_texts": 5000,
+    "audit_reviews": 600,
 }  # fmt: skip
 KEPT: Final = sorted(path for path in CORPUS.rglob("*") if path.is_file())
 guided = pytest.mark.skipif(not AVAILABLE, reason="there is no atheris for this Python")

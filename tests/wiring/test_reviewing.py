@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from audit import stamps
 from audit.directory import shards
 from audit.notes import Kind, Note, parse
 from audit.primitives import signer
@@ -66,6 +67,15 @@ def test_cosignatures_count_by_the_keys_that_are_known(place: Place) -> None:
     (_, known), (_, unknown) = reader(place).seals(), AuditReader(kept(place)).seals()
     assert (known.cosigned, known.witnesses) == (5, "w.example (good)")
     assert unknown.witnesses == "w.example (its key is not known here)"
+
+
+def test_time_stamps_count_by_the_newest(place: Place) -> None:
+    assert [one.stamped for one in reader(place).seals()] == [0, 0]
+    folder = shards(place.directory)[0].root / stamps.FOLDER
+    folder.mkdir()
+    for name in ("7", "256", "x", "12.part"):
+        (folder / f"{name}{stamps.SUFFIX}").write_bytes(b"")
+    assert [one.stamped for one in reader(place).seals()] == [256, 0]
 
 
 def test_a_changed_entry_ends_the_reading_with_its_number(place: Place) -> None:

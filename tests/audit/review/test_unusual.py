@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from statistics import median
+from time import perf_counter
 
 import pytest
 from hypothesis import given, settings
@@ -77,6 +78,17 @@ def test_hours_that_follow_each_other_are_one_line_with_the_numbers_of_the_worst
     )  # fmt: skip
     assert row.refs.entries == 490
     assert (row.refs.first, row.refs.last) == (61, 550)
+
+
+def test_a_clock_that_was_years_off_costs_no_time() -> None:
+    entries = hours([12, 12, 12, 12])
+    for at in (dt.datetime(1970, 1, 2, tzinfo=dt.UTC), dt.datetime(9998, 12, 31, 23, tzinfo=dt.UTC)):
+        log = Log(at)
+        log.entries = entries
+        log.taken(count=12)
+    began = perf_counter()
+    assert none(entries, BEGIN) != []
+    assert perf_counter() - began < 2
 
 
 def test_hours_that_are_not_over_are_not_silent() -> None:
