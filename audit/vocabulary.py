@@ -174,7 +174,7 @@ ROWS: Final = (
     _row(
         _T.ACCESS_TOKEN_ACCEPTED,
         "an access token was accepted; once for each token and certificate",
-        "token link? scope?",
+        "token link? direction?",
         "client operator",
     ),
     _row(

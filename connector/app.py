@@ -48,6 +48,7 @@ from connector.store import Direction, Store
 from connector.store.alone import alone
 from connector.wiring import fresh, now, open_store
 from connector.wiring.access import Access
+from connector.wiring.admitted import Admitted
 from connector.wiring.auditing import Kept
 from connector.wiring.authorization import OwnAuthorization
 from connector.wiring.confined import confine
@@ -59,6 +60,8 @@ from connector.wiring.login import People
 from connector.wiring.renewing import Renewing
 from connector.wiring.sealing import Sealing
 from connector.wiring.secured import Secured
+from connector.wiring.starting import put_in_force, tell_refused
+from connector.wiring.vigil import Vigil
 from connector.wiring.vouching import Vouching
 
 FAREWELL: Final = 5.0  # seconds for what audit repositories do not have yet; it waits for the next start
@@ -72,6 +75,7 @@ class Service:
     def __init__(self, configuration: Configuration, store: Store) -> None:
         chosen, profiles = configuration
         self._settings, self._profiles, self._store = chosen, profiles, store
+        self._configuration, self._vigil = configuration, Vigil(store, now)
         self._secured = Secured(configuration)
         self._links = Links((link_of(profile) for profile in profiles), self._secured.link_of)
         self._closing: list[Callable[[], Awaitable[None]]] = []
@@ -97,9 +101,11 @@ class Service:
         self._closing.append(self._vouching.close)
         if judge is not None:
             self._closing.append(judge.close)
-        self._mllp = mllp_server(chosen, profiles, self._v2, store, self._secured)
+        who = self._secured.link_of
+        self._admitted = [Admitted(store, "mllp", now, who), Admitted(store, "https", now, lambda peer: "")]
+        self._mllp = mllp_server(chosen, profiles, self._v2, store, self._secured, self._admitted[0])
         on_fault = partial(self._fhir.refused, None)
-        self._https = https_server(chosen, self._app(), store, self._secured, on_fault)
+        self._https = https_server(chosen, self._app(), store, self._secured, on_fault, self._admitted[1])
         for side in self._senders.values():
             side.listens(self._mllp)
 
@@ -181,7 +187,7 @@ class Service:
         parts = [own.ready] if own else []
         parties = (self._fhir, self._supervisor, self._renewing, self._sealing, self._feeds)
         intake = Intake(*parties, *parts, beside=self._vouching)
-        app = fhir_app(chosen, self._profiles, access.callers, intake)
+        app = fhir_app(chosen, self._profiles, access.callers, intake, self._fhir.accepted)
         app.router.routes.extend(own.routes if own else [])
         if (people := self._people()) is not None:
             app.router.routes.extend(people.routes)
@@ -219,21 +225,29 @@ class Service:
         await self._sealing.begin()
         await self._feeds.begin()
         self._sealing.start()
-        facts = [{"link": link.name, **link.facts} for link in self._links.all]
-        await self._store.record(
-            [_entry("service:started", {})] + [_entry("profile:loaded", fact) for fact in facts]
-        )
+        await put_in_force(self._configuration, self._store)
+        await self._vigil.begin()
         self._supervisor.start()
         self._feeds.start()
         await self._mllp.start()
         await self._https.start()
         self._renewing.start()
+        self._vigil.start()
         for start in self._starting:
             start()
         _log.info("ready", port=self._mllp.address[1])
 
     def resume(self) -> None:
+        """As ``resumed``, soon."""
+        self._resuming = asyncio.create_task(self.resumed(), name="resume")
+
+    async def resumed(self) -> None:
         """Let lanes go on that waited for a person to mend certificates or credentials, and read those."""
+        try:
+            await self._store.record([_entry("service:resumed", {})])
+        except ConnectorError as error:  # what is not on record does not happen
+            _log.error("not resumed", exc=error)
+            return
         _log.info("resumed")
         self._renewing.wake()
         self._feeds.wake()
@@ -250,6 +264,9 @@ class Service:
         drained = await self._supervisor.drain(seconds)
         for close in self._closing:
             await close()
+        await self._vigil.stop()
+        for admitted in self._admitted:
+            await admitted.tell()
         await self._store.record([_entry("service:stopped", {"drained": drained})])
         await self._feeds.stop(min(seconds, FAREWELL))
         await self._sealing.stop()
@@ -270,7 +287,17 @@ def settle_memory() -> None:
 
 async def serve(config: Path) -> int:
     """Run the service until SIGTERM or SIGINT; the exit code. Raises ``ConnectorError`` if it cannot."""
-    configuration = settings.load(config)
+    try:
+        configuration = settings.load(config)
+    except ConfigurationError as error:
+        refusal = error
+    else:
+        return await _served(configuration)
+    await tell_refused(config, refusal)
+    raise refusal
+
+
+async def _served(configuration: Configuration) -> int:
     log.setup(configuration.settings.log.level)
     log.take_over()
     confine()

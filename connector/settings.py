@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
@@ -171,6 +171,7 @@ class Settings(Section):
     """How long what is in hand may take at the end."""
 
     _path: Path = PrivateAttr(default=Path())
+    _sha256: str = PrivateAttr(default="")
 
     @model_validator(mode="after")
     def _locked(self) -> Settings:
@@ -182,7 +183,13 @@ class Settings(Section):
 
     def model_post_init(self, context: dict[str, Path] | None) -> None:
         """Remembers the file."""
-        self._path = (context or {}).get("path", Path())
+        origin: dict[str, Any] = dict(context or {})
+        self._path, self._sha256 = origin.get("path", Path()), origin.get("sha256", "")
+
+    @property
+    def sha256(self) -> str:
+        """The hexadecimal SHA-256 of the file."""
+        return self._sha256
 
     @property
     def path(self) -> Path:

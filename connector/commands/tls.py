@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from connector.commands.operating import CONFIG, Desk, at_desk
+from connector.commands.operating import CONFIG, OPERATOR, Desk, at_desk, drafting
 from connector.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -32,18 +32,21 @@ def command() -> None:
 @CONFIG
 @click.option("--hours", default=24, show_default=True, type=click.IntRange(1, 24 * 31), help="How far back.")
 @JSON
-def refused(config: Path, hours: int, as_json: bool) -> None:
+@OPERATOR
+def refused(config: Path, hours: int, as_json: bool, operator: str | None) -> None:
     """Who was not let in, or was cut off, and why; and files that could not be used.
 
-    The other side sees only that the connection ends: this is the only place to learn why.
+    That is read in the audit log, which is told who looked. The other side sees only that the connection
+    ends: this is the only place to learn why.
     """
     from connector import wiring
     from connector.pipeline import refusals
 
     async def looked(desk: Desk) -> list[Refusal]:
-        return await refusals.look(desk.store, wiring.now() - dt.timedelta(hours=hours))
+        seen = drafting(desk.person, "")("audit:viewed", {"what": "who was not let in"})
+        return await refusals.look(desk.store, wiring.now() - dt.timedelta(hours=hours), [seen])
 
-    found = at_desk(config, looked, read_only=True)
+    found = at_desk(config, looked, operator=operator)
     if as_json:
         click.echo(json.dumps([{**one._asdict(), "helps": one.helps} for one in found], indent=2))
         return

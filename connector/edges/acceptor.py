@@ -20,6 +20,7 @@ from connector.errors import UntrustedPeer
 
 ProtocolFactory = Callable[[Callable[[], None]], asyncio.BaseProtocol]
 OnRefused = Callable[[str, str, Peer | None], Awaitable[None] | None]
+OnAdmitted = Callable[[Peer], Awaitable[None]]
 
 _SHUTDOWN_SECONDS = 2.0
 _PAUSE_SECONDS = 0.1
@@ -58,6 +59,7 @@ class Acceptor:
     ``connection_lost``. ``on_refused``: told (reason, ``ip:port``, peer) of everybody who was not let in; the
     reason is OpenSSL's or ours and never a value from the wire; the peer is known only where its chain is
     sound and who it is was the reason. ``handshake_timeout``: seconds.
+    ``on_admitted``: told of everybody who was; who it raises for is cut off.
     ``limit``: open connections, looked at before a handshake begins; ``handshake_limit``: handshakes under
     way, over which the oldest gives way.
     The socket belongs to the acceptor from here on.
@@ -73,11 +75,12 @@ class Acceptor:
         handshake_timeout: float = 5.0,
         limit: int = 1000,
         handshake_limit: int = 500,
+        on_admitted: OnAdmitted | None = None,
     ) -> None:
         self._sock = sock
         self._context = context
         self._factory = protocol_factory
-        self._on_refused = on_refused
+        self._on_refused, self._on_admitted = on_refused, on_admitted
         self._handshake_timeout = handshake_timeout
         self._limit = limit
         self._handshake_limit = handshake_limit
@@ -188,6 +191,12 @@ class Acceptor:
             self._open.add(slot)
         if slot.suspect is not None and slot.suspect(peer_of(transport)):
             transport.abort()
+        elif self._on_admitted is not None:
+            try:
+                await self._on_admitted(peer_of(transport))
+            except BaseException:
+                transport.abort()
+                raise
 
     def _over(self, slot: _Slot) -> None:
         slot.over = True

@@ -30,6 +30,11 @@ from connector.fhir import validate
 _log: Final = structlog.get_logger(__name__)
 
 Who = tuple[Principal, Peer]
+OnAccepted = Callable[[Principal, Peer], Awaitable[None]]
+
+
+async def unheard(principal: Principal, peer: Peer) -> None:
+    """Nobody wants to hear whose token was accepted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,7 @@ class Api:
     limits: Limits = field(default_factory=Limits)
     pace: Callable[[str], None] = lambda client: None
     describes: Describes = oauth_documents.nobody
+    accepted: OnAccepted = unheard
     in_hand: int = 0
 
     async def bundle(self, request: Request) -> Response:
@@ -153,6 +159,7 @@ class Api:
         peer = _peer(request)
         principal = await self.guard.check(request.headers.getlist("authorization"), peer.fingerprint)
         request.scope["principal"] = principal
+        await self.accepted(principal, peer)
         self.pace(principal.client_id)
         return principal, peer
 
@@ -234,16 +241,18 @@ def create_app(
     limits: Limits | None = None,
     pace: Callable[[str], None] = lambda client: None,
     describes: Describes = oauth_documents.nobody,
+    accepted: OnAccepted = unheard,
 ) -> FastAPI:
     """The ASGI application.
 
     ``base`` is the public address of ``/fhir`` without a last slash; ``judge`` finds the faults of a
     resource (``validate.fast``, or one that asks ``validate.models`` too); ``pace`` is told of each request
     of an OAuth client and raises ``TooManyRequests`` where that is too soon; ``describes`` the issuers whose
-    tokens may come. The TLS acceptor must put the peer into ``scope["state"]["peer"]``: without it everything
+    tokens may come; ``accepted`` hears of each request whose token counts, before anything is done. The TLS
+    acceptor must put the peer into ``scope["state"]["peer"]``: without it everything
     but ``/health`` is refused.
     """
-    api = Api(intake, guard, base, version, judge, limits or Limits(), pace, describes)
+    api = Api(intake, guard, base, version, judge, limits or Limits(), pace, describes, accepted)
     app = FastAPI(
         docs_url=None,
         redoc_url=None,

@@ -20,7 +20,7 @@ from typing import Any
 import uvicorn
 from uvicorn.server import ServerState
 
-from connector.edges.acceptor import Acceptor, OnRefused
+from connector.edges.acceptor import Acceptor, OnAdmitted, OnRefused
 from connector.edges.http_answers import SecurityHeaders
 from connector.edges.http_head import HeadLimits, OnFault, Refusing, failed
 from connector.edges.http_served import PeerProtocol, Rules
@@ -45,6 +45,7 @@ class HttpServer:
         context: ssl.SSLContext,
         *,
         on_refused: OnRefused | None = None,
+        on_admitted: OnAdmitted | None = None,
         limit: int = 500,
         keep_alive: float = 30.0,
         request_timeout: float = 60.0,
@@ -72,7 +73,13 @@ class HttpServer:
         self._state = ServerState()
         self._clock: asyncio.Task[None] | None = None
         self.acceptor = Acceptor(
-            sock, context, self._protocol, on_refused, handshake_timeout=handshake_timeout, limit=limit
+            sock,
+            context,
+            self._protocol,
+            on_refused,
+            handshake_timeout=handshake_timeout,
+            limit=limit,
+            on_admitted=on_admitted,
         )
 
     @property
@@ -131,10 +138,10 @@ class HttpServer:
 def serve_http(app: App, sock: socket, context: ssl.SSLContext, **options: Any) -> HttpServer:
     """Serve an ASGI application on a listening socket; ``start()`` and ``close()`` it.
 
-    Options: ``on_refused(reason, address, peer)``; ``limit``: connections; ``keep_alive``: seconds between
-    two requests; ``request_timeout``: seconds for a body to arrive, and for a peer that does not read its
-    answer; ``handshake_timeout``: seconds; ``head``: what the head of a request may take;
-    ``on_fault(peer, error)``: told of what is refused before any application sees it.
+    Options: ``on_refused(reason, address, peer)``, ``on_admitted(peer)``; ``limit``: connections;
+    ``keep_alive``: seconds between two requests; ``request_timeout``: seconds for a body to arrive, and for a
+    peer that does not read its answer; ``handshake_timeout``: seconds; ``head``: what the head of a request
+    may take; ``on_fault(peer, error)``: told of what is refused before any application sees it.
     """
     return HttpServer(app, sock, context, **options)
 

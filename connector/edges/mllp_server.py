@@ -12,7 +12,7 @@ import ssl
 from collections.abc import Awaitable, Callable
 from socket import socket
 
-from connector.edges.acceptor import Acceptor, OnRefused
+from connector.edges.acceptor import Acceptor, OnAdmitted, OnRefused
 from connector.edges.mllp_served import READ, Connection, MllpEvent, MllpLimits
 from connector.edges.tls import Peer
 from connector.errors import FrameError, FrameTooLarge, PartnerUnreachable
@@ -60,6 +60,7 @@ class MllpServer:
         limits: MllpLimits | None = None,
         on_event: OnEvent | None = None,
         on_refused: OnRefused | None = None,
+        on_admitted: OnAdmitted | None = None,
     ) -> None:
         self.limits = limits or MllpLimits()
         self.receive = receive
@@ -74,6 +75,7 @@ class MllpServer:
             on_refused,
             handshake_timeout=self.limits.handshake_timeout,
             limit=self.limits.connections,
+            on_admitted=on_admitted,
         )
         self.held = 0
         self._connections: dict[asyncio.Task[None], Connection] = {}

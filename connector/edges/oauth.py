@@ -45,6 +45,7 @@ class Principal:
     fingerprint: str
     subject: str = ""
     others: frozenset[str] = frozenset()
+    token: str = ""  # its jti, where it has one
 
     def may(self, verb: str, type_name: str, resource: Mapping[str, Any] | None) -> bool:
         """Whether a scope grants the interaction (a SMART letter) on this resource; None: not known."""
@@ -103,7 +104,8 @@ def principal(claims: dict[str, Any], issuer: Issuer, now: float, fingerprint: s
     client = oauth_claims.check(claims, issuer, now, fingerprint)
     said = oauth_claims.text(claims, "scope", "")
     subject = oauth_claims.text(claims, "sub", client)
-    return Principal(client, scopes.parse(said), fingerprint, subject, scopes.others(said))
+    token = oauth_claims.text(claims, "jti", "")
+    return Principal(client, scopes.parse(said), fingerprint, subject, scopes.others(said), token)
 
 
 class _Verified:

@@ -23,6 +23,7 @@ from connector.edges import http_body, operator_acts, operator_exports, operator
 from connector.edges import operator_asks as asks
 from connector.edges.http_ports import Peer
 from connector.edges.login_desk import LoginDesk
+from connector.edges.oauth import Principal
 from connector.edges.operator_answers import PREFIX, ours, peer_of, problem
 from connector.edges.operator_desk import Asked, Desk, Json
 from connector.edges.operator_entrance import Asking, Entrance
@@ -39,6 +40,7 @@ from connector.errors import (
 from connector.pipeline.entries import instant, placed, reason, seen, shown
 from connector.pipeline.operate import Operator
 from connector.pipeline.ports import Entry
+from connector.pipeline.tokens import Tokens
 from connector.profile.operators import OperatorScope
 
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,17}\Z", re.ASCII)
@@ -117,12 +119,15 @@ class OperatorApi:
     def __init__(self, desk: Desk, entrance: Entrance, limits: OperatorLimits) -> None:
         self._desk, self._entrance, self._limits = desk, entrance, limits
         self._in_hand = 0
+        self._tokens = Tokens(lambda entries: desk.store.record(entries))
 
     async def answer(self, route: Route, request: Request) -> Response:
         """What a route answers. Raises a ``ConnectorError`` where nothing was done, or not all of it."""
         peer = peer_of(request)
         asking = await self._entrance.check(request, peer)
         request.scope["asking"] = asking
+        if asking.principal is not None and peer is not None:
+            await self._accepted(asking, asking.principal, peer)
         self._entrance.may(asking, route.scope)
         if self._in_hand >= self._limits.in_hand:
             raise Overloaded("too many requests are in hand", fix="send fewer at the same time")
@@ -139,6 +144,16 @@ class OperatorApi:
             return Response(msgspec.json.encode(said), media_type="application/json")
         finally:
             self._in_hand -= 1
+
+    async def _accepted(self, asking: Asking, principal: Principal, peer: Peer) -> None:
+        """Put on record that a token counts, once for each."""
+        actor = {"role": "operator", "name": asking.name, **_known_by(asking, peer, None)}
+        at = instant(self._desk.clock())
+        await self._tokens.accepted(
+            principal,
+            peer.fingerprint,
+            lambda token: Entry(at, "access:token:accepted", actor, {"token": token}, "success", "", ""),
+        )
 
     async def _what(self, route: Route, request: Request) -> msgspec.Struct:
         if route.method == "GET":

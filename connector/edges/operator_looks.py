@@ -14,6 +14,8 @@ from connector.edges import operator_asks as asks
 from connector.edges.operator_desk import Asked, Desk, Json
 from connector.errors import OperatorError
 from connector.pipeline import about, asking, findings, refusals
+from connector.pipeline.entries import instant
+from connector.pipeline.ports import Entry
 from connector.store import Clash, Delivery, Filter, Kind, Listed, Made, State
 
 
@@ -54,7 +56,10 @@ async def counts(desk: Desk, asked: Asked) -> Json:
 async def refused(desk: Desk, asked: Asked) -> Json:
     """Who was not let in lately, and why."""
     since = desk.clock() - dt.timedelta(hours=asked.what.hours)
-    found = await refusals.look(desk.store, since)
+    at = instant(desk.clock())
+    actor = {"role": "operator", "name": asked.asking.name, **asked.who.known_by}
+    seen = Entry(at, "audit:viewed", actor, {"what": "who was not let in"}, "success", "", "")
+    found = await refusals.look(desk.store, since, [seen])
     return {"refused": [{**one._asdict(), "helps": one.helps} for one in found[: asked.what.limit]]}
 
 

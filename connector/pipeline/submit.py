@@ -27,6 +27,7 @@ from connector.pipeline.entries import Trail, client, reason, seen, whom
 from connector.pipeline.links import NOBODY, Link, Links
 from connector.pipeline.picture import known
 from connector.pipeline.ports import Clock, Ids, Json, Peer, Principal, Submission, Taken
+from connector.pipeline.tokens import Shown, Tokens
 from connector.store import Direction, InboxKey, Received, Store
 
 _IN: Final = Direction.TO_V2
@@ -46,6 +47,7 @@ class FhirReceiver:
         self._links, self._store, self._clock, self._ids = links, store, clock, ids
         self._arrived = arrived
         self._backlog = Backlog(store, clock)
+        self._tokens = Tokens(store.record)
         self.accepting = True
         self.barred: Callable[[], ConnectorError | None] = lambda: None
 
@@ -67,6 +69,16 @@ class FhirReceiver:
         await self._check(link, submission)
         await self._would_translate(link, submission, correlation)
         return await self._commit(link, submission, correlation)
+
+    async def accepted(self, principal: Shown, peer: Peer) -> None:
+        """Audit that a token counts, once for each. Raises ``StoreUnavailable``, ``AuditRefused``."""
+        link = self._links.of_client(principal.client_id)
+        trail = Trail(self._clock, link.name if link else NOBODY, _IN)
+        actor = client(principal.client_id, peer)
+        tag = "access:token:accepted"
+        await self._tokens.accepted(
+            principal, peer.fingerprint, lambda token: trail.did(tag, actor=actor, token=token)
+        )
 
     async def refused(self, principal: Principal | None, peer: Peer | None, error: ConnectorError) -> None:
         """Audit a request that was answered with an error. Raises ``StoreUnavailable``, ``AuditRefused``."""

@@ -13,7 +13,7 @@ import contextlib
 import queue
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, Engine
@@ -93,6 +93,8 @@ class GroupCommit:
         self.appended = 0  # audit entries, so far
         self.told: Callable[[int], None] | None = None  # of entries, once they are on the disk
         self._checkpoints = Checkpoints(engine)
+        self._trouble: Counter[str] = Counter()  # callers that were refused, by the name of the error
+        self._counting = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
 
@@ -122,6 +124,7 @@ class GroupCommit:
         while (first := self._waiting.get()) is not None:
             batch, last = self._batch(first)
             self._commit(batch)
+            self._note(batch)
             _resolve(batch)
             if last:
                 break
@@ -129,6 +132,22 @@ class GroupCommit:
                 self._shorten()
         if self._connection is not None:
             self._connection.close()
+
+    def _note(self, batch: Sequence[_Job]) -> None:
+        found = [job.error for job in batch if isinstance(job.error, StoreUnavailable | AuditRefused)]
+        if found:
+            self.add_trouble(Counter(type(error).__name__ for error in found))
+
+    def add_trouble(self, found: Mapping[str, int]) -> None:
+        """Count callers that were refused since the disk or the audit log is unwell."""
+        with self._counting:
+            self._trouble.update(found)
+
+    def take_trouble(self) -> Counter[str]:
+        """What was counted since this was last asked."""
+        with self._counting:
+            found, self._trouble = self._trouble, Counter()
+        return found
 
     def _shorten(self) -> None:
         """Nobody writes now: copy the rest of the log, so that the next transaction begins it anew."""

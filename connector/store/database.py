@@ -22,7 +22,7 @@ from connector.store.keyring import Keyring
 from connector.store.keys import KeyProvider
 from connector.store.records import AuditPort
 
-HEAD: Final = "0008"  # the newest migration; where a store already has it, Alembic is not even imported
+HEAD: Final = "0009"  # the newest migration; where a store already has it, Alembic is not even imported
 BUSY_SECONDS: Final = 5.0
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 _PRAGMAS: Final = (

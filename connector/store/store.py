@@ -21,6 +21,7 @@ from connector.store.authorizing import Authorizing
 from connector.store.commits import GroupCommit
 from connector.store.committing import Committing
 from connector.store.door import Drafts
+from connector.store.effective import Changing
 from connector.store.emergencies import Emergencies
 from connector.store.erasing import Erasing
 from connector.store.feeding import Feeding
@@ -41,7 +42,9 @@ _SCHEME: Final = "sqlite:///"
 Found = TypeVar("Found")
 
 
-class Store(Taking, Sending, Operating, Authorizing, Emergencies, Rotating, Erasing, Feeding, Committing):
+class Store(
+    Taking, Sending, Operating, Authorizing, Emergencies, Rotating, Erasing, Feeding, Committing, Changing
+):
     """One SQLite database; made by ``open``."""
 
     @classmethod

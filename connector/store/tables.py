@@ -288,6 +288,15 @@ class Feed(Row, table=True):
     since: int | None = _number("since", nullable=True)
 
 
+class Effective(Row, table=True):
+    """Settings and profiles that are in force, by the hashes of their files."""
+
+    __tablename__ = "effective"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+    name: str = Field(sa_column=Column("name", Text, primary_key=True))  # "settings", "profile demo"
+    sha256: str = _text("sha256")
+
+
 class Kek(Row, table=True):
     """A key-encryption key that the store knows, in the order in which they became the current one."""
 

@@ -11,8 +11,8 @@ from typing import Final
 import structlog
 from fastapi import FastAPI
 
-from connector.edges.acceptor import listen
-from connector.edges.http_api import Limits, create_app
+from connector.edges.acceptor import OnAdmitted, listen
+from connector.edges.http_api import Limits, OnAccepted, create_app, unheard
 from connector.edges.http_head import HeadLimits, OnFault
 from connector.edges.http_intake import Bounds
 from connector.edges.http_pace import Pace
@@ -47,7 +47,12 @@ def listening(chosen: MllpListener | HttpsListener, table: str) -> socket.socket
 
 
 def mllp_server(
-    chosen: Settings, profiles: Sequence[Profile], receiver: V2Receiver, store: Store, secured: Secured
+    chosen: Settings,
+    profiles: Sequence[Profile],
+    receiver: V2Receiver,
+    store: Store,
+    secured: Secured,
+    on_admitted: OnAdmitted | None = None,
 ) -> MllpServer:
     """Where HL7 v2 comes in. Raises ``ConfigurationError``."""
     mllp = chosen.mllp
@@ -70,17 +75,32 @@ def mllp_server(
         admit=receiver.admit,
         limits=limits,
         on_refused=Refused(store, "mllp", now, time.monotonic),
+        on_admitted=on_admitted,
     )
     secured.listens("mllp", server.acceptor)
     return server
 
 
-def fhir_app(chosen: HttpsListener, profiles: Sequence[Profile], callers: Callers, intake: Intake) -> FastAPI:
-    """The API that takes FHIR. Raises ``ConfigurationError``."""
+def fhir_app(
+    chosen: HttpsListener,
+    profiles: Sequence[Profile],
+    callers: Callers,
+    intake: Intake,
+    accepted: OnAccepted = unheard,
+) -> FastAPI:
+    """The API that takes FHIR. ``accepted``: hears whose tokens were. Raises ``ConfigurationError``."""
     bounds = Bounds(chosen.nesting, chosen.bundle_entries)
     limits = Limits(chosen.body_bytes, chosen.body_seconds, chosen.in_hand, bounds)
     pace, describes = _pace(profiles), callers.described
-    return create_app(intake, callers, base=chosen.url, limits=limits, pace=pace, describes=describes)
+    return create_app(
+        intake,
+        callers,
+        base=chosen.url,
+        limits=limits,
+        pace=pace,
+        describes=describes,
+        accepted=accepted,
+    )
 
 
 def _pace(profiles: Sequence[Profile]) -> Pace:
@@ -95,7 +115,12 @@ def _pace(profiles: Sequence[Profile]) -> Pace:
 
 
 def https_server(
-    chosen: Settings, app: App, store: Store, secured: Secured, on_fault: OnFault | None = None
+    chosen: Settings,
+    app: App,
+    store: Store,
+    secured: Secured,
+    on_fault: OnFault | None = None,
+    on_admitted: OnAdmitted | None = None,
 ) -> HttpServer:
     """Where an application is served; ``on_fault`` hears of requests that it is not given.
 
@@ -107,6 +132,7 @@ def https_server(
         listening(https, "https"),
         secured.context("https"),
         on_refused=Refused(store, "https", now, time.monotonic),
+        on_admitted=on_admitted,
         limit=https.max_connections,
         keep_alive=https.idle_seconds,
         handshake_timeout=https.handshake_seconds,
