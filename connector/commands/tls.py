@@ -44,7 +44,8 @@ def refused(config: Path, hours: int, as_json: bool, operator: str | None) -> No
 
     async def looked(desk: Desk) -> list[Refusal]:
         seen = drafting(desk.person, "")("audit:viewed", {"what": "who was not let in"})
-        return await refusals.look(desk.store, wiring.now() - dt.timedelta(hours=hours), [seen])
+        await desk.store.record([seen])
+        return await refusals.look(desk.store, wiring.now() - dt.timedelta(hours=hours))
 
     found = at_desk(config, looked, operator=operator)
     if as_json:

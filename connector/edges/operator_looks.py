@@ -59,7 +59,8 @@ async def refused(desk: Desk, asked: Asked) -> Json:
     at = instant(desk.clock())
     actor = {"role": "operator", "name": asked.asking.name, **asked.who.known_by}
     seen = Entry(at, "audit:viewed", actor, {"what": "who was not let in"}, "success", "", "")
-    found = await refusals.look(desk.store, since, [seen])
+    await desk.store.record([seen])
+    found = await refusals.look(desk.store, since)
     return {"refused": [{**one._asdict(), "helps": one.helps} for one in found[: asked.what.limit]]}
 
 

@@ -6,9 +6,6 @@ import datetime as dt
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from connector.pipeline.ports import Entry
     from connector.store import Store
 
 _TAGS: Final = ("tls:handshake:refused", "tls:peer:refused", "tls:connection:cut", "tls:file:refused")
@@ -73,13 +70,8 @@ class Refusal(NamedTuple):
         return f"{self.where}: {times}{who}{named}, last at {self.last}: {self.reason}"
 
 
-async def look(store: Store, since: dt.datetime, entries: Sequence[Entry] = ()) -> list[Refusal]:
-    """All since then, as far back as the last entries of the audit log go; the youngest first.
-
-    ``entries``: who reads the log, on record before anything is read.
-    """
-    if entries:
-        await store.record(entries)
+async def look(store: Store, since: dt.datetime) -> list[Refusal]:
+    """All since then, as far back as the last entries of the audit log go; the youngest first."""
     found: dict[tuple[str, ...], Refusal] = {}
     begin = f"{since.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%S}"
     for entry in await store.audited(_TAGS):
