@@ -60,6 +60,7 @@ class Sealer:
         """Hold the log. Raises ``Busy`` where another holds it. ``clock``: POSIX seconds."""
         self._directory, self._site, self._key, self._clock = directory, site, key, clock
         self._tip: Tip | None = None
+        self._reached = 0
         self._told = 0  # the newest year that the log tells of
         self._signers: tuple[str, list[Signer]] = ("", [])
         self._lock = lock(directory)
@@ -81,8 +82,8 @@ class Sealer:
 
     @property
     def last(self) -> int:
-        """The number of the last entry that is sealed; 0: none is."""
-        return self._tip.last if self._tip else 0
+        """The number of the last entry that is sealed, as far as is known; 0: none is."""
+        return self._reached
 
     @property
     def signed(self) -> bytes:
@@ -103,6 +104,7 @@ class Sealer:
             while new := self._new():
                 for year, part in self._years(new):
                     self._tip = self._grown(year, part)
+                    self._reached = self._tip.last
                 count += len(new)
                 if self.last >= until:
                     break
@@ -141,7 +143,7 @@ class Sealer:
             self._signing(tip.shard)
         except (TilesRefused, DirectoryRefused) as error:
             raise TilesChanged(str(error)) from None
-        self._tip = tip
+        self._tip, self._reached = tip, tip.last
         self._follows(tip, self._table.since(tip.last, 1))
         return tip
 

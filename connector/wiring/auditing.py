@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Final, NamedTuple
 
+import structlog
 from sqlalchemy import Connection
 
 from audit import AuditLog
@@ -32,6 +33,7 @@ from connector.settings import Settings
 from connector.store import Store
 from connector.store.statement import driver
 
+_log: Final = structlog.get_logger(__name__)
 TROUBLE: Final = (SealingRefused, DirectoryRefused, OSError, sqlite3.Error, Busy)
 
 
@@ -78,15 +80,16 @@ class SealedLog(AuditLog):
     def __init__(self, kept: Kept) -> None:
         super().__init__()
         self._kept = kept
-        self.put_back = 0  # entries
 
     def install(self, connection: Connection, *, new: bool = True) -> None:
         """As ``AuditLog``; and put back what the table lacks. Raises ``AuditRefused``, and as ``refused``."""
         super().install(connection, new=new)
         try:
-            self.put_back += put_back(driver(connection), *self._kept.from_where)
+            count = put_back(driver(connection), *self._kept.from_where)
         except (SealingRefused, OSError) as error:
             raise refused(error) from None
+        if count:
+            _tell(f"{count} audit entries that had been signed were put back into the store")
 
 
 def refused(error: Exception) -> ConnectorError:
@@ -110,6 +113,14 @@ def refused(error: Exception) -> ConnectorError:
         return AuditRefused(f"the store is not the one whose audit log was signed: {what}", fix=fix)
     fix = 'see "connector audit fsck" for the first bad place, and put the file back from a copy'
     return AuditRefused(f"the audit log is not as it was signed: {what}", fix=fix)
+
+
+def _tell(what: str) -> None:
+    """In the log of a service; on stderr of a command, which has none."""
+    if structlog.is_configured():
+        _log.warning(what)
+    else:
+        sys.stderr.write(f"connector: {what}\n")
 
 
 def opened(began: Began, clock: Clock) -> Entry:
@@ -147,4 +158,4 @@ async def seal_rest(kept: Kept, store: Store, clock: Clock) -> None:
         return
     except (*TROUBLE, ConnectorError) as error:
         told = error if isinstance(error, ConnectorError) else refused(error)
-        sys.stderr.write(f"connector: {told}\n")
+        _tell(str(told))

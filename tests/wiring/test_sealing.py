@@ -158,13 +158,16 @@ async def test_a_store_that_went_another_way_does_not_open(tmp_path: Path) -> No
     assert "backup" in caught.value.fix
 
 
-async def test_a_store_that_is_shorter_gets_back_what_was_signed(tmp_path: Path) -> None:
+async def test_a_store_that_is_shorter_gets_back_what_was_signed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     async with running(tmp_path) as (store, _, _):
         await store.record([draft()] * 5)
     before = rows(tmp_path, "SELECT * FROM audit_entry")
     (tmp_path / "store.db").unlink()
     store = open_store(tmp_path, SealedLog(kept(tmp_path)))
     assert rows(tmp_path, "SELECT * FROM audit_entry") == before
+    assert "6 audit entries that had been signed were put back" in "".join(capsys.readouterr())
     await store.close()
 
 
