@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from audit import events
 from audit.codes import Code
 from audit.events import EVENTS, INTERACTIONS, OF_A_PATIENT, Participant, Party, Pattern
 
@@ -44,7 +43,7 @@ def described(tag: str) -> Described:
 
 
 def _coded(code: Code) -> str:
-    return f"{code.display} ({code.code}, {code.system.name})"
+    return f"{code.display.removesuffix(' Record Lifecycle Event')} ({code.code}, {code.system.name})"
 
 
 def _participant(one: Participant) -> str:
@@ -71,5 +70,5 @@ def atna(tag: str) -> str:
 
 
 def balp(tag: str) -> str:
-    """What its AuditEvent keeps of BALP in one cell; where it keeps no profile, the type alone is said."""
-    return described(tag).balp or f"none; type {events.EVENTS[tag].id.display}"
+    """What its AuditEvent keeps of BALP in one cell."""
+    return described(tag).balp or "none"

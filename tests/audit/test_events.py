@@ -143,7 +143,7 @@ def test_each_row_can_be_said_in_words(tag: str) -> None:
 
 def test_the_words_of_a_row_name_all_its_profiles() -> None:
     assert described.balp("operator:content:viewed") == "PatientRead; without a patient Read"
-    assert described.balp("service:started") == "none; type Application Activity"
+    assert described.balp("service:started") == "none"
     assert described.atna("service:started") == (
         "Application Activity (110100, DCM), E; Application Start (110120, DCM)"
     )
