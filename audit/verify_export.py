@@ -1293,11 +1293,12 @@ def check(path: str, against: str | None, trust: Trust) -> tuple[str, int, int |
             else:
                 with open(against, "rb") as other:
                     checks.all(Opened(other))
+        said = report(checks, path, digest.hexdigest())
     except Bad as wrong:
         return f"VERDICT  This is NOT good: {printable(str(wrong))}", 1, None
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError, struct.error):
         return "VERDICT  This is NOT good: what it says of itself has not the form that exports have", 1, None
-    return report(checks, path, digest.hexdigest()), int(bool(checks.faults)), first_bad(checks.faults)
+    return said, int(bool(checks.faults)), first_bad(checks.faults)
 
 
 def main(arguments: list[str] | None = None, program: str | None = None) -> int:

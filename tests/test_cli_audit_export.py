@@ -87,6 +87,7 @@ def test_a_later_export_continues_an_earlier_one_without_being_told(site: Site, 
     assert run("audit", "verify", second, "--against", first).exit_code == 0
     assert run("audit", "verify", first, "--against", second).exit_code == 1
     assert len(handed(site.store.with_suffix(".audit"))) == 2
+    assert run("audit", "fsck", "--config", site.config, *WHY).exit_code == 0
 
 
 def test_a_time_and_filters_are_what_is_exported(site: Site, tmp_path: Path) -> None:

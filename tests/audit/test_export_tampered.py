@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import random
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,11 +17,11 @@ from audit.merkle import leaf_hash
 from audit.notes import Kind
 from audit.primitives import signer
 from audit.selection import Selection
-from tests.audit.exported import PROGRAMS, WITNESS, Log, Program, between, day, operator, small
+from tests.audit.exported import PROGRAMS, WITNESS, Log, Program, between, checked, day, operator, small
 from tests.audit.tampering import Contents, chained, changed, contents, flipped, rebuilt, with_entries
 from tests.faults.full import FULL
 
-EVERY = 1 if FULL else 127  # a prime: sampled bytes fall into all parts
+EVERY = 1 if FULL else 199  # a prime: sampled bytes fall into all parts
 THIEF = signer(day().shard.origin, Kind.ED25519, bytes([66] * 32))
 
 program = pytest.mark.parametrize("check", PROGRAMS, ids=lambda one: one.__name__)
@@ -60,6 +62,57 @@ def test_no_byte_can_be_changed(tmp_path: Path) -> None:
         found = list(pool.map(_undetected, [(tmp_path, start, workers) for start in range(workers)]))
     print(f"{len(small())} bytes flipped, each in turn, by {len(PROGRAMS)} programs")
     assert [one for part in found for one in part] == []
+
+
+@pytest.mark.timeout(3600 if FULL else 300)
+def test_no_piece_can_be_cut_out_put_in_or_moved(tmp_path: Path) -> None:
+    chance, raw, path = random.Random(6962), small(), tmp_path / "x.zip"
+    for _ in range(20_000 if FULL else 100):
+        a, b, c = sorted(chance.randrange(len(raw)) for _ in range(3))
+        forged = chance.choice(
+            (
+                raw[:a] + raw[b:],
+                raw[:a] + raw[b:c] + raw[a:b] + raw[c:],
+                raw[:b] + raw[a:b] + raw[b:],
+                raw[:a] + chance.randbytes(min(b - a, 40)) + raw[min(b, a + 40) :],
+                raw[:a],
+                raw[a:],
+            )
+        )
+        if forged != raw:
+            path.write_bytes(forged)
+            assert checked(path).code == 1
+
+
+def _leaves(said: Any, way: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """The ways to every value of a manifest; of its members, to those of the first and the last."""
+    if isinstance(said, dict):
+        return [way, *(leaf for name, one in said.items() for leaf in _leaves(one, (*way, name)))]
+    if isinstance(said, list):
+        some = {0, len(said) - 1} & {*range(len(said))}
+        return [way, *(leaf for at in some for leaf in _leaves(said[at], (*way, at)))]
+    return [way]
+
+
+def test_a_manifest_of_another_form_is_refused_and_not_stumbled_over(tmp_path: Path) -> None:
+    """By who has the key, so that its signature holds."""
+    key, path, odd = (
+        day().signer(day().shard.origin),
+        tmp_path / "x.zip",
+        [None, -1, "x", [], {}, 1 << 80, True],
+    )
+    ways = [way for way in _leaves(json.loads(contents(small())["manifest.json"])) if way]
+    for at, way in enumerate(ways):
+        for value in odd if FULL else odd[at % 7 :: 4]:
+
+            def change(manifest: dict[str, Any], way: tuple[Any, ...] = way, value: Any = value) -> None:
+                place: Any = manifest
+                for step in way[:-1]:
+                    place = place[step]
+                place[way[-1]] = value
+
+            path.write_bytes(rebuilt(small(), key, said=change))
+            assert checked(path).code in (0, 1)  # 0: what was made, why, and whatever else proves nothing
 
 
 @program
