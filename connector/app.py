@@ -98,7 +98,6 @@ class Service:
         self._v2.bar(self._barred)
         self._fhir.barred = self._barred
         self._starting.append(self._vouching.start)
-        self._closing.append(self._vouching.close)
         if judge is not None:
             self._closing.append(judge.close)
         who = self._secured.link_of
@@ -270,6 +269,8 @@ class Service:
         await self._store.record([_entry("service:stopped", {"drained": drained})])
         await self._feeds.stop(min(seconds, FAREWELL))
         await self._sealing.stop()
+        await self._vouching.finish()
+        await self._vouching.close()
         await self._store.close()
         return drained
 

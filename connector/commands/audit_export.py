@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,12 +58,14 @@ def command(
         from connector.wiring import now
         from connector.wiring.auditing import Kept
         from connector.wiring.exporting import ExportsOf
+        from connector.wiring.vouching import shown
 
         authorities = [profile.mapping.authorities for profile in desk.configuration.profiles]
         patients = pseudonyms(desk.store, number, authorities) if number is not None else ()
         why = because_of(because)
         wanted = Wanted(desk.person.actor, why, utc(since), utc(until), partner, patients, tag)
-        exports = ExportsOf(desk.store, Kept.of(desk.configuration.settings), now)
+        cosigned = partial(shown, desk.configuration, desk.store, now)
+        exports = ExportsOf(desk.store, Kept.of(desk.configuration.settings), now, cosigned)
         return await exports.save(wanted, out)
 
     saved = at_desk(config, exported, operator=operator)

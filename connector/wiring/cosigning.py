@@ -102,8 +102,28 @@ class Cosigning:
                 await asyncio.sleep(TROUBLED)
             await asyncio.sleep(LOOK)
 
+    async def finish(self, seconds: float) -> None:
+        """Watch no more; show what was published last, and wait so long for who is asked."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        try:
+            async with asyncio.timeout(seconds):
+                await self._show()
+                while self.under_way:
+                    await asyncio.wait(self.under_way)
+                    await self._show()
+        except Exception as error:
+            _log.warning("not all witnesses have seen the end of the audit log", task=PART, exc=error)
+
     async def turn(self) -> None:
         """Look at what was published, ask who is to be asked, and tell what is to be told."""
+        await self._show()
+        what = {"required": self._chosen.required, "witnesses": [one.name for one in self._witnesses]}
+        self._silence.judge(self._telling, what)
+        await self._telling.tell()
+
+    async def _show(self) -> None:
         standings = await asyncio.to_thread(self._published)
         if not self._taken_up and standings:
             await asyncio.to_thread(self._take_up, *standings[0])
@@ -112,9 +132,6 @@ class Cosigning:
             one.forget_all_but(known)
         for number, (shard, standing) in enumerate(standings):
             self._advance(shard, standing, newest=number == 0)
-        what = {"required": self._chosen.required, "witnesses": [one.name for one in self._witnesses]}
-        self._silence.judge(self._telling, what)
-        await self._telling.tell()
 
     def _published(self) -> list[tuple[Shard, Standing]]:
         """The checkpoints of all shards, the newest shard first."""

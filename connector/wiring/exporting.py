@@ -8,7 +8,7 @@ import datetime as dt
 import hashlib
 import socket
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -64,10 +64,13 @@ def _what(wanted: Wanted, one: Selection) -> dict[str, Any]:
 
 
 class ExportsOf:
-    """The exports of one store: one at a time."""
+    """The exports of one store: one at a time. ``shown``: has what was sealed cosigned, where no service
+    does."""
 
-    def __init__(self, store: Store, kept: Kept, clock: Clock) -> None:
-        self._store, self._kept, self._clock = store, kept, clock
+    def __init__(
+        self, store: Store, kept: Kept, clock: Clock, shown: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
+        self._store, self._kept, self._clock, self._shown = store, kept, clock, shown
         self._busy = False
 
     async def save(self, wanted: Wanted, out: Path) -> Saved:
@@ -137,6 +140,8 @@ class ExportsOf:
         """What is asked for, when all is sealed that the log has now: by the service, or else by us."""
         least = await asyncio.to_thread(self._last)
         await seal_rest(self._kept, self._store, self._clock)
+        if self._shown is not None:
+            await self._shown()
         until = asyncio.get_running_loop().time() + PATIENCE
         cosigned = asyncio.get_running_loop().time() + COSIGNED
         while True:

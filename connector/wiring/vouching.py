@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
-from audit import notes
+from audit import notes, writing
 from audit.notes import Key, Kind, NoteRefused
+from audit.writing import Busy
 from connector.edges.stamp_site import StampSite
 from connector.edges.tls import Context
 from connector.edges.witness_site import WitnessSite
@@ -16,11 +19,16 @@ from connector.pipeline.ports import Clock
 from connector.profile.audit import Audit
 from connector.profile.audit_stamp import STAMPS, AuditStamp
 from connector.profile.audit_witness import AskedWitness, AuditWitness
+from connector.settings import Configuration
+from connector.store import Store
 from connector.wiring.alarms import Record
+from connector.wiring.auditing import Kept
 from connector.wiring.cosigners import Cosigner
 from connector.wiring.cosigning import Cosigning
-from connector.wiring.secured import Calling
+from connector.wiring.secured import Calling, Secured
 from connector.wiring.stamping import Stamping
+
+LAST: Final = 2.0  # seconds for the witnesses of the end of a log
 
 
 class Secures(Protocol):
@@ -51,6 +59,11 @@ class Vouching:
             if one is not None:
                 one.start()
 
+    async def finish(self) -> None:
+        """Have the end of the log cosigned, as far as witnesses answer at once."""
+        if self._witnesses is not None:
+            await self._witnesses.finish(LAST)
+
     async def close(self) -> None:
         """Ask no more."""
         for one in (self._witnesses, self._stamps):
@@ -74,6 +87,26 @@ class Vouching:
         """How many seconds ago enough witnesses had cosigned, and there was a time-stamp where one is due."""
         found = dict(self._witnesses.figures()) if self._witnesses else {}
         return found | dict(self._stamps.figures()) if self._stamps else found
+
+
+async def shown(configuration: Configuration, store: Store, clock: Clock) -> None:
+    """Have what a command sealed cosigned, where no service is running that does. Trouble is only told."""
+    chosen = configuration.settings
+    if chosen.audit.witness is None:
+        return
+    folder = Kept.of(chosen).directory
+    try:
+        held = writing.lock(folder)
+    except (Busy, OSError):
+        return
+    try:
+        vouching = Vouching(chosen.audit, folder, Secured(configuration), store.record, clock)
+        await vouching.finish()
+        await vouching.close()
+    except ConnectorError as error:
+        sys.stderr.write(f"connector: {error}\n")
+    finally:
+        os.close(held)
 
 
 def _cosigning(

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from audit import stamps
+from audit import stamps, verify_export
 from audit.directory import Shard, shards
 from audit.keyfile import SigningKey
 from audit.notes import parse_key
@@ -156,13 +156,30 @@ async def test_beside_the_service_the_status_says_how_far_it_is_vouched_for(
     found = json.loads((await asyncio.to_thread(run, *status, "--json")).stdout)["witnesses"]
     assert found["entries"] >= 2
     assert found["by"].keys() == {"third.example/w"}
-    assert (found["late"], found["behind"] > 0) == (False, True)  # nobody asks after the service has ended
+    assert (found["late"], found["behind"]) == (False, 0)  # the end of the service was shown too
     chosen = settings.load(home.site.config).settings.audit
     later = now() + dt.timedelta(seconds=301)
-    assert standing(chosen, home.folder / "store.audit", later)["witnesses"]["late"]
+    found = standing(chosen, home.folder / "store.audit", later)["witnesses"]
+    assert (found["late"], found["behind"]) == (True, 1)  # that somebody looked
     assert "cosigned" in (await asyncio.to_thread(run, *status)).stdout
     checked = await asyncio.to_thread(run, "audit", "fsck", *status[2:], "--because", "stamps are no fault")
     assert checked.exit_code == 0, checked.stdout
+
+
+async def test_an_export_without_a_service_is_of_what_witnesses_have_seen(
+    tmp_path: Path, outside: Outside
+) -> None:
+    async with at_home(tmp_path, more=outside.at) as home:
+        await home.eventually(lambda: cosigned(home, outside))
+    out = tmp_path / "export.zip"
+    asked = ["--config", str(home.site.config), "--as", "mia", "--because", "the yearly audit"]
+    made = await asyncio.to_thread(run, "audit", "export", *asked, "--out", str(out))
+    assert made.exit_code == 0, made.stderr
+    report, code, _ = verify_export.check(
+        str(out), None, verify_export.Trust([], [verify_export.key(outside.witness.vkey)])
+    )
+    assert code == 0, report
+    assert "third.example/w" in report
 
 
 def test_a_log_that_nobody_has_cosigned_is_late(tmp_path: Path) -> None:
