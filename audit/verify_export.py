@@ -515,9 +515,19 @@ COLUMNS = (
 )
 SUSPECT = frozenset("=+-@|%\uff1d\uff0b\uff0d\uff20 \t\r\n\v\f\xa0")  # what a formula may begin with
 
-_plain = json.JSONEncoder(
+_encode = json.JSONEncoder(
     ensure_ascii=False, sort_keys=True, separators=(",", ":"), check_circular=False
 ).encode
+_decode = json.JSONDecoder().raw_decode
+_made: Any = getattr(
+    json.encoder, "c_make_encoder", None
+)  # what _encode makes anew at each call, for nothing
+_write = _made and _made(None, None, json.encoder.encode_basestring, None, ":", ",", True, False, True)
+
+
+def _plain(value: Json) -> str:
+    """JSON as Python writes it: as a rule that is the canonical form."""
+    return "".join(_write(value, 0)) if _write and type(value) is dict else _encode(value)
 
 
 def canonical(value: Json) -> str:
@@ -597,8 +607,8 @@ def entry(line: bytes) -> Entry:
 
 def _known(text: str) -> Json:
     """A JSON object in its canonical form."""
-    said = json.loads(text)
-    if type(said) is not dict or (_plain(said) != text and canonical(said) != text):
+    said, end = _decode(text)
+    if type(said) is not dict or end != len(text) or (_plain(said) != text and canonical(said) != text):
         raise Bad("it is not in its canonical form")
     return said
 
