@@ -21,10 +21,11 @@ from audit.primitives import check
 from audit.signing import Trust, opened
 from audit.witness import Log
 from connector import settings
+from connector.app import Service
 from connector.errors import ConfigurationError
 from connector.profile.audit import Audit
 from connector.profile.audit_witness import AskedWitness, AuditWitness
-from connector.wiring import now
+from connector.wiring import now, open_store
 from connector.wiring.beliefs import Beliefs
 from connector.wiring.vouched import standing
 from connector.wiring.vouching import keys_of
@@ -164,6 +165,31 @@ async def test_beside_the_service_the_status_says_how_far_it_is_vouched_for(
     assert "cosigned" in (await asyncio.to_thread(run, *status)).stdout
     checked = await asyncio.to_thread(run, "audit", "fsck", *status[2:], "--because", "stamps are no fault")
     assert checked.exit_code == 0, checked.stdout
+
+
+async def test_a_log_begun_anew_with_its_real_key_is_found_out_and_nothing_is_taken(
+    tmp_path: Path, outside: Outside
+) -> None:
+    """Its operator takes away store and tiles, keeps the key, and starts again, as if nothing had been."""
+    async with at_home(tmp_path, more=outside.at) as home:
+        await home.eventually(lambda: cosigned(home, outside) >= 2)
+    seen = cosigned(home, outside)
+    shutil.rmtree(home.folder / "store.audit")
+    for path in home.folder.glob("store.db*"):
+        path.unlink()
+    configuration = settings.load(home.site.config)
+    service = Service(configuration, open_store(configuration.settings))
+    await service.start()
+    try:
+        (entry,) = await home.eventually(lambda: home.audited("audit:witness:disagreed"))
+        assert entry["object"]["witness"] == "third.example/w"
+        assert entry["object"]["origin"].startswith("ward.example/")
+        assert entry["object"]["seen"] == seen
+        assert service._barred() is not None
+        assert cosigned(home, outside) == 0
+    finally:
+        await service.stop()
+    assert cosigned(home, outside) == 0
 
 
 async def test_an_export_without_a_service_is_of_what_witnesses_have_seen(
