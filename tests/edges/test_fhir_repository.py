@@ -32,7 +32,8 @@ from tests.edges.partner_site import Asked, Partner, Reply, answer, granted
 from tests.faults.proxy import Cut, Faults, Proxy
 from tests.store.site import draft, open_store
 
-WAITS = Waits(1, 1, 1, 1, 1)
+WAITS = Waits(20, 20, 20, 20, 20)
+HASTY = Waits(20, 20, 20, 1, 1)  # for those that never answer
 Json = dict[str, Any]
 
 
@@ -56,6 +57,7 @@ async def there(
     way: Way = "create",
     network: Sequence[Faults] = (),
     tokens: bool = False,
+    waits: Waits = WAITS,
     say: Callable[[Logged], Sequence[Json]] = events,
 ) -> AsyncIterator[tuple[FhirRepository, Partner, FhirServer]]:
     server = FhirServer()
@@ -66,7 +68,7 @@ async def there(
         base = partner.base.replace(str(partner.port), str(proxy.port))
 
         def client(how: Delivery) -> FhirClient:
-            return FhirClient(base, partner.context, source, delivery=how, waits=WAITS)
+            return FhirClient(base, partner.context, source, delivery=how, waits=waits)
 
         single = client("each")
         made = FhirRepository(single if delivery == "each" else client(delivery), single, say, way)
@@ -202,7 +204,7 @@ CUTS = [
 async def test_a_connection_that_is_cut_anywhere_loses_and_doubles_nothing(
     tmp_path: Path, delivery: Delivery
 ) -> None:
-    async with there(tmp_path, delivery=delivery, network=CUTS) as (made, _, server):
+    async with there(tmp_path, delivery=delivery, network=CUTS, waits=HASTY) as (made, _, server):
         known, failures = 0, 0
         while known < 40:
             try:

@@ -30,14 +30,15 @@ from tests.edges.syslog_site import How, Receiver, files, write
 from tests.faults.proxy import Cut, Faults, Proxy
 from tests.pki import Authority, serial_of
 
-SHORT = SyslogManners(connect=2, write=0.3, goodbye=0.5, dead=1)
+PATIENT = SyslogManners(connect=20, write=20, goodbye=20, dead=20)
+HASTY = SyslogManners(connect=20, write=0.3, goodbye=0.5, dead=1)  # for those that never do it
 
 
 def logged(*numbers: int, size: int = 0) -> list[Logged]:
     return [Logged(one, f'{{"seq":{one},"x":"{"x" * size}"}}', bytes([one % 256]) * 32) for one in numbers]
 
 
-def repository(site: Receiver, manners: SyslogManners = SHORT, **more: Any) -> SyslogRepository:
+def repository(site: Receiver, manners: SyslogManners = PATIENT, **more: Any) -> SyslogRepository:
     place = SyslogPlace("localhost", more.pop("port", site.port))
     return SyslogRepository(
         place, more.pop("context", site.context), more.pop("say", write), syslog.frame, manners, **more
@@ -139,7 +140,7 @@ async def _noticed(check: Callable[[], None]) -> None:
 
 async def test_one_that_never_reads_is_given_up_and_has_confirmed_nothing(tmp_path: Path) -> None:
     async with there(tmp_path, "never reads") as site:
-        made = repository(site)
+        made = repository(site, HASTY)
         await _deaf(site, made)
         await made.hand(logged(2))  # a kernel takes it
         with pytest.raises(NoAnswer, match="in time"):
@@ -177,7 +178,7 @@ async def test_one_that_closes_at_once_has_confirmed_nothing(tmp_path: Path) -> 
 @pytest.mark.parametrize("how", ["no goodbye", "deaf to goodbye"])
 async def test_without_an_answer_to_the_goodbye_nothing_is_known(tmp_path: Path, how: How) -> None:
     async with there(tmp_path, how) as site:
-        made = repository(site)
+        made = repository(site, HASTY)
         await made.hand(logged(1))
         await site.until(1)
         with pytest.raises(NoAnswer):
@@ -185,7 +186,7 @@ async def test_without_an_answer_to_the_goodbye_nothing_is_known(tmp_path: Path,
 
 
 async def test_where_it_is_said_so_the_end_of_the_stream_is_enough(tmp_path: Path) -> None:
-    manners = SyslogManners(goodbye=0.5, confirmation="end of stream")
+    manners = SyslogManners(goodbye=2, confirmation="end of stream")
     async with there(tmp_path, "no goodbye") as site:
         made = repository(site, manners)
         await made.hand(logged(1))
@@ -231,7 +232,7 @@ async def test_a_revoked_repository_gets_nothing(tmp_path: Path) -> None:
 async def test_another_host_gets_nothing(tmp_path: Path) -> None:
     async with there(tmp_path) as site:
         made = SyslogRepository(
-            SyslogPlace("localhost", site.port, "arr.example"), site.context, write, syslog.frame, SHORT
+            SyslogPlace("localhost", site.port, "arr.example"), site.context, write, syslog.frame, PATIENT
         )
         with pytest.raises(PartnerRefusedUs, match="ostname"):
             await made.hand(logged(1))
@@ -265,7 +266,7 @@ async def test_one_that_does_not_know_our_certificate_says_so(tmp_path: Path) ->
 async def test_nothing_is_dialled_that_may_not_be(tmp_path: Path) -> None:
     async with there(tmp_path) as site:
         place = SyslogPlace("169.254.169.254", 6514)
-        made = SyslogRepository(place, site.context, write, syslog.frame, SHORT)
+        made = SyslogRepository(place, site.context, write, syslog.frame, PATIENT)
         with pytest.raises(AddressNotAllowed):
             await made.hand(logged(1))
 
@@ -298,7 +299,7 @@ async def test_a_connection_that_is_cut_anywhere_confirms_nothing(tmp_path: Path
 async def test_a_network_that_falls_silent_is_noticed(tmp_path: Path) -> None:
     async with there(tmp_path) as site, Proxy(site.port).running() as proxy:
         proxy.plan.append(Faults(up=Cut(3_000, "silence")))
-        made = repository(site, port=proxy.port)
+        made = repository(site, HASTY, port=proxy.port)
         with pytest.raises(PartnerUnreachable):
             await _both(made, *range(1, 21))
         await made.drop()
