@@ -665,7 +665,7 @@ def cell(text: Json) -> str:
 def moment(time: str) -> str:
     """For comparing: without the Z, and without zeroes at the end of a fraction."""
     time = time[:-1]
-    return time.rstrip("0").rstrip(".") if "." in time else time
+    return time.rstrip("0").rstrip(".") if time[-1:] in "0." and "." in time else time
 
 
 # --- 6. The checks ----------------------------------------------------------------------------------------
@@ -1319,6 +1319,8 @@ def main(arguments: list[str] | None = None, program: str | None = None) -> int:
     parser.add_argument("--witness", metavar="VKEY", action="append", default=[], help="must have signed")
     given = parser.parse_args(arguments)
     try:
+        if sys.version_info < (3, 9):  # noqa: UP036 - an auditor has the Python that he has
+            raise Unable("this needs Python 3.9 or later")
         trust = Trust([key(one) for one in given.log_key], [key(one) for one in given.witness])
         text, code, _ = check(given.export, given.against, trust)
     except (OSError, Unable, Bad) as why:
