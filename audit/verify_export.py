@@ -751,7 +751,7 @@ class Opened:
                 size, start = struct.unpack("<2Q", end[40:56])
         except struct.error:
             raise Bad("this is no export: it does not end as a zip file does") from None
-        if start + size > self.length or size > 1 << 28:
+        if start + size > self.length or size > 1 << 26:
             raise Bad("this is no export: its list of files is not where it says")
         return start, self._read(start, size)
 
@@ -773,7 +773,7 @@ class Opened:
 
     def _plain(self, place: tuple[int, int, int], end: int) -> bytes:
         name, size, offset = place
-        if size > 1 << 28 or offset + 30 + name + size > end:
+        if size > 1 << 26 or offset + 30 + name + size > end:
             raise Bad("this is no export: its manifest is not where it says")
         return self._read(offset + 30 + name, size)
 

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from audit import verify_export
 from audit.entry import Tag
 from audit.export import VERIFIER
+from audit.keyfile import SigningKey
 from audit.notes import Kind
 from audit.primitives import signer
 from tests.audit.exported import WITNESS, Log, between, checked, day, operator, run, small
@@ -218,3 +219,23 @@ def test_it_does_without_what_only_some_pythons_have(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(verify_export, "_write", None)
     verify_export._part.cache_clear()
     assert checked(path).code == 0
+
+
+def test_a_log_that_ml_dsa_signs_as_well_is_checked_as_far_as_can_be(tmp_path: Path) -> None:
+    log = Log(tmp_path)
+    log.key = SigningKey(log.key.path, ml_dsa=True)
+    log.fill(12)
+    assert len(log.shard.keys()) == 2
+    path = log.file()
+    found = checked(path)
+    assert found.code == 0
+    assert "ML-DSA-44" not in found.report
+    script, _ = _unpacked(tmp_path)
+    path.write_bytes(log.exported())
+    done = run(script, path.name, "--log-key", log.public, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout
+    done = run(script, path.name, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout
+    assert "not checked: a signature by ML-DSA-44" in done.stdout
+    lattice = next(one for one in log.shard.keys() if one.kind is Kind.ML_DSA_44)  # noqa: SIM118
+    assert checked(path, keys=[log.public, lattice]).code == 0
