@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import re
 import stat
 import zipfile
 from pathlib import Path
@@ -182,3 +183,17 @@ def test_what_is_never_sealed_is_not_waited_for_without_end(
     done = exported(site, tmp_path / "x.zip")
     assert done.exit_code != 0
     assert "not sealed up to now" in done.stderr
+
+
+def test_a_patient_that_messages_were_about_is_found_in_all_steps_of_them(site: Site, tmp_path: Path) -> None:
+    out = tmp_path / "x.zip"
+    text = (DAY / "01-admit.hl7").read_text().replace("\r", "\n")
+    number = re.search(r"^PID\|[^|]*\|[^|]*\|([^|~]*)", text, re.MULTILINE)
+    assert number
+    given = f"{number[1]}\n"
+    done = run("audit", "export", "--config", site.config, "--out", out, "--patient", "-", *WHY, given=given)
+    assert done.exit_code == 0, done.stderr
+    tags = [one["tag"] for one in entries(out)]
+    assert "message:v2:received" in tags
+    assert "service:started" not in tags
+    assert verify_export.check(str(out), None, verify_export.Trust([], []))[1] == 0

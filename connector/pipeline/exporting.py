@@ -38,9 +38,4 @@ def pseudonyms(store: Store, text: str, authorities: Iterable[Mapping[str, str]]
     wanted = about.asked(Kind.MRN, text, authorities)
     if not wanted or not all(normal(one.value) for one in wanted):
         raise ConfigurationError("no patient is named", fix="give the medical record number: ID^^^AUTHORITY")
-    return tuple(
-        sorted(
-            store.pseudonym(Kind.MRN, normal(one.value), *([one.authority] if one.authority else []))
-            for one in wanted
-        )
-    )
+    return tuple(store.patients(wanted))
