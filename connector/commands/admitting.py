@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
 
-from connector.errors import ConnectorError, Forbidden
+from connector.errors import ConfigurationError, ConnectorError, Forbidden
 from connector.profile.roles import EMERGENCY, Permission, Role, granted, who_has
 
 if TYPE_CHECKING:
@@ -72,6 +72,7 @@ PERMISSIONS: Final[Mapping[str, Permission]] = MappingProxyType(
         "authorization rotate": "keys:manage",
     }
 )
+NAME: Final = 200  # characters of a name; it stands in the audit trail
 UNASKED: Final = frozenset({"serve", "health"})  # the system runs them; they show nothing of a message
 
 
@@ -106,6 +107,8 @@ def admit(chosen: Settings, operator: str | None, option: str = "") -> Person:
     Where nobody is named in the settings, everybody may, under any name. Raises ``Forbidden`` after the audit
     log, as far as there is one to be written, heard of it.
     """
+    if operator is not None and not (operator.strip() and operator.isprintable() and len(operator) <= NAME):
+        raise ConfigurationError("--as is no name", fix=f"write one of at most {NAME} characters")
     if chosen.people is None:
         return Person(operator or getpass.getuser())
     command, name = " ".join(filter(None, (_running(), option))), ""

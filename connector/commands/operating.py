@@ -119,12 +119,16 @@ def at_desk(
 
 
 def drafting(person: Person, because: str) -> Callable[[str, dict[str, Any]], Entry]:
-    """Makes audit entries of what a person does to the store as a whole, out of tag and object."""
+    """Makes audit entries of what a person does to the store as a whole, out of tag and object.
+
+    ``because``: "" where no reason is asked for. Raises ``ConfigurationError`` for one that is too long.
+    """
     from connector import wiring
     from connector.pipeline.entries import instant
+    from connector.pipeline.operate import because_of
     from connector.pipeline.ports import Entry
 
-    why = {"because": because} if because else {}
+    why = {"because": because_of(because)} if because else {}
     return lambda tag, what: Entry(
         instant(wiring.now()), tag, person.actor, {**what, **why}, "success", "", ""
     )

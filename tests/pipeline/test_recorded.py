@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
+import hashlib
 import json
 import time
 from collections.abc import AsyncIterator
@@ -10,13 +13,13 @@ from typing import Any
 
 import pytest
 
-from connector.errors import Erased, MovedOn
+from connector.errors import ConnectorError, Erased, Forbidden, MovedOn
 from connector.fhir import json as fjson
 from connector.pipeline.entries import PATIENTS, about_whom, whom
 from connector.pipeline.operate import Operator
 from connector.store import About, Kind, Listed, Made
 from tests.audit.samples import sample
-from tests.pipeline.site import NOW, Cycle, Sent, message, patient
+from tests.pipeline.site import NOW, Cycle, Sent, message, patient, peer
 from tests.store.site import TO_FHIR, open_store
 
 CYCLE = ["received", "translated", "intended", "acknowledged"]
@@ -162,6 +165,49 @@ async def test_a_pseudonym_costs_little(cycle: Cycle) -> None:
     for _ in range(1_000):
         cycle.store.patients(about)
     assert time.process_time() - begun < 0.1
+
+
+CANARY = "Weasleyxq"
+
+
+async def test_no_entry_holds_a_word_of_a_message_or_a_hash_that_can_be_guessed(cycle: Cycle) -> None:
+    odd = {3: CANARY, 4: CANARY, 10: f"{CANARY}9", 13: ""}
+    texts = [
+        message(f"{CANARY}1", patient=CANARY, phone=CANARY, more=[f"ZZZ|{CANARY}", f"NK1|1|{CANARY}"]),
+        message(f"{CANARY}1", patient=CANARY, phone=CANARY, more=[f"ZZZ|{CANARY}", f"NK1|1|{CANARY}"]),
+        message(f"{CANARY}2", patient=CANARY, msh=odd),
+        message(f"{CANARY}3", kind=f"ADT^{CANARY}"),
+        message(f"{CANARY}4", kind=f"{CANARY}^A28^ADT_A05"),
+        message(f"{CANARY}5", patient=""),
+        f"MSH|{CANARY}",
+        CANARY,
+        f"BHS|^~\\&|{CANARY}\r{message(CANARY)}BTS|7|{CANARY}\r",
+    ]
+    for text in texts:
+        await cycle.receive(text)
+    told = patient(CANARY, street=CANARY, identifier=[{"system": f"urn:{CANARY}", "value": CANARY}])
+    for sent in (
+        Sent.update(told),
+        Sent.bundle(told, id=CANARY),
+    ):  # an unknown element is refused at the edge
+        with contextlib.suppress(ConnectorError):
+            await cycle.submit(sent)
+    await cycle.api.refused(None, peer(), Forbidden("no", location="http.authorization"))
+    await cycle.run()
+    await mia(cycle).search([About(Kind.MRN, CANARY, f"urn:{CANARY}")])
+    await mia(cycle).content(await one(cycle))
+    entries = cycle.entries()
+    assert {one["tag"].rpartition(":")[2] for one in entries} >= {
+        "received", "duplicate", "refused", "quarantined", "translated", "acknowledged", "searched", "viewed",
+    }  # fmt: skip
+    said = json.dumps(entries).lower()
+    words = [CANARY, f"{CANARY}1", *texts, *(fjson.dumps(told).decode(), f"urn:{CANARY}")]
+    for word in words:
+        plain = word.encode()
+        for kind in ("md5", "sha1", "sha256", "sha512"):
+            assert hashlib.new(kind, plain).hexdigest()[:16] not in said, kind
+    for form in (CANARY, CANARY.encode().hex(), base64.b64encode(CANARY.encode()).decode().rstrip("=")):
+        assert form.lower() not in said
 
 
 def _said(found: list[Any]) -> list[tuple[str, bool]]:
