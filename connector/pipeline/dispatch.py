@@ -258,8 +258,9 @@ class Delivering:
     async def _failed(self, item: OutboxItem, error: ConnectorError) -> bool:
         """Record what went wrong; whether the lane may go on with the next."""
         attempt, way = item.attempts + 1, self._way_of(error)
-        verb = "refused" if way in (Retry.NEVER, Retry.STOP) else "deferred"
-        entry = self._trail.failed(f"{self._tag}:{verb}", error, _correlation(item), **_which(item))
+        never = way in (Retry.NEVER, Retry.STOP)
+        tag = f"{self._tag}:refused" if never else f"{self._tag}:deferred"
+        entry = self._trail.failed(tag, error, _correlation(item), **_which(item))
         self._told(error, way)
         if way is Retry.NEVER:
             await self._store.dead(item.id, reason(error), [entry], _said(error))

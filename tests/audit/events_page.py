@@ -22,7 +22,19 @@ The tags of the log are a closed set. Of each: what it says, who can have done i
 EventTypeCode), and the profile of IHE BALP that its AuditEvent keeps where it was a success. What is not
 described here is refused when it is appended, and what it would have recorded does not happen. How the
 forms are made, and by which sources: [audit-mapping.md](audit-mapping.md). This page is written by `python
--m tests.audit.events_page`, and a test holds it.
+-m tests.audit.events_page`, and a test holds it; others hold that each tag is written somewhere and nothing
+else is (`tests/audit/test_recorded_events.py`), and walk all routes, commands and ways into the store for
+one that leaves no entry and gives no reason (`tests/test_walk.py`, with the list of reasons).
+
+No field holds a patient's words. A patient is a pseudonym: the first 64 bits of an HMAC-SHA-256 of the
+medical record number and its authority, under a key that only the store derives. Contents are commitments:
+an HMAC-SHA-256 under a salt derived from the data key of the record (HKDF), so that who has the record
+proves what was recorded (`connector audit compare`), and after `connector erase` nobody can even try a
+guess. What people write as a reason is theirs: at most 200 characters, and not for patients' words.
+
+Some entries stand for many events, so that nobody can fill the disk: a certificate that is let in is told of
+at its first connection and then once an hour with a count, an accepted token once for each certificate that
+it comes with, a refused handshake one by one up to 20 a minute and reason and then by their number.
 """
 _SUBJECTS: Final = {
     "message": "Messages",
