@@ -28,6 +28,7 @@ from connector.errors import AnswerNotUnderstood, DeliveryError, NoAnswer, Partn
 Confirmation = Literal["close_notify", "end of stream"]
 
 _PIECE: Final = 256 * 1024  # bytes that are encrypted at once
+_PEACE: Final = 1.0  # seconds for the receiver to close the connection after its goodbye
 _LOOK: Final = 0.002  # seconds between two looks at what TCP has not seen acknowledged
 _AT_ONCE: Final = struct.pack("ii", 1, 0)  # SO_LINGER
 
@@ -44,6 +45,8 @@ class SyslogConnection(asyncio.Protocol):
         self._over = asyncio.Event()  # nothing more comes
         self._notified = False  # because the receiver said so in TLS
         self._failed: Exception | None = None
+        self._ended = asyncio.Event()  # the receiver's side of TCP
+        self._lost: Exception | None = None  # by a reset
         self._transport: asyncio.Transport
 
     @classmethod
@@ -101,6 +104,7 @@ class SyslogConnection(asyncio.Protocol):
                     self._transport.write_eof()
                 await self._over.wait()
                 self._check_end(confirmation)
+                await self._closed()
                 await self._taken()
         except BaseException:
             self.cut()
@@ -131,6 +135,7 @@ class SyslogConnection(asyncio.Protocol):
         """TCP ends; our side of it stays open until we close it."""
         self._incoming.write_eof()
         self._hear()
+        self._ended.set()
         return True
 
     def pause_writing(self) -> None:
@@ -143,6 +148,8 @@ class SyslogConnection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         """It is over, for whatever reason."""
+        self._lost = error
+        self._ended.set()
         self._finished(error or ConnectionResetError())
 
     # --- TLS over buffers --------------------------------------------------------------------------------
@@ -222,6 +229,17 @@ class SyslogConnection(asyncio.Protocol):
                 fix='if it never does, set confirmation = "end of stream" for this feed',
             )
         raise self._end()
+
+    async def _closed(self) -> None:
+        """Wait until the receiver has closed its side of TCP: in peace, as it read everything, or, where it
+        answered without having read, by a reset. One that keeps it open has thrown nothing away."""
+        if not self._transport.is_closing():
+            self._transport.write_eof()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_PEACE):
+                await self._ended.wait()
+        if isinstance(self._lost, Exception):
+            raise self._lost
 
     async def _taken(self) -> None:
         """Wait until the peer's TCP has everything. One whose process went away before it read all of that

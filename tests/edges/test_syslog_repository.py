@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import socket
 import ssl
+import threading
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -197,6 +199,46 @@ async def test_where_it_is_said_so_the_end_of_the_stream_is_enough(tmp_path: Pat
         await site.until(2)
         with pytest.raises(NoAnswer):
             await made.settle()
+
+
+async def test_an_answer_from_one_that_did_not_read_confirms_nothing(tmp_path: Path) -> None:
+    """Its goodbye is in order, and TCP has everything; but to close with unread bytes is a reset."""
+    site = Receiver(tmp_path)
+    listening = socket.create_server(("127.0.0.1", 0))
+    go = threading.Event()
+
+    def answer() -> None:
+        accepted, _ = listening.accept()
+        with accepted:
+            incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+            tls = server_context(files(site.own)).wrap_bio(incoming, outgoing, server_side=True)
+            while True:
+                try:
+                    tls.do_handshake()
+                except ssl.SSLWantReadError:
+                    accepted.sendall(outgoing.read())
+                    incoming.write(accepted.recv(65_536))
+                else:
+                    break
+            accepted.sendall(outgoing.read())
+            go.wait(10)
+            with contextlib.suppress(ssl.SSLError):
+                tls.unwrap()
+            accepted.sendall(outgoing.read())
+            time.sleep(0.1)
+
+    with listening:
+        answering = asyncio.create_task(asyncio.to_thread(answer))
+        made = repository(site, port=listening.getsockname()[1])
+        await made.hand(logged(1))
+        await asyncio.sleep(0.1)  # the handshake is over at both ends
+        await made.hand(logged(2))
+        settling = asyncio.create_task(made.settle())
+        await asyncio.sleep(0.1)  # our goodbye is there, unread
+        go.set()
+        with pytest.raises(PartnerUnreachable):
+            await settling
+        await answering
 
 
 async def test_one_that_talks_is_no_receiver_of_syslog(tmp_path: Path) -> None:
