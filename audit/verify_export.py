@@ -1083,9 +1083,12 @@ class Checks:
         if first and first != self.shards[0].first:
             raise Bad("the range is cut: what stood before it is not shown")
         if first and first > 1:
-            self.limits.append(
-                f"What stood before entry {first}: the range begins with the oldest year that the log has."
-            )
+            begins = f"{self.shards[0].year:04}"  # a year of the log has no entry of a later year
+            if not self.since or self.since[:4] < begins:
+                self.limits.append(
+                    f"What stood before entry {first}: the range begins with the oldest year of the log that"
+                    " this export shows; whether there is or was an older one, it does not tell."
+                )
         elif self.count and previous != "0" * 64:
             raise Bad("the first entry of the log continues another")
 

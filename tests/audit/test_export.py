@@ -193,6 +193,11 @@ def test_years_are_joined(tmp_path: Path) -> None:
     assert [one["size"] for one in _manifest(log.exported())["shards"]] == [1, 2, 1]
     for wanted in (Selection(), Selection("2025-01-01T00:00:00Z"), Selection(until="2026-01-01T00:00:00Z")):
         assert checked(log.file(wanted)).code == 0
+    shutil.rmtree(log.directory / "2024")  # as retention does
+    for since, told in ((None, True), ("2025-01-01T00:00:00Z", False)):
+        found = checked(log.file(Selection(since)))
+        assert found.code == 0
+        assert ("What stood before entry 2" in found.report) == told
 
 
 def test_a_head_that_the_witness_signed_goes_before_a_newer_one(tmp_path: Path) -> None:

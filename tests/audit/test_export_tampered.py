@@ -243,6 +243,22 @@ def test_a_file_that_does_not_belong(check: Program, tmp_path: Path, name: str) 
 
 
 @program
+def test_a_file_that_comes_twice(check: Program, tmp_path: Path) -> None:
+    """Some programs show the first of them, others the last."""
+    key = day().signer(day().shard.origin)
+    forged = rebuilt(small(), key, lambda held: held.update({"entries.csw": b"seq\r\n"}))
+    found = check(_put(tmp_path, forged.replace(b"entries.csw", b"entries.csv")))
+    assert found.code == 1
+    assert "comes twice" in found.report
+
+
+@program
+def test_what_is_hidden_behind_the_list_of_files(check: Program, tmp_path: Path) -> None:
+    for hidden in (small()[:-2] + b"\x04\0note", small() + small(), small()[:-22] + b"note" + small()[-22:]):
+        assert check(_put(tmp_path, hidden)).code == 1
+
+
+@program
 def test_a_range_that_says_it_is_another(check: Program, tmp_path: Path) -> None:
     key = day().signer(day().shard.origin)
 
