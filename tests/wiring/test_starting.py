@@ -10,7 +10,10 @@ from typing import Any, cast
 
 import pytest
 
-from connector.errors import AuditRefused
+from connector import settings, wiring
+from connector.app import Service, serve
+from connector.demo.site import Ports, make_site
+from connector.errors import AuditRefused, ConfigurationError
 from connector.settings import Configuration
 from connector.store import Store
 from connector.wiring.admitted import PERIOD, Admitted
@@ -104,3 +107,39 @@ async def test_who_could_not_be_put_on_record_is_not_admitted(
     audit.broken = False
     await admitted(peer())
     assert [what["count"] for _, what in told(tmp_path)] == [1]
+
+
+async def test_a_configuration_with_which_nothing_starts_is_told_to_the_log(tmp_path: Path) -> None:
+    site = make_site(tmp_path / "site", Ports(1, 2, hospital=3, sandbox=4))
+    open_settings = settings.load(site.config).settings
+    await wiring.open_store(open_settings).close()
+    site.profile.write_text(site.profile.read_text() + "\nnobody_knows = 1\n")
+    with pytest.raises(ConfigurationError):
+        await serve(site.config)
+    said = [json.loads(one) for (one,) in rows(site.folder, "SELECT entry FROM audit_entry ORDER BY seq")]
+    (refused,) = [one for one in said if one["tag"] == "profile:refused"]
+    assert (refused["outcome"], refused["actor"]) == ("refused", {"role": "connector"})
+    assert refused["reason"] in ("ProfileError", "ConfigurationError")
+    assert str(tmp_path) not in json.dumps(refused)
+
+
+async def test_a_configuration_whose_store_cannot_be_found_is_refused_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / "connector.toml").write_text("nothing = 1\n")
+    with pytest.raises(ConfigurationError):
+        await serve(tmp_path / "connector.toml")
+
+
+async def test_nobody_resumes_what_could_not_be_put_on_record(
+    store: Store, tmp_path: Path, audit: Audit
+) -> None:
+    done: list[str] = []
+    part: Any = SimpleNamespace(wake=lambda: done.append("files"), resume=lambda: done.append("lanes"))
+    service = Service.__new__(Service)
+    service._store, service._renewing, service._feeds, service._supervisor = store, part, part, part
+    audit.broken = True
+    await service.resumed()
+    assert done == []
+    audit.broken = False
+    await service.resumed()
+    assert done == ["files", "files", "lanes"]
+    assert [tag for tag, _ in told(tmp_path)] == ["service:resumed"]
