@@ -89,7 +89,7 @@ class SealedLog(AuditLog):
         except (SealingRefused, OSError) as error:
             raise refused(error) from None
         if count:
-            _tell(f"{count} audit entries that had been signed were put back into the store")
+            _tell_put_back(count)
 
 
 def refused(error: Exception) -> ConnectorError:
@@ -115,12 +115,11 @@ def refused(error: Exception) -> ConnectorError:
     return AuditRefused(f"the audit log is not as it was signed: {what}", fix=fix)
 
 
-def _tell(what: str) -> None:
-    """In the log of a service; on stderr of a command, which has none."""
+def _tell_put_back(count: int) -> None:
     if structlog.is_configured():
-        _log.warning(what)
+        _log.warning("audit entries that had been signed were put back", count=count)
     else:
-        sys.stderr.write(f"connector: {what}\n")
+        sys.stderr.write(f"connector: {count} audit entries that had been signed were put back\n")
 
 
 def opened(began: Began, clock: Clock) -> Entry:
@@ -158,4 +157,7 @@ async def seal_rest(kept: Kept, store: Store, clock: Clock) -> None:
         return
     except (*TROUBLE, ConnectorError) as error:
         told = error if isinstance(error, ConnectorError) else refused(error)
-        _tell(str(told))
+        if structlog.is_configured():
+            _log.error("the audit log could not be sealed", exc=told)
+        else:  # a command, which has no log
+            sys.stderr.write(f"connector: {told}\n")

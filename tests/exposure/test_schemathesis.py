@@ -95,6 +95,9 @@ class Submitting:
     def warnings(self) -> Mapping[str, str]:
         return {}
 
+    def figures(self) -> Mapping[str, float]:
+        return {}
+
 
 def _session(tls: Tls, token: str) -> requests.Session:
     session = requests.Session()

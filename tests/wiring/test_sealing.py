@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from audit import AuditLog, Tag
 from audit.directory import Shard, shards
@@ -159,8 +160,9 @@ async def test_a_store_that_went_another_way_does_not_open(tmp_path: Path) -> No
 
 
 async def test_a_store_that_is_shorter_gets_back_what_was_signed(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(structlog, "is_configured", lambda: False)  # as in a command
     async with running(tmp_path) as (store, _, _):
         await store.record([draft()] * 5)
     before = rows(tmp_path, "SELECT * FROM audit_entry")
