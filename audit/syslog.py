@@ -32,6 +32,7 @@ _TIME: Final = re.compile(
 _HEAD: Final = re.compile(rb"<(0|[1-9][0-9]{0,2})>1 (\S+) (\S+) (\S+) (\S+) (\S+) ")
 _NAME: Final = re.compile(r"[!#-<>-\\^-~]{1,32}")  # printable, without = ] and "
 _PARAMETER: Final = re.compile(r' ([!#-<>-\\^-~]{1,32})="((?:[^"\\\]]|\\.)*)"', re.DOTALL)
+_PRINTABLE: Final = re.compile(r"[!-~]+")
 _LENGTHS: Final = {"host": 255, "app": 48, "process": 128, "kind": 32}
 
 
@@ -107,7 +108,7 @@ def write(message: Message) -> bytes:
     if message.time != NONE and moment(message.time) != message.time:
         raise SyslogRefused("the fraction of the time is too long")
     for name, most in _LENGTHS.items():
-        if not re.fullmatch(rf"[!-~]{{1,{most}}}", getattr(message, name)):
+        if not _PRINTABLE.fullmatch(said := getattr(message, name)) or len(said) > most:
             raise SyslogRefused(f"{name} is not printable US-ASCII of 1 to {most} characters")
     head = " ".join(
         (f"<{message.priority}>1", message.time, message.host, message.app, message.process, message.kind)

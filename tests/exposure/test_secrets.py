@@ -14,11 +14,12 @@ from connector.profile.schema import schema, schema_of
 from connector.settings import Settings
 
 SECRET: Final = re.compile(r"(?:^|_)(?:key|kek|secret|password|passphrase|pin|token|credential)s?\Z")
-NAMES: Final = {  # of something that is kept elsewhere
+NAMES: Final = {  # of something that is kept elsewhere, or open to all
     "keys.systemd.credential": "the name that systemd knows it by",
     "keys.vault.key": "the name of a transit key",
     "keys.aws.key": "the id of a key of KMS",
     "keys.pkcs11.token": "the label of a token",
+    "audit.witness.ask.keys": "public keys",
 }
 _URL: Final = re.compile(r"(?:^|_)(?:url|base|endpoint|issuer)\Z")
 

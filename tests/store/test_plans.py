@@ -15,7 +15,7 @@ from connector.store import Store
 from connector.store.statement import Statement
 from tests.store.site import queue, rows
 
-SMALL = {"pauses._ALL", "tallies._ALL"}  # a row or two for each link
+SMALL = {"effective._ALL", "pauses._ALL", "tallies._ALL"}  # a row or two for each link
 
 
 def _statements() -> Iterator[tuple[str, Statement]]:
