@@ -70,6 +70,7 @@ class Tag(StrEnum):
     ACCESS_EMERGENCY_ENDED = "access:emergency:ended"  # before its time, by the person
     ACCESS_EMERGENCY_REFUSED = "access:emergency:refused"
     OAUTH_TOKEN_ISSUED = "oauth:token:issued"  # noqa: S105 - by our own token endpoint
+    OAUTH_TOKEN_OBTAINED = "oauth:token:obtained"  # noqa: S105 - by us, of a partner's token endpoint
     OAUTH_TOKEN_REFUSED = "oauth:token:refused"  # noqa: S105
     # people
     OPERATOR_MESSAGE_REPLAYED = "operator:message:replayed"

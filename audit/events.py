@@ -222,6 +222,7 @@ EVENTS: Final[Mapping[str, Event]] = {
     "oauth:token:issued": _login(codes.LOGIN, AUTHORIZED, TOKEN)._replace(
         types=(codes.LOGIN, codes.GET_TOKEN)
     ),
+    "oauth:token:obtained": _login(codes.LOGIN, SENT, TLS)._replace(types=(codes.LOGIN, codes.GET_TOKEN)),
     "oauth:token:refused": _login(codes.LOGIN, AUTHORIZED, TOKEN)._replace(
         types=(codes.LOGIN, codes.GET_TOKEN)
     ),

@@ -46,9 +46,7 @@ _T = Tag
 ROWS: Final = (
     # a message came in
     _row(_T.MESSAGE_V2_RECEIVED, "a v2 message was taken", f"{_TAKEN} number? content?", _V2),
-    _row(
-        _T.MESSAGE_V2_DUPLICATE, "the same v2 message again: answered as before, not taken twice", _TAKEN, _V2
-    ),
+    _row(_T.MESSAGE_V2_DUPLICATE, "the same again: answered as before, not taken twice", _TAKEN, _V2),
     _row(_T.MESSAGE_V2_REUSED, "taken, under a control id that came before with other content", _TAKEN, _V2),
     _row(
         _T.MESSAGE_V2_REFUSED,
@@ -154,16 +152,11 @@ ROWS: Final = (
     ),
     _row(
         _T.TLS_CONNECTION_CUT,
-        "a certificate was revoked, removed or ended while its connection was open",
+        "its certificate was revoked, removed or ended while it was open",
         "end",
         "peer",
     ),
-    _row(
-        _T.TLS_RELOADED,
-        "certificates, keys, authorities, lists or who may speak were read anew",
-        "ends removed",
-        _US,
-    ),
+    _row(_T.TLS_RELOADED, "certificates, keys, lists or who may speak were read anew", "ends removed", _US),
     _row(_T.TLS_FILE_REFUSED, "a file cannot be used; what was before stays in force", "location", _US),
     _row(
         _T.TLS_VALIDITY_ENDS,
@@ -206,14 +199,10 @@ ROWS: Final = (
         "audience scope token kid method seconds",
         "client",
     ),
+    _row(_T.OAUTH_TOKEN_OBTAINED, "we got a token from a partner's token endpoint", "end seconds", _US),
     _row(_T.OAUTH_TOKEN_REFUSED, "our token endpoint gave none", "error why count", "peer client"),
     # people
-    _row(
-        _T.OPERATOR_MESSAGE_REPLAYED,
-        "a message was put back into its lane",
-        f"{_SEEN} kind",
-        "operator",
-    ),
+    _row(_T.OPERATOR_MESSAGE_REPLAYED, "a message was put back into its lane", f"{_SEEN} kind", "operator"),
     _row(
         _T.OPERATOR_MESSAGE_EDITED,
         "a corrected copy stands in the place of a message",
@@ -222,7 +211,7 @@ ROWS: Final = (
     ),
     _row(
         _T.OPERATOR_MESSAGE_SKIPPED,
-        "a message that stopped its lanes is now a dead letter",
+        "what stopped its lanes is a dead letter now",
         f"{_SEEN} kind",
         "operator",
     ),
@@ -233,25 +222,18 @@ ROWS: Final = (
         "link direction kind pseudonym because patient? patients?",
         "operator",
     ),
-    _row(
-        _T.OPERATOR_LINK_PAUSED, "nothing goes out, or nothing comes in", "link direction because", "operator"
-    ),
+    _row(_T.OPERATOR_LINK_PAUSED, "nothing goes out, or comes in", "link direction because", "operator"),
     _row(_T.OPERATOR_LINK_RESUMED, "a pause was taken away", "link direction because", "operator"),
     _row(
         _T.OPERATOR_REQUEST_REFUSED,
-        "what a person asked was refused",
+        "what somebody asked was refused",
         "operation location?",
         "operator peer",
     ),
     # ourselves
     _row(_T.SERVICE_STARTED, "the service started", "", _US),
     _row(_T.SERVICE_STOPPED, "the service stopped", "drained", _US),
-    _row(
-        _T.SERVICE_RESUMED,
-        "the service was told (SIGHUP) to try again what waits for a person, and to read its files",
-        "",
-        _US,
-    ),
+    _row(_T.SERVICE_RESUMED, "it was told (SIGHUP) to read its files and to try again what waits", "", _US),
     _row(_T.SETTINGS_LOADED, "the settings are in force as they were", "sha256", _US),
     _row(_T.SETTINGS_CHANGED, "the settings are others than before", "before sha256", _US),
     _row(_T.PROFILE_LOADED, "a partner profile is in force as it was", "link sha256", _US),
@@ -265,12 +247,7 @@ ROWS: Final = (
         "operator connector",
     ),
     _row(_T.KEYS_REWRAPPED, "the current key wraps what others had wrapped", "count because?", "operator"),
-    _row(
-        _T.KEYS_FORGOTTEN,
-        "a key-encryption key that wrapped nothing is taken away",
-        "provider key because?",
-        "operator",
-    ),
+    _row(_T.KEYS_FORGOTTEN, "one that wrapped nothing is taken away", "provider key because?", "operator"),
     _row(_T.KEYS_VERIFIED, "keys were opened, to see that they do", "count faults because?", "operator"),
     _row(
         _T.KEYS_DESTROYED,
@@ -320,12 +297,7 @@ ROWS: Final = (
         _US,
     ),
     _row(_T.AUDIT_FEED_RESUMED, "the repository gets all that waited", "feed seq? since?", _US),
-    _row(
-        _T.AUDIT_FEED_SKIPPED,
-        "the repository never takes an entry, which is left out",
-        "feed seq",
-        _US,
-    ),
+    _row(_T.AUDIT_FEED_SKIPPED, "the repository never takes an entry, which is left out", "feed seq", _US),
     _row(_T.AUDIT_REVIEWED, "somebody reads a review of a period", "because since? until? link?", "operator"),
     _row(
         _T.AUDIT_DISCLOSURES_LISTED,
@@ -339,19 +311,9 @@ ROWS: Final = (
         "because since? until? link? patient? what?",
         "operator",
     ),
-    _row(
-        _T.AUDIT_EXPORT_ENDED,
-        "it was handed over whole, or not",
-        "entries size? sha256?",
-        "operator",
-    ),
+    _row(_T.AUDIT_EXPORT_ENDED, "it was handed over whole, or not", "entries size? sha256?", "operator"),
     _row(_T.AUDIT_VIEWED, "somebody read entries of this log", "what because?", "operator"),
-    _row(
-        _T.AUDIT_COMPARED,
-        "somebody had a record compared with the commitment to it",
-        f"{_SEEN} kind",
-        "operator",
-    ),
+    _row(_T.AUDIT_COMPARED, "a record was compared with the commitment to it", f"{_SEEN} kind", "operator"),
 )
 BY_TAG: Final[Mapping[str, Row]] = {str(row.tag): row for row in ROWS}
 

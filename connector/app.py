@@ -60,7 +60,7 @@ from connector.wiring.login import People
 from connector.wiring.renewing import Renewing
 from connector.wiring.sealing import Sealing
 from connector.wiring.secured import Secured
-from connector.wiring.starting import put_in_force, tell_refused
+from connector.wiring.starting import put_in_force, tell_obtained, tell_refused
 from connector.wiring.vigil import Vigil
 from connector.wiring.vouching import Vouching
 
@@ -153,7 +153,8 @@ class Service:
         secured, tokens = self._secured, None
         if profile.fhir.token is not None:
             end = f"{profile.name} token"
-            tokens = fhir_side.tokens_of(profile.fhir, secured.context(end))
+            told = partial(tell_obtained, self._store, end)
+            tokens = fhir_side.tokens_of(profile.fhir, secured.context(end), told)
         if tokens is not None:
             self._closing.append(tokens.close)
             secured.calls(end, tokens)

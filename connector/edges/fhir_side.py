@@ -6,7 +6,7 @@ import ssl
 
 from connector.edges.fhir_client import FhirClient
 from connector.edges.http_exchange import Waits
-from connector.edges.token_source import TokenSource
+from connector.edges.token_source import Obtained, TokenSource
 from connector.profile.fhir import Fhir
 
 
@@ -17,8 +17,9 @@ def waits_of(fhir: Fhir) -> Waits:
     )
 
 
-def tokens_of(fhir: Fhir, context: ssl.SSLContext) -> TokenSource | None:
-    """Where access tokens come from; None: requests go without one. Raises as ``TokenSource`` does."""
+def tokens_of(fhir: Fhir, context: ssl.SSLContext, obtained: Obtained | None = None) -> TokenSource | None:
+    """Where access tokens come from; None: requests go without one. ``obtained``: hears of each. Raises as
+    ``TokenSource`` does."""
     token = fhir.token
     if token is None:
         return None
@@ -30,6 +31,7 @@ def tokens_of(fhir: Fhir, context: ssl.SSLContext) -> TokenSource | None:
         token.audience,
         context,
         waits=waits_of(fhir),
+        obtained=obtained,
     )
 
 

@@ -13,7 +13,7 @@ import copy
 import re
 import ssl
 import time
-from collections.abc import MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
@@ -41,6 +41,7 @@ AGAIN_SECONDS: Final = 5.0  # from a renewal that failed to the next, while the 
 ANSWER_LIMIT: Final = 64 * 1024  # bytes
 _ASSUMED_LIFE: Final = 300.0  # seconds, where the server does not say; the longest that SMART allows
 _TOKEN: Final = re.compile(r"[A-Za-z0-9\-._~+/]{1,16384}=*")  # b64token, RFC 6750, 2.1
+Obtained = Callable[[int], Awaitable[None]]
 _OF_TRANSPORT: Final = frozenset({"host", "connection", "content-length", "transfer-encoding"})
 _PASSING: Final = frozenset({"server_error", "temporarily_unavailable"})
 _FINAL: Final = frozenset(
@@ -60,8 +61,9 @@ class TokenSource:
 
     ``url``: the token endpoint; ``key_path``: our private key (JWK with a kid, EC P-384 or P-256, or RSA),
     readable only by its owner; ``audience``: of the assertion, "" for ``url``; ``context``: not shared with
-    MLLP, because HTTP sets its ALPN protocols there. Raises ConfigurationError or KeyUnavailable when the
-    key cannot be used.
+    MLLP, because HTTP sets its ALPN protocols there; ``obtained``: told of each new token, with its life in
+    seconds, before it is used; what it raises keeps it from being used. Raises ConfigurationError or
+    KeyUnavailable when the key cannot be used.
     """
 
     def __init__(
@@ -74,7 +76,9 @@ class TokenSource:
         context: ssl.SSLContext,
         *,
         waits: Waits = WAITS,
+        obtained: Obtained | None = None,
     ) -> None:
+        self._obtained = obtained
         self._url, self._client_id, self._audience = url, client_id, audience or url
         self._proof = ClientAssertion(client_id, key_path, self._audience)
         self._transport = BoundedTransport(
@@ -165,6 +169,8 @@ class TokenSource:
         if not isinstance(token, str) or not _TOKEN.fullmatch(token) or str(kind).lower() != "bearer":
             raise AnswerNotUnderstood("the token server's answer holds no bearer token")
         life = _life(answer.get("expires_in"))
+        if self._obtained is not None:
+            await self._obtained(int(life))
         self._token, self._until = token, asked + max(life - RENEW_SECONDS, life / 2)
         self._ends = asked + max(life - LAST_SECONDS, life / 2)
         return token

@@ -10,6 +10,7 @@ import random
 import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final, Literal
 
 import structlog
@@ -30,6 +31,7 @@ from connector.profile.audit_feed import AuditFeeds, Fed, FhirFeed, SyslogFeed
 from connector.store import Lag, Logged, Store
 from connector.wiring.beliefs import AUDIT
 from connector.wiring.secured import Secured
+from connector.wiring.starting import tell_obtained
 
 APP: Final = "connector"
 LOOK: Final = 1.0  # seconds between two looks at how far the feeds are behind
@@ -170,7 +172,14 @@ class Feeds:
         end = token_end_of(chosen)
         context, waits = self._secured.context(end), _waits(chosen)
         made = TokenSource(
-            said.url, said.client_id, said.key, said.scope, said.audience, context, waits=waits
+            said.url,
+            said.client_id,
+            said.key,
+            said.scope,
+            said.audience,
+            context,
+            waits=waits,
+            obtained=partial(tell_obtained, self._store, end),
         )
         self._closing.append(made.close)
         self._secured.calls(end, made)

@@ -43,6 +43,15 @@ def _told(name: str, before: str, now: str) -> Entry:
     return _entry(f"{kind}:changed", **link, before=before, sha256=now)
 
 
+async def tell_obtained(store: Store, end: str, seconds: int) -> None:
+    """Put on record that a partner's token endpoint gave us a token. Raises ``StoreUnavailable``,
+    ``AuditRefused``: then it is not used."""
+    entry = Entry(
+        instant(now()), "oauth:token:obtained", _US, {"end": end, "seconds": seconds}, "success", "", ""
+    )
+    await store.record([entry])
+
+
 async def tell_refused(config: Path, error: ConfigurationError) -> None:
     """A configuration with which the service cannot start, told to its audit log where that can be found."""
     with suppress(ConnectorError):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,10 +13,13 @@ import pytest
 from connector.errors import AuditRefused
 from connector.pipeline.ports import Entry
 from connector.pipeline.tokens import KNOWN, Tokens, named
+from connector.wiring.starting import tell_obtained
 from tests.audit.samples import sample
 from tests.pipeline.room import Audit
 from tests.pipeline.site import Cycle, Who, peer
-from tests.store.site import open_store
+from tests.store.site import open_store, rows
+
+from .partner_site import Partner, granted
 
 
 def shown(token: str, client: str = "portal") -> Any:
@@ -58,3 +63,23 @@ async def test_a_token_that_cannot_be_put_on_record_lets_nobody_in(tmp_path: Pat
     assert entry["actor"]["client"] == Who().client_id
     assert sample("access:token:accepted").actor.keys() == entry["actor"].keys()
     await store.close()
+
+
+async def test_a_token_that_we_got_is_on_record_before_it_is_used(tmp_path: Path) -> None:
+    audit = Audit()
+    store = open_store(tmp_path, audit)
+    async with Partner(tmp_path, tokens=[granted(), granted()]).running() as partner:
+        tokens = partner.source()
+        tokens._obtained = partial(tell_obtained, store, "demo token")
+        audit.broken = True
+        with pytest.raises(AuditRefused):
+            await tokens.token()
+        audit.broken = False
+        for _ in range(3):
+            assert (await tokens.token()).startswith("token-")
+        await tokens.close()
+    await store.close()
+    said = [json.loads(entry) for (entry,) in rows(tmp_path, "SELECT entry FROM audit_entry")]
+    assert [one["tag"] for one in said] == ["oauth:token:obtained"]
+    assert said[0]["object"]["end"] == "demo token"
+    assert said[0]["object"]["seconds"] > 0

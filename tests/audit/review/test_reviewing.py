@@ -233,7 +233,8 @@ def test_every_tag_has_its_place(tag: Tag) -> None:
 
 QUIET = (  # only counted: nothing that a reviewer has to look at one by one
     "message:", "delivery:", "conflict:kept", "access:login:succeeded", "access:login:ended",
-    "oauth:token:issued", "tls:peer:admitted", "access:token:accepted", "service:resumed",
+    "oauth:token:issued", "oauth:token:obtained", "tls:peer:admitted", "access:token:accepted",
+    "service:resumed",
 )  # fmt: skip
 
 
