@@ -83,8 +83,8 @@ class Plan(NamedTuple):
 def plan(shards: Sequence[Shard], selection: Selection, least: int = 0) -> Plan:
     """What is to be exported, as the log is sealed now, at least up to the entry ``least``.
 
-    A head that witnesses signed goes before a newer one, if it reaches as far as is asked. Raises
-    ``ExportRefused``, ``SelectionRefused``, and what reading the log raises.
+    A head that witnesses signed goes before a newer one, if it reaches as far as is asked, and of a year that
+    is over to its end. Raises ``ExportRefused``, ``SelectionRefused``, and what reading the log raises.
     """
     selection.checked()
     signed = {shard.year: shard.cosigned() for shard in shards}
@@ -92,7 +92,10 @@ def plan(shards: Sequence[Shard], selection: Selection, least: int = 0) -> Plan:
     if not sealed or sealed[-1].last < least:
         raise ExportRefused("the log is not sealed up to what is asked for")
     heads = {span.head.origin: _parsed(raw) for span in sealed if (raw := signed[span.shard.year])}
-    sealed = [_cosigned(span, heads.get(span.head.origin), least) for span in sealed]
+    sealed = [
+        *(_cosigned(span, heads.get(span.head.origin), span.last) for span in sealed[:-1]),
+        _cosigned(sealed[-1], heads.get(sealed[-1].head.origin), least),
+    ]
     older = {
         span.head.origin: found
         for span in sealed

@@ -548,10 +548,12 @@ def canonical(value: Json) -> str:
 
 
 _WORD = r'"([^"\\\x00-\x1f]*)"'
+_TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?Z"
+TIME = re.compile(_TIME)
 ENTRY = re.compile(
     rf'{{"actor":({{.*}}),"correlation":{_WORD},"format":([12]),"object":({{.*}}),"outcome":{_WORD},'
-    rf'"previous":{_WORD},"reason":{_WORD},"seq":([1-9][0-9]{{0,17}}),"tag":{_WORD},"time":{_WORD}'
-    r'(?:,"uncertainty":(null|[0-9]{1,18}))?}'
+    rf'"previous":{_WORD},"reason":{_WORD},"seq":([1-9][0-9]{{0,17}}),"tag":{_WORD},'
+    rf'"time":"({_TIME})"(?:,"uncertainty":(null|0|[1-9][0-9]{{0,17}}))?}}'
 )
 
 
@@ -628,6 +630,8 @@ def _slowly(text: str) -> Entry:
         raise Bad("it has not the members of an entry")
     if canonical(said) != text:
         raise Bad("it is not in its canonical form")
+    if not TIME.fullmatch(said["time"]):
+        raise Bad("its time is none")
     time, tag, outcome, reason, correlation, previous = words
     actor, target = said["actor"], said["object"]
     late = "" if late is None else str(late)
@@ -697,10 +701,13 @@ class Shard:
         read: Callable[[str], bytes | None],
     ):
         self.origin, self.year, self.first = str(said["origin"]), int(said["year"]), int(said["first"])
+        self.site, _, self.of = self.origin.rpartition("/")
         self.keys, self.heads, self.newest = keys, heads, heads["checkpoint"]
         self.under = heads[said["under"]]
         if any(one.origin != self.origin or one.size > self.newest.size for one in heads.values()):
             raise Bad(f"{self.origin}: a head of another log, or a newer one than the newest")
+        if self.first < 1 or self.newest.size < 1 or self.of != f"{self.year:04}":
+            raise Bad(f"{self.origin}: no year of a log that has entries")
         self.tree = Tree(self.newest.size, self.newest.root, read)
         for one in heads.values():
             if self.tree.root_at(one.size) != one.root:
@@ -727,6 +734,9 @@ class Opened:
         self.raw, self.note = (self._plain(one, start) for one in last)
         try:
             self.manifest = json.loads(self.raw)
+            once = json.dumps(self.manifest, ensure_ascii=False, indent=1, allow_nan=False).encode()
+            if once + b"\n" != self.raw:  # as where a name comes twice
+                raise Bad("the manifest can be read in more than one way")
             self.members = self._members(self.manifest["members"])
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError, struct.error):
             raise Bad("the manifest cannot be read") from None
@@ -785,7 +795,9 @@ class Opened:
             if any(type(number) is not int or not 0 <= number < 1 << 62 for number in numbers):
                 raise ValueError("a number")
             offset = found[-1].end if found else 0
-            hashes = str(one["sha256"]), str(one["packed_sha256"])
+            hashes = one["sha256"], one["packed_sha256"]
+            if not all(re.fullmatch("[0-9a-f]{64}", value) for value in hashes):
+                raise ValueError("a hash")
             found.append(Member(str(one["name"]), method, crc, size, packed, *hashes, offset))
         for name, raw in (("manifest.json", self.raw), ("manifest.note", self.note)):
             offset = found[-1].end if found else 0
@@ -885,7 +897,10 @@ class Checks:
             self.total, self.start = int(self.manifest["count"]), self.manifest["first"] or 0
             beside = self.manifest["neighbours"]
             self.beside = beside["before"] or 0, beside["after"] or 0
+            if not all(one is None or TIME.fullmatch(one) for one in (self.since, self.until)):
+                raise Bad("what was asked for is no time")
             self.shards = self.export.shards()
+            self._years()
             self._heads()
             self._manifest()
         except Bad as wrong:
@@ -894,7 +909,7 @@ class Checks:
             self.faults.append(Fault("the manifest does not say what it must"))
             return
         self._entries()
-        if self.whole and not self.stopped:
+        if self.whole and self.shards and not self.stopped:
             self._attempt(self._ends)
         if earlier is not None:
             self._attempt(lambda: self._continues(earlier))
@@ -906,6 +921,12 @@ class Checks:
             self.faults.append(Fault(str(wrong), entry))
             return False
         return True
+
+    def _years(self) -> None:
+        """Each year begins where the one before it ended: nothing hides in between, or is there twice."""
+        for one, then in zip(self.shards, self.shards[1:]):
+            if then.first != one.last + 1 or then.year <= one.year or then.site != one.site:
+                raise Bad(f"{then.origin}: it does not begin where {one.origin} ends")
 
     def _heads(self) -> None:
         """Each head is signed by the log, and by the witnesses that are asked for."""
@@ -944,6 +965,8 @@ class Checks:
             return None
 
     def _witnessed(self, shard: Shard, who: Key) -> None:
+        if who.public in {one.public for one in (*shard.keys, *self.trust.of(shard))}:
+            raise Bad(f"the witness {who.name} has the key of the log itself, and so proves nothing")
         seen = [(one, signed_by(who, one.text, one.signatures, one)) for one in shard.heads.values()]
         signed = [(one.size, at) for one, at in seen if at]
         if not signed:
@@ -958,6 +981,11 @@ class Checks:
                     f"{shard.origin}: the witness {who.name} has signed only {size} entries",
                     shard.first + size,
                 )
+            )
+        elif self.whole and size < min(max(self.beside), shard.last) - shard.first + 1:
+            self.limits.append(
+                f"That the range ends for everybody where it ends here: the witness {who.name} has not signed"
+                f" the entry behind it, but only {size} entries of {shard.origin}."
             )
 
     def _manifest(self) -> None:
@@ -1000,6 +1028,8 @@ class Checks:
             self.stopped = True
             what = f"{self.total - self.count} entries are missing at the end"
             self.faults.append(Fault(what, self.seq + 1 if self.whole else None))
+        elif (self.manifest["last"] or 0) != self.seq:
+            self.faults.append(Fault("the manifest names another last entry", self.seq or None))
 
     def _block(self, lines: Iterator[bytes]) -> list[tuple[int, bytes, bytes]]:
         """The next entries: number, row of the table, proof. Ends before the first that is not right."""
@@ -1039,6 +1069,8 @@ class Checks:
                 raise Bad("it does not continue the entry before it")
         elif seq <= self.seq or self.whole:
             raise Bad(f"entry {seq} follows entry {self.seq}")
+        if time[:4] > shard.of:
+            raise Bad("its time is of a later year than the part of the log in which it stands")
         if index >= shard.under.size:
             raise Bad("the head that the proofs are made for does not have it yet")
         self.back += time < self.last
@@ -1103,8 +1135,8 @@ class Checks:
         if last != self.shards[-1].last:
             raise Bad("the range is cut: what stands behind it is not shown")
         self.limits.append(
-            f"What came after entry {last}: it was the log's newest when the export was made, or the newest"
-            " that was shown to whoever made it."
+            f"What came after entry {last}: it is the newest under the heads in this export; whether the log"
+            " had newer ones when the export was made, it does not tell."
         )
 
     def _continues(self, earlier: Opened) -> None:
@@ -1118,15 +1150,22 @@ class Checks:
                 ):
                     raise Bad(f"{old.origin}: the earlier head is not signed by the same key")
             if new is None:
-                self.limits.append(
-                    f"{old.origin}: this export does not hold that year, the earlier one does."
-                )
+                self._left_out(old)
                 continue
             for one in old.heads.values():
                 seen += 1
                 self._continued(old, new, one)
         if not seen:
             raise Bad("the two exports have no year of a log in common")
+
+    def _left_out(self, old: Shard) -> None:
+        """An export has all years of its log, from the oldest that is not yet disposed of."""
+        if any(one.site == old.site and one.first <= old.last for one in self.shards):
+            raise Bad(
+                f"{old.origin}: the earlier export has that year from entry {old.first} on, and this one does"
+                " not: the log was cut, or there are two"
+            )
+        self.limits.append(f"{old.origin}: this export does not hold that year, the earlier one does.")
 
     def _both(self, old: Shard) -> list[Key]:
         """Where no key is known from elsewhere, both exports must at least have the same."""
@@ -1221,7 +1260,8 @@ def shown(checks: Checks) -> list[str]:
     if checks.whole:
         said = f"from {asked['from'] or 'the beginning'} until {asked['to'] or 'the end'}"
         found.append(
-            f"The range is complete: of what the log has {said}, nothing was left out, also not at its ends."
+            f"The range is complete: of what the log has {said}, nothing was left out, also not at its ends,"
+            " as far as the years and heads in this export go."
         )
     found += ["The table (entries.csv) says what the entries say.", "Each entry has its proof (proofs/)."]
     return found
@@ -1248,6 +1288,11 @@ def not_shown(checks: Checks) -> list[str]:
         found.append(
             f"The order by time: {checks.back} times the log's clock went back; the numbers give the order."
         )
+    if checks.whole and max(checks.beside):
+        found.append(
+            "That nothing farther away has a time in the range: the entries right before and behind it lie"
+            " outside, and others could lie within only if the clock was set."
+        )
     if checks.whole and checks.outside:
         found.append(
             f"{checks.outside} entries in the range have a time outside of it: the clock was set meanwhile."
@@ -1262,7 +1307,7 @@ def report(checks: Checks, path: str, digest: str) -> str:
     lines = [
         "REPORT ON AN EXPORT OF AN AUDIT LOG",
         "",
-        f"file      {os.path.basename(path)}, SHA-256 {digest}",
+        f"file      {printable(os.path.basename(path))}, SHA-256 {digest}",
         f"asked     {printable(wanted)}",
         f"made      {printable(made.get('at'))} by {printable(made.get('by'))},"
         f" because {printable(made.get('because'))}",
@@ -1275,7 +1320,7 @@ def report(checks: Checks, path: str, digest: str) -> str:
         lines += ["", f"FIRST BAD ENTRY  {number}" if number else "No single entry can be named.", ""]
         lines.append("VERDICT  This export is NOT as the log gave it out. Nothing of it is to be relied on.")
         return "\n".join(lines)
-    lines += ["WHAT THIS PROVES", *(f"  - {one}" for one in shown(checks)), ""]
+    lines += ["WHAT THIS PROVES", *(f"  - {printable(one)}" for one in shown(checks)), ""]
     lines += ["WHAT THIS CANNOT PROVE", *(f"  - {printable(one)}" for one in not_shown(checks)), ""]
     lines.append(
         "VERDICT  The export is good" + ("." if checks.whole else ", as far as a filtered one can be.")
