@@ -20,6 +20,7 @@ from typing import IO, Any, Final
 from audit import balp_rules, forms
 from audit.events import BALP, UnknownTag
 from audit.parties import Source
+from audit.verify_export import printable
 
 ENTRIES: Final = "entries.ndjson"
 BUNDLE: Final = "auditevents.json"
@@ -27,6 +28,12 @@ LINES: Final = "auditevents.ndjson"
 MESSAGES: Final = "atna.xml"
 TOLD: Final = 20  # faults
 _LONGEST: Final = 1 << 20  # of a line, in bytes
+_WHOLE: Final = 1 << 28  # of a file that is read whole, in bytes
+_PACKED: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_BROKEN: Final = (
+    OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError, LookupError, ValueError, TypeError,
+    AttributeError,
+)  # fmt: skip
 
 
 class Unreadable(Exception):
@@ -51,13 +58,13 @@ class Findings:
         said = (
             "the events are those of the entries" if self.good else "the events are NOT those of the entries"
         )
-        kept = ", ".join(f"{name} {count}" for name, count in sorted(self.profiles.items()))
+        kept = ", ".join(f"{printable(name)} {count}" for name, count in sorted(self.profiles.items()))
         return "\n".join(
             (
                 f"entries  {self.entries}",
                 f"events   {self.events}, each entry as an ATNA message too",
                 f"profiles {kept or 'none'}",
-                *(f"FAULT    {fault}" for fault in self.faults[:TOLD]),
+                *(f"FAULT    {printable(fault)}" for fault in self.faults[:TOLD]),
                 f"{said}; whether the entries are the log's, verify.py tells",
             )
         )
@@ -69,14 +76,17 @@ def check(path: Path) -> Findings:
     try:
         with zipfile.ZipFile(path) as export:
             names = set(export.namelist())
+            if not all(one.compress_type in _PACKED for one in export.infolist()):
+                raise ValueError("packed in a way that no export is")
             _checked(export, BUNDLE if BUNDLE in names else LINES, found)
-    except (OSError, zipfile.BadZipFile, zlib.error, KeyError, ValueError, NotImplementedError) as error:
+    except _BROKEN as error:
         raise Unreadable(f"it is no export, or it is damaged ({type(error).__name__})") from None
     return found
 
 
 def _checked(export: zipfile.ZipFile, events: str, found: Findings) -> None:
-    said = json.loads(export.read("manifest.json"))["source"]
+    with export.open("manifest.json") as stream:
+        said = _json(stream)["source"]
     source = Source(str(said["site"]), str(said["host"]))
     collected = events == BUNDLE
     _same(export, events, lambda entries: forms.events(entries, source, collected=collected), found)
@@ -97,7 +107,7 @@ def _same(
 
     def entries() -> Iterator[tuple[int, bytes]]:
         nonlocal count, seq
-        for line in lines:
+        while line := lines.readline(_LONGEST):
             count, seq = count + 1, int(json.loads(line)["seq"])
             yield seq, line.removesuffix(b"\n")
 
@@ -117,11 +127,18 @@ def _same(
 
 def _read(stream: IO[bytes], *, collected: bool) -> Iterator[Any]:
     if collected:
-        for entry in json.load(stream).get("entry", []):
+        for entry in _json(stream).get("entry", []):
             yield entry["resource"]
         return
     while line := stream.readline(_LONGEST):
         yield json.loads(line)
+
+
+def _json(stream: IO[bytes]) -> Any:
+    raw = stream.read(_WHOLE + 1)
+    if len(raw) > _WHOLE:
+        raise ValueError("longer than that of an export")
+    return json.loads(raw)
 
 
 def _kept(number: int, event: Any, found: Findings) -> None:

@@ -26,7 +26,7 @@ from audit.review.terminal import text
 Forms = Mapping[str, Callable[[Report], str]]
 
 FORMS: Final[Forms] = {".html": html, ".txt": text, ".csv": spreadsheet}  # by the end of a file's name
-_SOURCE: Final = "an export; whether it is as it was made, the verify.py in it tells"
+_SOURCE: Final = "an export; whether it is as it was made, tells: python -m audit verify"
 
 
 def main(arguments: Sequence[str]) -> int:

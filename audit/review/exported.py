@@ -21,6 +21,7 @@ from audit.tiles import LONGEST
 ENTRIES: Final = "entries.ndjson"
 MANIFEST: Final = "manifest.json"
 _MANIFEST: Final = 64 * 1024 * 1024  # bytes: it lists every member
+_PACKED: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # nothing else is in an export
 _BROKEN: Final = (zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, RuntimeError)
 
 
@@ -48,6 +49,8 @@ class Exported:
         self._zip.close()
 
     def _said(self) -> dict[str, Any]:
+        if not all(one.compress_type in _PACKED for one in self._zip.infolist()):
+            raise Unreadable("it is packed in a way that no export is")
         try:
             said = json.loads(self._read(MANIFEST, _MANIFEST) or b"")
         except (ValueError, RecursionError):

@@ -37,7 +37,8 @@ def command(
         for word in (name, one)
     ]
     code = verify_export.main([str(file), *options], "connector audit verify")
-    raise SystemExit(max(code, _events(file)) if events else code)
+    codes = {code, _events(file)} if events else {code}
+    raise SystemExit(1 if 1 in codes else max(codes))
 
 
 def _events(file: Path) -> int:

@@ -6,6 +6,7 @@ import io
 import json
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -117,4 +118,41 @@ def test_verify_checks_the_events_where_it_is_asked_to(tmp_path: Path) -> None:
     assert found.exit_code == 1
     assert "FAULT    atna.xml" in found.output
     bad.write_bytes(b"no export")
-    assert CliRunner().invoke(verify, [str(bad), "--events"]).exit_code == 2
+    assert CliRunner().invoke(verify, [str(bad), "--events"]).exit_code == 1  # as without the option
+
+
+DEEP = b"[" * 100_000 + b"]" * 100_000
+
+
+@pytest.mark.parametrize("name", ["manifest.json", ENTRIES, BUNDLE])
+@pytest.mark.parametrize(
+    "content",
+    [DEEP, b"[]", b"null", b"1", b"NaN", b'{"source":[]}', b'{"entry":5}', b'{"entry":[{"resource":3}]}'],
+    ids=range(8),
+)
+def test_what_has_another_form_is_said_to_be_none(name: str, content: bytes, tmp_path: Path) -> None:
+    path = _changed(small(), {name: lambda raw: content}, tmp_path / "x.zip")
+    with suppress(Unreadable):
+        assert not verify_forms.check(path).good
+
+
+def test_nothing_is_unpacked_without_a_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verify_forms, "_WHOLE", 100)
+    with pytest.raises(Unreadable):
+        verify_forms.check(_changed(small(), {}, tmp_path / "x.zip"))
+
+
+def test_a_member_with_a_password_is_no_exports(tmp_path: Path) -> None:
+    path = _changed(small(), {}, tmp_path / "x.zip")
+    raw = bytearray(path.read_bytes())
+    raw[raw.rindex(b"PK\1\2", 0, raw.rindex(ENTRIES.encode())) + 8] |= 1
+    path.write_bytes(raw)
+    with pytest.raises(Unreadable):
+        verify_forms.check(path)
+
+
+def test_the_names_of_profiles_command_no_terminal(tmp_path: Path) -> None:
+    change = {BUNDLE: lambda raw: raw.replace(b'"profile":["', b'"profile":["\\u001b[2J')}
+    found = verify_forms.check(_changed(small(), change, tmp_path / "x.zip"))
+    assert "\x1b" not in str(found)
+    assert "[2J" in str(found)

@@ -66,6 +66,21 @@ def export(path: Path, **otherwise: bytes | None) -> Path:
     return path
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_what_is_packed_otherwise_is_not_unpacked(
+    method: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "e.zip"
+    with zipfile.ZipFile(export(tmp_path / "good.zip")) as good, zipfile.ZipFile(path, "w", method) as file:
+        for name in good.namelist():
+            file.writestr(name, good.read(name))
+    raw = bytearray(path.read_bytes())
+    raw[200:260] = bytes(60)
+    path.write_bytes(raw)
+    assert main(["review", str(path)]) == 1
+    assert "packed in a way that no export is" in capsys.readouterr().err
+
+
 def test_an_export_says_what_the_log_says(tmp_path: Path) -> None:
     with Exported(export(tmp_path / "e.zip")) as found:
         assert list(found.entries()) == planted.month()
@@ -154,7 +169,7 @@ def test_it_needs_nothing_of_the_connector(tmp_path: Path) -> None:
             Asked(
                 planted.ASKED.since.replace(year=1, month=1, day=1),
                 facts=(
-                    ("Read from", "an export; whether it is as it was made, the verify.py in it tells"),
+                    ("Read from", "an export; whether it is as it was made, tells: python -m audit verify"),
                     ("Which holds only", "partner lab"),
                 ),
             ),
