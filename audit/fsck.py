@@ -106,7 +106,13 @@ class _Look:
     def end(self) -> None:
         """The shards that no entry belongs to any more, and the end of the last one."""
         for tree in self.trees[self._at :]:
-            tree.end()
+            self._ended(tree)
+
+    def _ended(self, tree: _Tree) -> None:
+        """The oldest shards may have no entry left, but never the newest: it is not disposed of."""
+        tree.end()
+        if tree.frontier.size == 0 and (self.entries or tree is self.trees[-1]):
+            raise _Bad(f"{tree.shard.root / CHECKPOINT}: {tree.head.size} entries are signed and 0 are there")
 
     def found(self, fault: str) -> Found:
         files = sum(tree.files for tree in self.trees)
@@ -130,7 +136,7 @@ class _Look:
         self._year = year
         while self._at < len(self.trees) and self.trees[self._at].shard.year < year:
             tree = self.trees[self._at]
-            tree.end()
+            self._ended(tree)
             if tree.frontier.size > tree.head.size:
                 raise _Bad(f"{tree.shard.root / CHECKPOINT}: it does not cover the whole year")
             self._at += 1

@@ -18,6 +18,9 @@ CANNOT: Final = (
     "Whose log it is, unless the log's key is known from elsewhere.",
     "That the log shows the same to everybody, unless a witness signed it too or an earlier export is there.",
 )
+CANNOT_WHOLE: Final = (
+    "What the log had before its oldest year in this file, and behind the newest head in it.",
+)
 CANNOT_FILTERED: Final = (
     "That these are all entries of what was asked for. Entries that the filter should have found may have"
     " been left out, and nobody can tell from this file. To be sure, ask for the whole range, unfiltered.",
@@ -72,7 +75,7 @@ WHAT IT CANNOT SHOW
 def claims(whole: bool) -> tuple[list[str], list[str]]:
     """What an export shows, and what it cannot."""
     if whole:
-        return [*SHOWS, *SHOWS_WHOLE], [*CANNOT]
+        return [*SHOWS, *SHOWS_WHOLE], [*CANNOT_WHOLE, *CANNOT]
     return [*SHOWS], [*CANNOT_FILTERED, *CANNOT]
 
 

@@ -38,6 +38,10 @@ class Bad(Exception):
     """Something is not as it must be."""
 
 
+class Missing(Bad):
+    """Something is not there that a check needs."""
+
+
 class Unable(Exception):
     """It cannot be checked here."""
 
@@ -297,7 +301,7 @@ class Tree:
         path = tile_path(level, number, width)
         raw = self._read(path) if width > 0 else None
         if raw is None:
-            raise Bad(f"{path} is not in the export")
+            raise Missing(f"{path} is not in the export")
         levels = [[raw[at : at + 32] for at in range(0, len(raw), 32)]]
         if len(raw) != 32 * width:
             raise Bad(f"{path} is of another length")
@@ -886,6 +890,7 @@ class Checks:
         self.shards: list[Shard] = []
         self.count, self.first, self.last, self.back, self.outside = 0, "", "", 0, 0
         self.seq, self.leaf, self.stopped = 0, b"", False
+        self.open = ""  # what could not be checked, and was asked for
 
     def all(self, earlier: Opened | None) -> None:
         self.faults += self.export.faults()
@@ -912,7 +917,7 @@ class Checks:
         if self.whole and self.shards and not self.stopped:
             self._attempt(self._ends)
         if earlier is not None:
-            self._attempt(lambda: self._continues(earlier))
+            self._attempt(lambda: self._compared(earlier))
 
     def _attempt(self, check: Callable[[], None], entry: int | None = None) -> bool:
         try:
@@ -974,6 +979,11 @@ class Checks:
             return
         size, at = max(signed)
         self.said.append(("witness", f"{who.name} signed {shard.origin} at {size} entries, {_utc(at or 0)}"))
+        if shard is not self.shards[-1]:
+            self.limits.append(
+                f"That {shard.origin} ended at {shard.newest.size} entries for everybody: a witness signs"
+                f" each year by itself. Ask {who.name} for the last head of that year that it signed."
+            )
         wanted = self.manifest["last"] or 0
         if size < min(wanted, shard.last) - shard.first + 1:
             self.faults.append(
@@ -1139,15 +1149,19 @@ class Checks:
             " had newer ones when the export was made, it does not tell."
         )
 
+    def _compared(self, earlier: Opened) -> None:
+        try:
+            self._continues(earlier)
+        except Missing as what:
+            self.open = f"{what}; without it, nobody can tell whether this continues the earlier export"
+
     def _continues(self, earlier: Opened) -> None:
         """Each head of the earlier export is one that this log had."""
         here, seen = {one.origin: one for one in self.shards}, 0
         for old in earlier.shards():
             new = here.get(old.origin)
             for one in old.heads.values():
-                if not any(
-                    signed_by(who, one.text, one.signatures, one) is not None for who in self._both(old)
-                ):
+                if not any(self._signed(who, one) is not None for who in self._both(old)):
                     raise Bad(f"{old.origin}: the earlier head is not signed by the same key")
             if new is None:
                 self._left_out(old)
@@ -1322,6 +1336,12 @@ def report(checks: Checks, path: str, digest: str) -> str:
         return "\n".join(lines)
     lines += ["WHAT THIS PROVES", *(f"  - {printable(one)}" for one in shown(checks)), ""]
     lines += ["WHAT THIS CANNOT PROVE", *(f"  - {printable(one)}" for one in not_shown(checks)), ""]
+    if checks.open:
+        lines.append(
+            f"VERDICT  What this proves stands, but it could NOT be compared: {printable(checks.open)}. Ask"
+            " for a whole range, or for an export that is made after the earlier one where that was made."
+        )
+        return "\n".join(lines)
     lines.append(
         "VERDICT  The export is good" + ("." if checks.whole else ", as far as a filtered one can be.")
     )
@@ -1356,7 +1376,7 @@ def check(path: str, against: str | None, trust: Trust) -> tuple[str, int, int |
         return f"VERDICT  This is NOT good: {printable(str(wrong))}", 1, None
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError, struct.error):
         return "VERDICT  This is NOT good: what it says of itself has not the form that exports have", 1, None
-    return said, int(bool(checks.faults)), first_bad(checks.faults)
+    return said, 1 if checks.faults else 2 if checks.open else 0, first_bad(checks.faults)
 
 
 def main(arguments: list[str] | None = None, program: str | None = None) -> int:

@@ -195,3 +195,9 @@ def test_a_year_that_the_witness_saw_to_its_end_is_witnessed(tmp_path: Path) -> 
     path.write_bytes(b"".join(stream(log.plan(least=3), MADE, log.signer, SOURCE)))
     found = checked(path, witnesses=[WITNESS.key])
     assert found.code == 0, found.report
+    assert "2025 ended at 2 entries for everybody" in found.report
+    assert "2026 ended at" not in found.report
+
+
+def test_tiles_that_are_left_out_of_the_range_itself_are_a_fault(tmp_path: Path) -> None:
+    _told(tmp_path, rebuilt(small(), KEY, lambda held: held.pop("log/2026/tile/0/000")), "not in the export")

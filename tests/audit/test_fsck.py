@@ -10,6 +10,7 @@ import pytest
 from audit.__main__ import main
 from audit.directory import ANNOUNCED
 from audit.fsck import Found, fsck
+from audit.signing import sign
 from audit.tiles import TilesRefused
 from audit.writing import publish_cosigned
 
@@ -136,3 +137,21 @@ def test_no_other_files_are_asked_for(place: Place) -> None:
     read: Callable[[str], bytes | None] = place.shard.read
     with pytest.raises(TilesRefused):
         read("keys")
+
+
+def test_a_year_that_is_signed_and_of_which_the_table_has_nothing_is_named(place: Place) -> None:
+    import shutil
+
+    head = place.head()._replace(origin="site.example/log/2029")
+    shutil.copytree(place.shard.root, place.directory / "2029")
+    keys = place.directory / "2029" / "keys"
+    names = [one.key for one in place.key.signers("site.example/log/2029")]
+    keys.write_bytes("".join(f"{one}\n" for one in names).encode())
+    signed = sign(head, place.key.signers("site.example/log/2029"), 1_795_000_000)
+    (place.directory / "2029" / "checkpoint").write_bytes(signed)
+    assert "2029/checkpoint: 85 entries are signed and 0 are there" in look(place).fault
+
+
+def test_a_table_that_is_begun_anew_is_none_of_the_log(place: Place, tmp_path: Path) -> None:
+    place.store = log.make(tmp_path / "new.db")
+    assert "2027/checkpoint: 85 entries are signed and 0 are there" in look(place).fault
