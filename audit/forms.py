@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from audit import atna, balp
 from audit.canonical import canonical
+from audit.cells import harmless, harmless_json
 from audit.merkle import leaf_hash
 from audit.parties import Source
 
@@ -20,7 +21,6 @@ COLUMNS: Final = (
 )  # fmt: skip
 MARK: Final = b"\xef\xbb\xbf"  # without it, spreadsheets take UTF-8 for something else
 COLLECTED: Final = 10_000  # events that one Bundle holds at most
-_SUSPECT: Final = frozenset("=+-@|%\uff1d\uff0b\uff0d\uff20 \t\r\n\v\f\xa0")
 _NAMES: Final = ("name", "partner", "client")
 
 Entries = Iterable[tuple[int, bytes]]
@@ -54,8 +54,8 @@ def row(raw: bytes) -> bytes:
         actor.get("role"),
         next((actor[name] for name in _NAMES if actor.get(name)), None),
         entry["correlation"],
-        canonical(actor).decode(),
-        canonical(target).decode(),
+        harmless_json(canonical(actor).decode()),
+        harmless_json(canonical(target).decode()),
         leaf_hash(raw).hex(),
     )
     return (",".join(map(_cell, cells)) + "\r\n").encode()
@@ -63,9 +63,7 @@ def row(raw: bytes) -> bytes:
 
 def _cell(said: Any) -> str:
     """In quotes; what a spreadsheet would take for a formula gets an apostrophe before it."""
-    text = said if isinstance(said, str) else ""
-    if text[:1] in _SUSPECT:
-        text = f"'{text}"
+    text = harmless(said) if isinstance(said, str) else ""
     return f'"{text}"' if '"' not in text else '"' + text.replace('"', '""') + '"'
 
 

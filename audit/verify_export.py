@@ -517,7 +517,9 @@ FORMATS = {1: FIELDS, 2: (*FIELDS, "uncertainty")}
 COLUMNS = (
     "seq,time,uncertainty_ms,tag,outcome,reason,link,actor_role,actor_name,correlation,actor,object,sha256"
 )
-SUSPECT = frozenset("=+-@|%\uff1d\uff0b\uff0d\uff20 \t\r\n\v\f\xa0")  # what a formula may begin with
+BEGINS = "=+@|%\uff1d\uff0b\uff0d\uff20-"  # what a formula may begin with
+SUSPECT = frozenset(BEGINS + " \t\r\n\v\f\xa0")
+WITHIN = re.compile(rf'([;\t\r\n\v\f])(?=["\s]*[{BEGINS}])')  # where others than commas part the cells
 
 _encode = json.JSONEncoder(
     ensure_ascii=False, sort_keys=True, separators=(",", ":"), check_circular=False
@@ -653,11 +655,15 @@ def row(said: Entry, leaf: bytes) -> str:
     ]  # fmt: skip
     try:
         text = '","'.join(cells)
-        quiet = text.count('"') == 18 and SUSPECT.isdisjoint([one[:1] for one in cells])
+        quiet = text.count('"') == 18 and ";" not in text and text.isprintable()
+        quiet = quiet and SUSPECT.isdisjoint([one[:1] for one in cells])
     except TypeError:
         quiet = False
     first = f'"{text}"' if quiet else ",".join(map(cell, cells))
-    actor, target = said.actor_text.replace('"', '""'), said.target_text.replace('"', '""')
+    actor, target = (
+        (WITHIN.sub(r"\\u003b", one) if ";" in one else one).replace('"', '""')
+        for one in (said.actor_text, said.target_text)
+    )
     return f'{first},"{actor}","{target}","{leaf.hex()}"\r\n'
 
 
@@ -665,6 +671,7 @@ def cell(text: Json) -> str:
     """In quotes; what a spreadsheet would take for a formula has an apostrophe before it."""
     if type(text) is not str:
         text = ""
+    text = WITHIN.sub(r"\1'", text)
     if text[:1] in SUSPECT:
         text = f"'{text}"
     return '"' + text.replace('"', '""') + '"' if '"' in text else f'"{text}"'

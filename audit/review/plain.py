@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from audit.cells import harmless
+
 LONGEST: Final = 240  # characters of one value; a reader of a table wants no more
 ITEMS: Final = 6  # of a list
 
@@ -99,4 +101,4 @@ def host(entry: Entry) -> str:
 def cell(value: str | int) -> str:
     """A field of CSV that no spreadsheet takes for a formula."""
     text = shown(value)
-    return f"'{text}" if isinstance(value, str) and text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+    return harmless(text) if isinstance(value, str) else text

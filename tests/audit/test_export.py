@@ -4,6 +4,7 @@ import csv
 import hashlib
 import io
 import json
+import re
 import shutil
 import subprocess
 import zipfile
@@ -111,6 +112,21 @@ def test_the_table_is_no_place_for_formulas(tmp_path: Path) -> None:
     assert len(rows) == 5
     assert not [cell for row in rows[1:] for cell in row if cell[:1] in "=+-@\t\r" and cell]
     assert json.loads(rows[1][11])["what"] == '=1+1"'
+    assert checked(log.file()).code == 0
+
+
+@pytest.mark.parametrize(
+    "text", ["a;=1+1", 'a; "=1', "a\t=1", "a\n-1", "a;\uff1d1", "=1;=2", "a;b", "a;\n;;@x"]
+)
+def test_no_formula_begins_where_another_country_parts_cells(tmp_path: Path, text: str) -> None:
+    log = Log(tmp_path)
+    one = operator(Tag.AUDIT_VIEWED, "2026-11-23T10:00:00Z", what=text)
+    log.add([one._replace(actor={**one.actor, "name": text}, correlation=text)])
+    table = _opened(log.exported()).read("entries.csv").decode("utf-8-sig")
+    assert not re.search(r'[;\t\r\n]["\s]*[=+@|%\uff1d-]', table)
+    row = list(csv.reader(io.StringIO(table, newline="")))[1]
+    assert json.loads(row[11])["what"] == text
+    assert row[9].replace("'", "") == text
     assert checked(log.file()).code == 0
 
 
