@@ -660,10 +660,10 @@ def row(said: Entry, leaf: bytes) -> str:
     except TypeError:
         quiet = False
     first = f'"{text}"' if quiet else ",".join(map(cell, cells))
-    actor, target = (
-        (WITHIN.sub(r"\\u003b", one) if ";" in one else one).replace('"', '""')
-        for one in (said.actor_text, said.target_text)
-    )
+    actor, target = said.actor_text, said.target_text
+    if ";" in actor or ";" in target:
+        actor, target = WITHIN.sub(r"\\u003b", actor), WITHIN.sub(r"\\u003b", target)
+    actor, target = actor.replace('"', '""'), target.replace('"', '""')
     return f'{first},"{actor}","{target}","{leaf.hex()}"\r\n'
 
 
@@ -897,6 +897,7 @@ class Checks:
         self.shards: list[Shard] = []
         self.count, self.first, self.last, self.back, self.outside = 0, "", "", 0, 0
         self.seq, self.leaf, self.stopped = 0, b"", False
+        self.proved: set[str] = set()
         self.open = ""  # what could not be checked, and was asked for
 
     def all(self, earlier: Opened | None) -> None:
@@ -921,6 +922,7 @@ class Checks:
             self.faults.append(Fault("the manifest does not say what it must"))
             return
         self._entries()
+        self._attempt(self._nothing_else)
         if self.whole and self.shards and not self.stopped:
             self._attempt(self._ends)
         if earlier is not None:
@@ -1028,7 +1030,7 @@ class Checks:
                 table.expect([(seq, text) for seq, text, _ in block])
                 batch += [(seq, proof) for seq, _, proof in block]
                 while len(batch) >= PROOFS or (self.count == self.total and batch):
-                    proofs.zipped(batch[:PROOFS])
+                    self.proved.add(proofs.zipped(batch[:PROOFS]))
                     del batch[:PROOFS]
                 if self.stopped:
                     break
@@ -1039,6 +1041,25 @@ class Checks:
             self.faults.append(Fault(str(wrong), self.start + self.count if self.whole else None))
             self.stopped = True
         self.faults += table.faults + proofs.faults
+
+    def _nothing_else(self) -> None:
+        """No file of the log or of proofs that nothing here has looked at, and that others might believe."""
+        years = {f"log/{one.year:04}/": one for one in self.shards}
+        for name in self.export.named:
+            shard, (kind, level, *rest) = years.get(name[:9]), (*name[9:].partition(".p/")[0].split("/"), "")
+            if name.startswith("log/") and shard is None:
+                raise Bad(f"{name}: of a year that the manifest does not name")
+            if name.startswith("proofs/") and name not in self.proved and not self.stopped:
+                raise Bad(f"{name}: proofs of what is not in it")
+            if shard is not None and kind == "tile":
+                high, number = int(level), int("".join(rest).replace("x", ""))
+                width = min(256, (shard.newest.size >> 8 * high) - 256 * number)
+                if (
+                    width < 1
+                    or tile_path(high, number, width) != name[9:]
+                    or not shard.tree.tile(high, number)
+                ):
+                    raise Bad(f"{name}: no tile of the tree")
 
     def _counted(self) -> None:
         if self.count != self.total:
@@ -1242,18 +1263,19 @@ class Compared:
         except Bad as wrong:
             self.faults.append(Fault(str(wrong)))
 
-    def zipped(self, batch: list[tuple[int, bytes]]) -> None:
-        """The zip with these proofs."""
-        if self.faults:
-            return
+    def zipped(self, batch: list[tuple[int, bytes]]) -> str:
+        """The zip with these proofs; its name."""
         name = f"proofs/{batch[0][0]:09}-{batch[-1][0]:09}.zip"
+        if self.faults:
+            return name
         if name not in self._export.named:
             self.faults.append(Fault(f"{name} is missing", batch[0][0]))
-            return
+            return name
         self._content = self._export.unpacked(name)
         files = [(f"{seq}.tlog-proof", proof) for seq, proof in batch]
         self.expect([(batch[0][0], small_zip(files))])
         self.end()
+        return name
 
 
 def _utc(at: int) -> str:

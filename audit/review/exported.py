@@ -21,6 +21,7 @@ from audit.tiles import LONGEST
 ENTRIES: Final = "entries.ndjson"
 MANIFEST: Final = "manifest.json"
 _MANIFEST: Final = 64 * 1024 * 1024  # bytes: it lists every member
+_OWN: Final = ", which the export names itself"
 _PACKED: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # nothing else is in an export
 _BROKEN: Final = (zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, RuntimeError)
 
@@ -90,7 +91,9 @@ class Exported:
         signed, cosigned = (
             self._read(f"{folder}/{name}", notes.LONGEST) for name in ("checkpoint", "cosigned")
         )
-        return seal(str(origin), number, self._keys(folder), signed, cosigned)
+        found = seal(str(origin), number, self._keys(folder), signed, cosigned)
+        good = found.signature.startswith("good")
+        return found._replace(signature=f"{found.signature}{_OWN}") if good else found
 
     def _keys(self, folder: str) -> tuple[Key, ...]:
         try:

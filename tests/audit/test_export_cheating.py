@@ -201,3 +201,18 @@ def test_a_year_that_the_witness_saw_to_its_end_is_witnessed(tmp_path: Path) -> 
 
 def test_tiles_that_are_left_out_of_the_range_itself_are_a_fault(tmp_path: Path) -> None:
     _told(tmp_path, rebuilt(small(), KEY, lambda held: held.pop("log/2026/tile/0/000")), "not in the export")
+
+
+@pytest.mark.parametrize(
+    ("name", "word"),
+    [
+        ("log/2025/checkpoint", "does not name"),
+        ("log/2026/tile/0/000.p/7", "no tile"),
+        ("log/2026/tile/0/007", "no tile"),
+        ("log/2026/tile/9/000", "no tile"),
+        ("log/2026/tile/0/x", "NOT good"),
+        ("proofs/000000001-000000002.zip", "proofs of what is not in it"),
+    ],
+)
+def test_nothing_comes_along_that_is_not_looked_at(tmp_path: Path, name: str, word: str) -> None:
+    _told(tmp_path, rebuilt(small(), KEY, lambda held: held.update({name: b"x" * 32})), word)

@@ -90,7 +90,7 @@ def test_an_export_says_what_the_log_says(tmp_path: Path) -> None:
         ORIGIN, 1, [LOG.key], sign(head(len(planted.month())), [LOG], AT), sign(head(300), [LOG, WITNESS], AT)
     )
     assert (one.sealed, one.cosigned) == (len(planted.month()), 300)
-    assert one.signature == f"good, by key {LOG.key.id.hex()}"
+    assert one.signature == f"good, by key {LOG.key.id.hex()}, which the export names itself"
     assert one.witnesses == "w.example (its key is not known here)"
 
 
