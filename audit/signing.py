@@ -147,5 +147,9 @@ def _coherent(trust: Trust) -> None:
     """Nobody is a witness of himself, and a witness says when."""
     if not all(key.kind.stamped for key in trust.witnesses):
         raise CheckpointRefused("a witness's key is one of a cosignature")
-    if {key.name for key in trust.keys} & {key.name for key in trust.witnesses}:
+    pairs = [(own, one) for own in trust.keys for one in trust.witnesses]
+    if any(own.name == one.name or own.public == one.public for own, one in pairs):
         raise CheckpointRefused("the log cannot be its own witness")
+    names = {key.public: key.name for key in trust.witnesses}
+    if any(names[key.public] != key.name for key in trust.witnesses):
+        raise CheckpointRefused("two witnesses have one key")

@@ -68,6 +68,9 @@ class AuditWitness(Section):
     def _reachable(self) -> Self:
         if self.required > len(self.ask):
             raise fault("more witnesses are required than are asked", fix="name more", key=("required",))
+        every = [key for one in self.ask for key in one.keys]
         if len({one.name for one in self.ask}) < len(self.ask):
             raise fault("one witness is named twice", fix="name each once", key=("ask",))
+        if len({key.split("+", 2)[2] for key in every}) < len(every):
+            raise fault("one key is named twice", fix="ask each witness for its own", key=("ask",))
         return self

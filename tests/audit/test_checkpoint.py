@@ -196,8 +196,17 @@ def test_a_name_too_long_for_ml_dsa_44_is_refused() -> None:
         checkpoint(LATTICE, head=head)
 
 
+def test_one_key_is_not_two_witnesses() -> None:
+    alias = signer("alias.example/w", Kind.COSIGNATURE, bytes([3] * 32))
+    with pytest.raises(CheckpointRefused, match="one key"):
+        opened(checkpoint(LOG, FIRST, alias), TRUST._replace(witnesses=(FIRST.key, alias.key)), check)
+
+
 def test_the_log_is_not_its_own_witness_and_a_witness_says_when() -> None:
-    own = signer(ORIGIN, Kind.COSIGNATURE, bytes([1] * 32))
-    for witness in (own.key, STRANGER.key):
+    own = signer(ORIGIN, Kind.COSIGNATURE, bytes([9] * 32))
+    disguised = signer(
+        "other.example/w", Kind.COSIGNATURE, bytes([1] * 32)
+    )  # the log's key under another name
+    for witness in (own.key, disguised.key, STRANGER.key):
         with pytest.raises(CheckpointRefused, match="witness"):
             opened(checkpoint(), TRUST._replace(witnesses=(witness,), quorum=0), check)
