@@ -385,10 +385,9 @@ def test_settings_that_could_never_be_met_are_refused() -> None:
     key = str(notes.key("a.example/w", Kind.COSIGNATURE, bytes(32)))
     ask = {"url": "https://a.example", "keys": (key,)}
     AuditWitness.model_validate({"ask": (ask,)})
-    another = {**ask, "keys": (str(notes.key("b.example/w", Kind.COSIGNATURE, bytes(32))),)}
     wrong = (
         {"ask": ()},
-        {"ask": (ask, another)},  # two names, and one who signs
+        {"ask": (ask, {**ask, "keys": (str(notes.key("b.example/w", Kind.COSIGNATURE, bytes(32))),)})},
         {"ask": (ask,), "required": 2},
         {"ask": (ask, ask)},
         {"ask": ({**ask, "url": "http://a.example"},)},
