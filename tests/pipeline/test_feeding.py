@@ -227,3 +227,12 @@ async def test_a_feed_that_goes_makes_no_entries(tmp_path: Path, store: Store) -
         await desk.until(lambda: len(desk.read) == 50)
         await asyncio.sleep(0.1)
     assert await told(tmp_path, 50) == []
+
+
+async def test_it_keeps_to_its_rate(store: Store) -> None:
+    desk = Desk()
+    await log(store, 60)
+    begun = asyncio.get_running_loop().time()
+    async with running(store, desk, FeedRules(whole=True, confirm=0.01, batch=10, rate=200)):
+        await desk.until(lambda: len(desk.read) == 60)
+        assert asyncio.get_running_loop().time() - begun > 0.25

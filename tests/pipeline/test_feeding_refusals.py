@@ -120,12 +120,3 @@ async def test_somebody_who_mended_it_does_not_wait(store: Store) -> None:
         await asyncio.sleep(0.05)
         feed.wake()
         await desk.until(lambda: desk.read == [1])
-
-
-async def test_it_keeps_to_its_rate(store: Store) -> None:
-    desk = Desk()
-    await log(store, 60)
-    begun = asyncio.get_running_loop().time()
-    async with running(store, desk, FeedRules(whole=True, confirm=0.01, batch=10, rate=200)):
-        await desk.until(lambda: len(desk.read) == 60)
-        assert asyncio.get_running_loop().time() - begun > 0.25
