@@ -24,6 +24,7 @@ from audit.notes import Key, Note, NoteRefused
 from audit.primitives import check
 from audit.signing import Signed, checked
 from audit.witness import NOTHING, Seen
+from audit.writing import put, synced
 
 OWNER: Final = "witness"
 REFUSED: Final = "refused"
@@ -54,8 +55,8 @@ def create(folder: Path, keys: Sequence[Key]) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if any(folder.iterdir()):
             raise StateRefused("the folder is not empty; a new witness begins with an empty one")
-        _replace(folder, OWNER, _named(keys))
-        _synced(folder.parent)
+        put(folder / OWNER, _named(keys))
+        synced(folder.parent)
     except OSError as error:
         raise StateRefused(f"the folder cannot be made ({type(error).__name__})") from None
 
@@ -98,7 +99,7 @@ class State:
 
         For one origin, never called by two at once.
         """
-        _replace(self._folder, _file_of(head.origin), note.written())
+        put(self._folder / _file_of(head.origin), note.written())
         self._kept[head.origin] = Kept(head, note, at)
 
     def put_aside(self, origin: str, body: bytes) -> None:
@@ -112,7 +113,7 @@ class State:
         name = f"{begins}.{hashlib.sha256(body).hexdigest()[:16]}"
         there = [one.name for one in folder.iterdir() if one.name.rpartition(".")[0] == begins]
         if name not in there and len(there) < KEPT:
-            _replace(folder, name, body)
+            put(folder / name, body)
 
     def close(self) -> None:
         """Let another use the folder."""
@@ -165,23 +166,3 @@ def _latest(signed: Sequence[Signed]) -> int:
 
 def _named(keys: Sequence[Key]) -> bytes:
     return "".join(f"{key}\n" for key in keys).encode()
-
-
-def _replace(folder: Path, name: str, content: bytes) -> None:
-    """Write a file whole or not at all; on the disk, with its name, when this returns."""
-    part = folder / f".{name}.part"
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    part.rename(folder / name)
-    _synced(folder)
-
-
-def _synced(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

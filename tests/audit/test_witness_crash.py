@@ -66,9 +66,8 @@ class Disk:
 @contextmanager
 def stopping(disk: Disk) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("open", "fsync", "fdopen", "close"):
+        for name in ("open", "write", "fsync", "close", "rename"):
             patch.setattr(witness_state.os, name, disk.call(name, getattr(os, name)))
-        patch.setattr(Path, "rename", disk.call("rename", Path.rename))
         yield
 
 

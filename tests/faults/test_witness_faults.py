@@ -59,7 +59,7 @@ def _tried(call: str, what: str, nth: int) -> str:
 def _run(folder: Path, fault: str = "", call: str = "") -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "tests.faults.witnessing", str(folder)]
     if fault:
-        names = [folder, *(folder / f for f in (_FILE, f".{_FILE}.part"))]
+        names = [folder, *(folder / f for f in (_FILE, f".{_FILE}.new"))]
         files = [part for one in names for part in ("-P", str(one))]
         calls = ["-e", f"trace={call}", "-e", fault]
         command = ["strace", "-f", "-qq", "-o", str(folder.parent / "trace"), *files, *calls, *command]
